@@ -1,0 +1,167 @@
+/* Vectors of the widest kind that the processor level offers, in portable GCC/Clang C.
+ *
+ * FASTNN_REAL (32 or 64) selects the real type. All functions work lane by lane. */
+
+#ifndef FASTNN_VECTOR_H
+#define FASTNN_VECTOR_H
+
+#include <math.h>
+#include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#define yield_processor() sched_yield()
+#else
+#define yield_processor()
+#endif
+
+#if !defined(__GNUC__)
+#error "fastnn's kernels need the vector extensions of GCC or Clang"
+#endif
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+#if FASTNN_REAL == 32
+typedef float real;
+typedef int32_t word;
+#define MANTISSA_BITS 23
+#define EXPONENT_BIAS 127
+#define EXP_MIN -87.0f
+#define EXP_MAX 88.0f
+#define EXP_TERMS 7
+#else
+typedef double real;
+typedef int64_t word;
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+#define EXP_MIN -708.0
+#define EXP_MAX 709.0
+#define EXP_TERMS 13
+#endif
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef word words __attribute__((vector_size(VECTOR_BYTES), may_alias));
+enum { LANES = VECTOR_BYTES / sizeof(real), WIDTH = 2 * LANES, BLOCKS = WIDTH / 4 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec vload(const real *p) { return *(const vec *)p; }
+INLINE vec vload_unaligned(const real *p) {
+    vec a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+INLINE void vstore_unaligned(real *p, vec a) { __builtin_memcpy(p, &a, sizeof a); }
+INLINE real vsum(vec a) { /* pairwise: half a vector onto the other, until one lane is left */
+    for (int n = LANES / 2; n; n /= 2)
+        for (int i = 0; i < n; i++) a[i] += a[i + n];
+    return a[0];
+}
+INLINE void vstore(real *p, vec a) { *(vec *)p = a; }
+INLINE vec vsplat(real a) { return a - (vec){0}; }
+INLINE vec vadd(vec a, vec b) { return a + b; }
+INLINE vec vsub(vec a, vec b) { return a - b; }
+INLINE vec vmul(vec a, vec b) { return a * b; }
+INLINE vec vdiv(vec a, vec b) { return a / b; }
+/* Both contract to one fused multiply-add where the processor has it. */
+INLINE vec vfma(real a, vec b, vec c) { return a * b + c; }
+INLINE vec vmuladd(vec a, vec b, vec c) { return a * b + c; }
+INLINE vec vselect(words mask, vec a, vec b) {
+    return (vec)(((words)a & mask) | ((words)b & ~mask));
+}
+INLINE vec vmax(vec a, vec b) { return vselect((words)(a > b), a, b); }
+INLINE vec vabs(vec a) { return vmax(a, -a); }
+/* 1 where a > 0, else 0 */
+INLINE vec vpositive(vec a) { return vselect((words)(a > 0), vsplat(1), vsplat(0)); }
+
+INLINE vec vsqrt(vec a) {
+#if defined(__AVX512F__) && FASTNN_REAL == 32
+    return (vec)_mm512_sqrt_ps((__m512)a);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_sqrt_pd((__m512d)a);
+#elif defined(__AVX__) && FASTNN_REAL == 32
+    return (vec)_mm256_sqrt_ps((__m256)a);
+#elif defined(__AVX__)
+    return (vec)_mm256_sqrt_pd((__m256d)a);
+#else
+    for (int i = 0; i < LANES; i++) a[i] = FASTNN_REAL == 32 ? sqrtf(a[i]) : sqrt(a[i]);
+    return a;
+#endif
+}
+
+/* exp(a) - shift for shift 0 or 1, within 2 ulp; a is clamped to where exp(a) is a normal number.
+ *
+ * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) by its Taylor series. Adding
+ * 1.5 * 2^MANTISSA_BITS rounds to an integer and leaves n in the lowest bits. ln 2 is split in
+ * two, so that r is exact. */
+INLINE vec vexp_minus(vec a, real shift) {
+    const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
+#if FASTNN_REAL == 32
+    const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+    static const real factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040};
+#else
+    const real ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    static const real factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800,
+                                     39916800, 479001600, 6227020800.0};
+#endif
+    a = vselect((words)(a < EXP_MIN), vsplat(EXP_MIN), a); /* NaN stays NaN */
+    a = vselect((words)(a > EXP_MAX), vsplat(EXP_MAX), a);
+    const vec shifted = a * (real)1.44269504088896340736 + magic;
+    const vec n = shifted - magic;
+    const vec r = a - n * ln2_high - n * ln2_low;
+    vec p = vsplat(1 / factorial[EXP_TERMS]);
+#pragma GCC unroll 16
+    for (int k = EXP_TERMS - 1; k >= 1; k--) p = p * r + 1 / factorial[k];
+    const vec power = (vec)(((words)shifted + EXPONENT_BIAS) << MANTISSA_BITS);
+    return power * (p * r) + (power - shift);
+}
+INLINE vec vexp(vec a) { return vexp_minus(a, 0); }
+
+INLINE vec vsigmoid(vec a) { return 1 / (1 + vexp(-a)); }
+/* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
+INLINE vec vtanh(vec a) {
+    const vec e = vexp_minus(-2 * vabs(a), 1);
+    const vec y = -e / (2 + e);
+    return vselect((words)(a < 0), -y, y);
+}
+
+/* Wait until all of n threads have come here. The counter only grows, so it needs no reset. */
+INLINE void barrier_wait(int64_t *counter, int64_t n) {
+    if (n == 1) return;
+    const int64_t ticket = __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL);
+    const int64_t all = (ticket / n + 1) * n;
+    for (int64_t spins = 0; __atomic_load_n(counter, __ATOMIC_ACQUIRE) < all; spins++) {
+#if defined(__x86_64__)
+        _mm_pause();
+#endif
+        if (spins > 2000) yield_processor();
+    }
+}
+
+/* The highest level of x86-64 that this processor and system support: 2, 3 or 4; else 0. */
+INLINE int processor_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))) return 1;
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+          __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")))
+        return 2;
+    if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+          __builtin_cpu_supports("avx512vl")))
+        return 3;
+    return 4;
+#else
+    return 0;
+#endif
+}
+
+#endif

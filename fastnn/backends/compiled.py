@@ -1,0 +1,185 @@
+"""What the compiled CPU back ends share: from the interface's arrays to panels and back.
+
+A compiled back end is a `Compiled` around its three kernels (`mlp_train`, `mlp_forward`,
+`delta_rule`), which take a `panels.Problem` and plain arrays.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import panels
+from .interface import N_MOMENTS, SGD, Network, Optimizer
+from .threads import run_workers
+
+NO_STATE: Any = np.empty((0, 0))
+
+
+class Compiled:
+    """The interface's functions on top of compiled kernels; see `interface.Kernels`.
+
+    Parameters
+    ----------
+    load : callable
+        Returns, for a real dtype, an object with the attributes `panel_width`, `mlp_train`,
+        `mlp_forward` and `delta_rule`.
+    """
+
+    def __init__(self, load: Callable[[np.dtype], Any]):
+        self._load = load
+
+    def perceptron_train(
+        self, X, targets, weights, learning_rate, max_epochs, order, online, history
+    ):
+        """Train by the perceptron rule."""
+        return self._delta_rule(
+            X, targets, weights, learning_rate, True, order, online, history, np.empty(max_epochs)
+        )
+
+    def linear_train(self, X, targets, weights, learning_rate, order, online, losses):
+        """Train by the delta rule."""
+        history = np.empty((0, *weights.shape), weights.dtype)
+        self._delta_rule(X, targets, weights, learning_rate, False, order, online, history, losses)
+
+    def _delta_rule(self, X, targets, weights, rate, use_sign, order, online, history, losses):
+        kernels = self._load(weights.dtype)
+        by_output = np.ascontiguousarray(weights.T)
+        epochs = kernels.delta_rule(
+            *(X, targets, by_output, np.empty_like(by_output), rate, use_sign),
+            *(order, online, history, losses),
+        )
+        weights[:] = by_output.T
+        return epochs
+
+    def mlp_forward(self, net, params, X, scale, all_layers, n_threads):
+        """Return layer outputs."""
+        last = len(net.sizes) - 1
+        wanted = range(1, last + 1) if all_layers else [last]
+        return [self._forward(net, params, X, scale, None, n, n_threads)[0] for n in wanted]
+
+    def mlp_evaluate(self, net, params, X, scale, targets, n_threads):
+        """Return loss and right answers over a data set."""
+        last = len(net.sizes) - 1
+        outputs, losses = self._forward(net, params, X, scale, targets, last, n_threads)
+        return float(losses.mean()), panels.count_right(outputs, targets, net.loss)
+
+    def _forward(self, net: Network, params, X, scale, targets, layer, n_threads):
+        """Return the outputs of a layer and, given targets, the loss of each sample."""
+        kernels = self._load(params.dtype)
+        outputs = np.empty((len(X), net.sizes[layer]), params.dtype)
+        losses = np.empty(len(X))
+        if targets is None:
+            targets = np.empty((0, net.n_targets), params.dtype)
+        batch = min(len(X), panels.FORWARD_BATCH)
+        n_threads = min(panels.choose_threads(n_threads, net, len(X)), -(-len(X) // batch))
+        problem = panels.build(
+            net,
+            Optimizer(SGD, 0.0),
+            params,
+            NO_STATE,
+            width=kernels.panel_width,
+            batch=batch,
+            scale=scale,
+            sparse=panels.is_sparse(X),
+        )
+
+        def worker(thread: int) -> None:
+            own = problem
+            if thread:  # its own scratch, the same weights
+                own = problem._replace(
+                    work=panels.aligned(len(problem.work), params.dtype),
+                    lists=panels.aligned(len(problem.lists), np.int32),
+                )
+            start = len(X) * thread // n_threads
+            stop = len(X) * (thread + 1) // n_threads
+            kernels.mlp_forward(*own, X, targets, losses, outputs, layer, start, stop)
+
+        run_workers(worker, n_threads)
+        return outputs, losses
+
+    def mlp_loss_gradient(self, net, params, X, scale, targets, alpha, seed, step):
+        """Return the loss of one batch and its gradient."""
+        optimizer = Optimizer(panels.STORE_GRADIENT, 0.0, alpha=alpha)
+        gradient = np.zeros_like(params)
+        loss_sum = np.zeros(1)
+        order = np.arange(len(X))[np.newaxis]
+        self._train(
+            *(net, optimizer, params, gradient[np.newaxis], X, scale, targets, order, len(X)),
+            *(seed, step, loss_sum, 1),
+        )
+        penalty, start = 0.0, 0
+        for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+            W = params[start : start + m * n].astype(np.float64)
+            penalty += float(W @ W)
+            start += (m + 1) * n
+        return (loss_sum[0] + alpha * penalty / 2) / len(X), gradient
+
+    def mlp_train(
+        self,
+        net: Network,
+        optimizer: Optimizer,
+        params,
+        moments,
+        X,
+        scale,
+        targets,
+        order,
+        batch_size,
+        seed,
+        step,
+        loss_sums,
+        n_threads,
+    ):
+        """Train by mini-batch back-propagation."""
+        moments = moments[: N_MOMENTS[optimizer.kind]]
+        self._train(
+            *(net, optimizer, params, moments, X, scale, targets, order, batch_size),
+            *(seed, step, loss_sums, n_threads),
+        )
+
+    def _train(
+        self,
+        net,
+        optimizer,
+        params,
+        moments,
+        X,
+        scale,
+        targets,
+        order,
+        batch_size,
+        seed,
+        step,
+        loss_sums,
+        n_threads,
+    ):
+        kernels = self._load(params.dtype)
+        batch = min(batch_size, order.shape[1])
+        n_threads = panels.choose_threads(n_threads, net, batch)
+        problem = panels.build(
+            net,
+            optimizer,
+            params,
+            moments,
+            width=kernels.panel_width,
+            batch=batch,
+            scale=scale,
+            sparse=panels.is_sparse(X),
+            n_threads=n_threads,
+            seed=seed,
+            step=step,
+        )
+        losses = np.empty(batch)
+        run_workers(
+            lambda thread: kernels.mlp_train(
+                *problem, X, targets, order, losses, loss_sums, thread
+            ),
+            n_threads,
+        )
+        if optimizer.kind != panels.STORE_GRADIENT:
+            panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
+        for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
+            panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
+
+

@@ -1,0 +1,201 @@
+"""How the compiled back ends lay out a network in memory: panels.
+
+A matrix is stored as panels, blocks of `width` columns, one after the other, each row by row with
+its rows `width` apart; the columns missing in the last panel are zeros. So a thread that owns a
+block of units owns contiguous memory, and every row of a panel is a whole number of vectors.
+
+- Weights: panel p of layer l is (n_in + 1, width); its last row is the bias.
+- Outputs, slopes (f'(z), with the dropout factor) and deltas (d loss / d z): (batch, width).
+- Transposed weights, for the deltas of the layer below: panels of n_in, each (n_out, width).
+
+The kernels get one table with a row of integers per layer (columns below), and flat buffers.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import interface as api
+from .interface import Network, Optimizer
+
+# Columns of the layer table; offsets count elements of the buffer named in parentheses.
+UNITS, PANELS, ACTIVATION, DROP_LIMIT = 0, 1, 2, 3
+WEIGHTS = 4  # (weights, moments)
+TRANSPOSED, OUTPUTS, SLOPES, DELTAS = 5, 6, 7, 8  # (work)
+N_COLUMNS = 9
+
+# The settings of a call: one vector of integers, one of floats.
+BATCH, LOSS, OPTIMIZER, SPARSE, N_THREADS, SEED, STEP = range(7)
+RATE, BETA_1, BETA_2, EPSILON, ALPHA, SCALE = range(6)
+STORE_GRADIENT = 3  # an "optimizer" that leaves the weights and stores the gradient as moment
+
+ALIGNMENT = 64  # bytes: a cache line, and the longest vector
+# Below this many multiply-adds in a step, a second thread costs more than it brings.
+WORK_PER_THREAD = 100_000
+# Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
+SPARSE_BELOW = 0.35
+FORWARD_BATCH = 64
+
+
+class Problem(NamedTuple):
+    """The arguments of a compiled kernel, for one call.
+
+    Attributes
+    ----------
+    table : (n_layers + 1, N_COLUMNS) of int64
+        The layers, inputs first.
+    settings : (7,) of int64, rates : (6,) of float64
+    weights, moment_1, moment_2 : flat buffers in panels; a moment that is not used is empty
+    work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
+    lists : int32 buffer for the positions of non-zero inputs
+    sync : int64, the counter of the barrier, alone in its cache line
+    """
+
+    table: NDArray[np.int64]
+    settings: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    weights: NDArray
+    moment_1: NDArray
+    moment_2: NDArray
+    work: NDArray
+    lists: NDArray[np.int32]
+    sync: NDArray[np.int64]
+
+
+def aligned(size: int, dtype) -> NDArray:
+    """Return zeros that start at a cache line."""
+    dtype = np.dtype(dtype)
+    buffer = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : start + size * dtype.itemsize].view(dtype)
+
+
+def count_panels(units: int, width: int) -> int:
+    """Return how many panels hold `units` columns."""
+    return -(-units // width)
+
+
+def build(
+    net: Network,
+    optimizer: Optimizer,
+    params: NDArray,
+    moments: NDArray,
+    *,
+    width: int,
+    batch: int,
+    scale: float,
+    sparse: bool = False,
+    n_threads: int = 1,
+    seed: int = 0,
+    step: int = 0,
+) -> Problem:
+    """Lay out a network and its optimizer's state for kernels with panels of `width` columns."""
+    table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)
+    n_weights = n_work = 0
+    for layer, units in enumerate(net.sizes):
+        row = table[layer]
+        row[UNITS], row[PANELS] = units, count_panels(units, width)
+        n_values = row[PANELS] * batch * width
+        row[OUTPUTS], n_work = n_work, n_work + n_values
+        if layer == 0:
+            continue
+        row[ACTIVATION] = net.activations[layer - 1]
+        row[DROP_LIMIT] = api.dropout_limit(net.dropout[layer - 1])
+        row[SLOPES], row[DELTAS], n_work = n_work, n_work + n_values, n_work + 2 * n_values
+        n_in = net.sizes[layer - 1]
+        row[WEIGHTS], n_weights = n_weights, n_weights + row[PANELS] * (n_in + 1) * width
+        if layer > 1:
+            row[TRANSPOSED] = n_work
+            n_work += table[layer - 1, PANELS] * units * width
+    empty = np.empty(0, params.dtype)
+    settings = [batch, net.loss, optimizer.kind, sparse, n_threads, seed, step]
+    rates = [
+        optimizer.learning_rate,
+        optimizer.beta_1,
+        optimizer.beta_2,
+        optimizer.epsilon,
+        optimizer.alpha,
+        scale,
+    ]
+    # Per sample: the positions, their count and the splits between threads; per input: the
+    # samples and their count. See the kernels' `load_lists`.
+    n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0
+    problem = Problem(
+        table,
+        np.array(settings, np.uint64).view(np.int64),
+        np.array(rates, np.float64),
+        aligned(n_weights, params.dtype),
+        aligned(n_weights, params.dtype) if len(moments) > 0 else empty,
+        aligned(n_weights, params.dtype) if len(moments) > 1 else empty,
+        # The last panel's worth of zeros stands in for a bias where there is none.
+        aligned(n_work + width + (2 * net.sizes[0] * batch if sparse else 0), params.dtype),
+        aligned(n_lists, np.int32),
+        aligned(ALIGNMENT // 8, np.int64),
+    )
+    pack(net, params, problem.weights, problem.table, width)
+    for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
+        pack(net, moment, packed, problem.table, width)
+    return problem
+
+
+def pack(net: Network, flat: NDArray, packed: NDArray, table: NDArray, width: int) -> None:
+    """Copy a flat parameter-like vector into panels."""
+    for matrix, panels in _layers(net, flat, packed, table, width):
+        n = matrix.shape[1]
+        full = n // width
+        panels[:full] = matrix[:, : full * width].reshape(len(matrix), full, width).transpose(1, 0, 2)
+        if n % width:
+            panels[full, :, : n % width] = matrix[:, full * width :]
+
+
+def unpack(net: Network, packed: NDArray, flat: NDArray, table: NDArray, width: int) -> None:
+    """Copy panels back into a flat parameter-like vector."""
+    for matrix, panels in _layers(net, flat, packed, table, width):
+        n = matrix.shape[1]
+        full = n // width
+        matrix[:, : full * width].reshape(len(matrix), full, width)[:] = panels[:full].transpose(1, 0, 2)
+        if n % width:
+            matrix[:, full * width :] = panels[full, :, : n % width]
+
+
+def _layers(net, flat, packed, table, width):
+    """Yield each layer's (n_in + 1, n_out) matrix and its panels, as views."""
+    start = 0
+    for layer, (m, n) in enumerate(zip(net.sizes, net.sizes[1:], strict=False), start=1):
+        matrix = flat[start : start + (m + 1) * n].reshape(m + 1, n)
+        offset, n_panels = table[layer, WEIGHTS], table[layer, PANELS]
+        size = n_panels * (m + 1) * width
+        yield matrix, packed[offset : offset + size].reshape(n_panels, m + 1, width)
+        start += (m + 1) * n
+
+
+def choose_threads(n_threads: int, net: Network, batch: int) -> int:
+    """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
+    work = net.n_parameters * batch
+    return max(1, min(n_threads, available_processors(), work // WORK_PER_THREAD))
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
+    """Say whether skipping zero inputs pays, from evenly spaced samples."""
+    probe = X[:: max(1, len(X) // n_probed)]
+    return np.count_nonzero(probe) < SPARSE_BELOW * probe.size and X.shape[1] >= 32
+
+
+def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:
+    """Return how many samples have the right class; see `interface.Kernels.mlp_evaluate`."""
+    if loss == api.SPARSE_CATEGORICAL_CROSSENTROPY:
+        right = outputs.argmax(axis=1) == targets[:, 0]
+    elif outputs.shape[1] == 1:
+        right = (outputs[:, 0] > 0.5) == (targets[:, 0] > 0.5)
+    else:
+        right = outputs.argmax(axis=1) == targets.argmax(axis=1)
+    return int(right.sum())
