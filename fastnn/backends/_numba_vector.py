@@ -1,0 +1,310 @@
+"""A vector type for Numba: LANES reals in one register, as _vector.h has it for Cython.
+
+Numba's own loops keep sums in memory; these values live in registers, so that a tile of sums can
+be kept there. LLVM splits the vectors on processors with shorter registers.
+"""
+
+import math
+import os
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+
+def _vector_bytes() -> int:
+    features = llvmlite.binding.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+
+
+class Vector(types.Type):
+    """The Numba type of a vector of float32 or float64."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Vector({dtype}, {self.lanes})")
+
+
+def _llvm(vector: Vector) -> ir.VectorType:
+    real = ir.FloatType() if vector.dtype.bitwidth == 32 else ir.DoubleType()
+    return ir.VectorType(real, vector.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, _llvm(fe_type))
+
+
+def _constant(vector, value):
+    """Return an LLVM constant with the same value in every lane."""
+    llvm = _llvm(vector)
+    return ir.Constant(llvm, [value] * vector.lanes)
+
+
+def _broadcast(builder, vector, scalar):
+    llvm = _llvm(vector)
+    zero = ir.Constant(ir.IntType(32), 0)
+    single = builder.insert_element(ir.Constant(llvm, ir.Undefined), scalar, zero)
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+    return builder.shuffle_vector(single, ir.Constant(llvm, ir.Undefined), lanes)
+
+
+def _address(context, builder, array_type, array, index):
+    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+def _call(builder, name, llvm, arguments):
+    """Call an LLVM intrinsic on vectors, such as llvm.fma."""
+    suffix = f"v{llvm.count}f{32 if isinstance(llvm.element, ir.FloatType) else 64}"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(llvm, [llvm] * len(arguments)), f"llvm.{name}.{suffix}"
+    )
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def lanes(typingctx, array):
+    """Return how many of an array's elements make a vector, as a compile-time constant."""
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(ir.IntType(64), Vector(array.dtype).lanes)
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def load(typingctx, array, index):
+    """Return array[index], as a scalar, without the check for a negative index."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.load(_address(context, builder, array, *arguments))
+
+    return array.dtype(array, types.int64), generate
+
+
+@intrinsic
+def vload(typingctx, array, index):
+    """Return the vector that begins at array[index]."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        address = _address(context, builder, array, *arguments)
+        pointer = builder.bitcast(address, _llvm(vector).as_pointer())
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return vector(array, types.int64), generate
+
+
+@intrinsic
+def vstore(typingctx, array, index, vector):
+    """Store a vector from array[index] on."""
+
+    def generate(context, builder, signature, arguments):
+        address = _address(context, builder, array, *arguments[:2])
+        pointer = builder.bitcast(address, _llvm(vector).as_pointer())
+        builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, vector), generate
+
+
+@intrinsic
+def vsplat(typingctx, scalar):
+    """Return a vector with `scalar` in every lane."""
+    vector = Vector(scalar)
+
+    def generate(context, builder, signature, arguments):
+        return _broadcast(builder, vector, arguments[0])
+
+    return vector(scalar), generate
+
+
+@intrinsic
+def vzero(typingctx, array):
+    """Return a vector of zeros of an array's dtype."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        return _constant(vector, 0.0)
+
+    return vector(array), generate
+
+
+@intrinsic
+def vfma(typingctx, scalar, b, c):
+    """Return scalar * b + c, rounded once."""
+
+    def generate(context, builder, signature, arguments):
+        a = _broadcast(builder, b, arguments[0])
+        return _call(builder, "fma", _llvm(b), [a, *arguments[1:]])
+
+    return b(b.dtype, b, c), generate
+
+
+def _binary(operation):
+    """Return an intrinsic for an operation of the LLVM builder on two vectors."""
+
+    @intrinsic
+    def function(typingctx, a, b):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, operation)(*arguments)
+
+        return a(a, b), generate
+
+    return function
+
+
+vadd, vsub, vmul, vdiv = (_binary(name) for name in ("fadd", "fsub", "fmul", "fdiv"))
+
+
+def _unary(operation):
+    @intrinsic
+    def function(typingctx, a):
+        def generate(context, builder, signature, arguments):
+            return operation(builder, a, arguments[0])
+
+        return a(a), generate
+
+    return function
+
+
+def _select(builder, comparison, vector, a, b, if_true, if_false):
+    return builder.select(builder.fcmp_ordered(comparison, a, b), if_true, if_false)
+
+
+def _positive(builder, vector, a):
+    zero, one = _constant(vector, 0.0), _constant(vector, 1.0)
+    return _select(builder, ">", vector, a, zero, one, zero)
+
+
+def _relu(builder, vector, a):
+    zero = _constant(vector, 0.0)
+    return _select(builder, ">", vector, a, zero, a, zero)
+
+
+def _exp_minus(builder, vector, a, shift):
+    """exp(a) - shift, with the method and the constants of _vector.h."""
+    single = vector.dtype.bitwidth == 32
+    mantissa, bias, terms = (23, 127, 7) if single else (52, 1023, 13)
+    low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
+    if single:
+        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
+    else:
+        ln2_high, ln2_low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+    llvm = _llvm(vector)
+
+    def constant(value):
+        return _constant(vector, value)
+
+    def fma(x, y, z):
+        return _call(builder, "fma", llvm, [x, y, z])
+
+    a = _select(builder, "<", vector, a, constant(low), constant(low), a)
+    a = _select(builder, ">", vector, a, constant(high), constant(high), a)
+    magic = constant(1.5 * 2**mantissa)
+    shifted = fma(a, constant(1 / math.log(2)), magic)
+    n = builder.fsub(shifted, magic)
+    r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
+    p = constant(1 / math.factorial(terms))
+    for k in range(terms - 1, 0, -1):
+        p = fma(p, r, constant(1 / math.factorial(k)))
+    integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
+    bits = builder.add(builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count))
+    bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
+    power = builder.bitcast(bits, llvm)
+    return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))
+
+
+def _sigmoid(builder, vector, a):
+    one = _constant(vector, 1.0)
+    e = _exp_minus(builder, vector, builder.fneg(a), 0.0)
+    return builder.fdiv(one, builder.fadd(one, e))
+
+
+def _tanh(builder, vector, a):
+    two = _constant(vector, 2.0)
+    size = _call(builder, "fabs", _llvm(vector), [a])
+    e = _exp_minus(builder, vector, builder.fmul(_constant(vector, -2.0), size), 1.0)
+    y = builder.fneg(builder.fdiv(e, builder.fadd(two, e)))
+    return _select(builder, "<", vector, a, _constant(vector, 0.0), builder.fneg(y), y)
+
+
+vpositive = _unary(_positive)
+vrelu = _unary(_relu)
+vabs = _unary(lambda builder, vector, a: _call(builder, "fabs", _llvm(vector), [a]))
+vsqrt = _unary(lambda builder, vector, a: _call(builder, "sqrt", _llvm(vector), [a]))
+vsigmoid = _unary(_sigmoid)
+vtanh = _unary(_tanh)
+
+
+@intrinsic
+def vsum(typingctx, a):
+    """Return the sum of a vector's lanes, added in pairs."""
+
+    def generate(context, builder, signature, arguments):
+        total, count = arguments[0], a.lanes
+        while count > 1:
+            half = count // 2
+            integers = ir.VectorType(ir.IntType(32), half)
+            low = ir.Constant(integers, list(range(half)))
+            high = ir.Constant(integers, list(range(half, count)))
+            total = builder.fadd(
+                builder.shuffle_vector(total, total, low),
+                builder.shuffle_vector(total, total, high),
+            )
+            count = half
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return a.dtype(a), generate
+
+
+# --- threads -----------------------------------------------------------------------------------
+
+
+@intrinsic
+def _atomic_increment(typingctx, array):
+    def generate(context, builder, signature, arguments):
+        data = cgutils.create_struct_proxy(array)(context, builder, arguments[0]).data
+        return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "acq_rel")
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def _atomic_load(typingctx, array):
+    def generate(context, builder, signature, arguments):
+        data = cgutils.create_struct_proxy(array)(context, builder, arguments[0]).data
+        return builder.load_atomic(data, "acquire", 8)
+
+    return types.int64(array), generate
+
+
+if os.name == "posix":
+    _yield_processor = types.ExternalFunction("sched_yield", types.int32())
+else:
+
+    @njit
+    def _yield_processor():
+        return 0
+
+
+@njit(nogil=True)
+def barrier_wait(counter, n):
+    """Wait until all of n threads have come here. The counter only grows, so it needs no reset."""
+    if n == 1:
+        return
+    ticket = _atomic_increment(counter)
+    everyone = (ticket // n + 1) * n
+    spins = 0
+    while _atomic_load(counter) < everyone:
+        spins += 1
+        if spins > 2000:
+            _yield_processor()

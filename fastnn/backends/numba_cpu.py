@@ -1,0 +1,51 @@
+"""The Numba back end for CPUs: compiles on first use and keeps the result in Numba's cache."""
+
+import importlib.util
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .compiled import Compiled
+
+
+def unavailable() -> str | None:
+    """Say why Numba cannot be used, or return None if it can."""
+    if importlib.util.find_spec("numba") is None:
+        return "the package numba is not installed: 'pip install numba'"
+    return None
+
+
+@cache
+def _load(dtype: np.dtype) -> Any:
+    from . import _numba_training as kernels
+    from ._numba_vector import VECTOR_BYTES
+    from .panels import Problem
+
+    def mlp_train(*args):
+        *problem, X, targets, order, losses, loss_sums, thread = args
+        kernels.mlp_train(Problem(*problem), X, targets, order, losses, loss_sums, thread)
+
+    def mlp_forward(*args):
+        *problem, X, targets, losses, outputs, layer, start, stop = args
+        order = np.arange(len(X))[np.newaxis]
+        kernels.mlp_forward(
+            Problem(*problem), X, targets, order, losses, outputs, layer, start, stop
+        )
+
+    return SimpleNamespace(
+        panel_width=2 * VECTOR_BYTES // dtype.itemsize,
+        mlp_train=mlp_train,
+        mlp_forward=mlp_forward,
+        delta_rule=kernels.delta_rule,
+    )
+
+
+_compiled = Compiled(_load)
+perceptron_train = _compiled.perceptron_train
+linear_train = _compiled.linear_train
+mlp_forward = _compiled.mlp_forward
+mlp_loss_gradient = _compiled.mlp_loss_gradient
+mlp_train = _compiled.mlp_train
+mlp_evaluate = _compiled.mlp_evaluate
