@@ -1,0 +1,57 @@
+"""fastnn: small neural networks, trained at the speed of the machine.
+
+Names are loaded when they are first used, so that `import fastnn` stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .backends import available_backends, get_backend, set_backend, use_backend
+
+if TYPE_CHECKING:
+    from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
+    from .linear import LinearNetwork
+    from .mlp import MLPClassifier, MLPRegressor
+    from .perceptron import Perceptron
+
+__all__ = [
+    "LinearNetwork",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Perceptron",
+    "available_backends",
+    "get_backend",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_mnist",
+    "load_xor",
+    "set_backend",
+    "use_backend",
+]
+
+_MODULES = {
+    "LinearNetwork": "linear",
+    "MLPClassifier": "mlp",
+    "MLPRegressor": "mlp",
+    "Perceptron": "perceptron",
+    "load_digits": "datasets",
+    "load_fashion_mnist": "datasets",
+    "load_mnist": "datasets",
+    "load_xor": "datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fastnn")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

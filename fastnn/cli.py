@@ -1,0 +1,105 @@
+"""The command line: fastnn backends | train | compare."""
+
+import json
+from typing import Any
+
+import click
+
+from . import backends
+from .recipes import RECIPES, compare_backends, train_recipe
+
+
+def _fail(error: Exception) -> None:
+    raise click.ClickException(str(error))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fastnn")
+def main() -> None:
+    """Train small neural networks at the speed of the machine."""
+
+
+@main.command("backends")
+def show_backends() -> None:
+    """List the back ends, and say why one is missing."""
+    current = backends.get_backend()
+    for name, reason in backends.available_backends().items():
+        mark = "*" if name == current else " "
+        click.echo(f"{mark} {name:<8} {'available' if reason is None else 'missing: ' + reason}")
+
+
+def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(int(size) for size in value.split(",") if size)
+    except ValueError:
+        raise click.BadParameter("expected integers separated by commas, such as 512,128") from None
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(list(RECIPES)))
+@click.option("--backend", help="cython, numba or python.  [default: the fastest available]")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs to train.")
+@click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
+@click.option("--lr", type=float, help="Learning rate.")
+@click.option("--hidden", callback=_parse_hidden, help="Hidden layer sizes, such as 512,128.")
+@click.option("--activation", help="Of the hidden layers: relu, sigmoid, tanh, softsign, ...")
+@click.option("--dropout", type=float, help="Fraction of hidden outputs dropped.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--dtype", type=click.Choice(["float32", "float64"]))
+@click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train(dataset: str, backend: str | None, as_json: bool, **options: Any) -> None:
+    """Train the course's network on a data set; options change its defaults."""
+    try:
+        if backend is not None:
+            backends.set_backend(backend)
+        result = train_recipe(RECIPES[dataset], **options)
+    except (ValueError, RuntimeError) as error:
+        return _fail(error)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"{dataset}: {result['network']} on {result['backend']}, {result['epochs']} epochs")
+    click.echo(f"loss              {result['loss']:.6g}")
+    click.echo(f"accuracy          {result['accuracy']:.4f}")
+    if "test_accuracy" in result:
+        click.echo(f"test loss         {result['test_loss']:.6g}")
+        click.echo(f"test accuracy     {result['test_accuracy']:.4f}")
+    else:
+        for row, (inputs, output, label) in enumerate(
+            zip(result["inputs"], result["outputs"], result["classes"], strict=True)
+        ):
+            click.echo(f"sample {row}: {inputs} -> {output:.6f} -> class {label}")
+    click.echo(f"seconds per epoch {result['seconds_per_epoch']:.3g}")
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["xor", "digits", "mnist"]))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None:
+    """Run the same training on every available back end and compare results and speed."""
+    try:
+        result = compare_backends(RECIPES[dataset], seed, threads)
+    except (ValueError, RuntimeError) as error:
+        return _fail(error)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"{dataset}: {result['samples']} samples, {result['epochs']} epochs, {result['dtype']}")
+    if result["note"]:
+        click.echo(result["note"])
+    click.echo(f"{'back end':<10}{'loss':>12}{'accuracy':>10}{'seconds':>11}{'speed':>11}"
+               f"{'max. relative difference':>27}")
+    for name, row in result["backends"].items():
+        click.echo(
+            f"{name:<10}{row['loss']:>12.6g}{row['accuracy']:>10.4f}{row['seconds']:>11.4g}"
+            f"{row['speed']:>10.1f}x{row['max_relative_difference']:>27.2g}"
+        )
+
+
+if __name__ == "__main__":
+    main()

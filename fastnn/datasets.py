@@ -1,0 +1,205 @@
+"""Data sets: XOR, scikit-learn's digits, MNIST and Fashion-MNIST.
+
+MNIST: Y. LeCun, C. Cortes, C. J. C. Burges. Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf,
+arXiv:1708.07747. Both come as IDX files (yann.lecun.com/exdb/mnist, "the IDX file format").
+"""
+
+import gzip
+import hashlib
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FASHION_CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+IMAGE_SIDE = 28
+
+_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+# SHA-256 of the decompressed files: the compressed ones differ between distributors.
+_SHA256 = {
+    "mnist": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+    "fashion-mnist": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+}
+_MIRRORS = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    "fashion-mnist": (
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    ),
+}
+_DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
+_HEADER = {3: 16, 1: 8}  # bytes before the values, by number of dimensions
+
+
+class DataError(ValueError):
+    """A data set cannot be found, or a file of it is not what it should be."""
+
+
+class ImageData(NamedTuple):
+    """Images and labels, for training and for testing.
+
+    Attributes
+    ----------
+    X_train : (60000, 784) of uint8; y_train : (60000,) of uint8, 0 to 9
+    X_test : (10000, 784) of uint8; y_test : (10000,) of uint8
+    """
+
+    X_train: NDArray[np.uint8]
+    y_train: NDArray[np.uint8]
+    X_test: NDArray[np.uint8]
+    y_test: NDArray[np.uint8]
+
+
+def load_xor() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the corners (0,0), (0,1), (1,0), (1,1) and their classes 0, 1, 1, 0."""
+    X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    return X, np.array([0, 1, 1, 0])
+
+
+def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return scikit-learn's 1,797 digits: (1797, 64) from 0 to 16, and labels 0 to 9."""
+    from sklearn.datasets import load_digits as load
+
+    return load(return_X_y=True)
+
+
+def load_mnist() -> ImageData:
+    """Return MNIST: see `ImageData`, and `find_file` for where it is looked for.
+
+    Raises
+    ------
+    DataError
+        If it is neither on this machine nor to be downloaded, or a file is damaged.
+    """
+    return _load("mnist")
+
+
+def load_fashion_mnist() -> ImageData:
+    """Return Fashion-MNIST, as `load_mnist`; `FASHION_CLASSES` names the classes."""
+    return _load("fashion-mnist")
+
+
+def _load(dataset: str) -> ImageData:
+    paths = [find_file(dataset, name) for name in _FILES]
+    arrays = [
+        read_idx(path, digest) for path, digest in zip(paths, _SHA256[dataset], strict=True)
+    ]
+    return ImageData(*(a.reshape(len(a), -1) if a.ndim == 3 else a for a in arrays))
+
+
+def find_file(dataset: str, name: str) -> Path:
+    """Return the path of a file, which is downloaded if need be.
+
+    It is looked for in $FASTNN_DATA/<dataset>, in the user's cache and where Debian's package
+    dataset-fashion-mnist puts it; compressed or not. What is downloaded goes to the cache.
+    """
+    cache = _cache() / dataset
+    folders = [cache, *([_DEBIAN[dataset]] if dataset in _DEBIAN else [])]
+    if given := os.environ.get("FASTNN_DATA"):
+        folders.insert(0, Path(given) / dataset)
+    for folder in folders:
+        for ending in ("-ubyte", "-ubyte.gz"):
+            if (folder / (name + ending)).is_file():
+                return folder / (name + ending)
+    return _download(dataset, name, cache, folders)
+
+
+def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
+    """Return the array of bytes in an IDX file, gzip-compressed or not.
+
+    Parameters
+    ----------
+    sha256 : str, optional
+        Of the decompressed content.
+
+    Raises
+    ------
+    DataError
+        If the file is truncated, too long, not an IDX file of bytes, or has another SHA-256.
+    """
+    content = path.read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path}: damaged gzip file ({error}); delete it and try again") from None
+    n_dimensions = content[3] if len(content) > 3 else 0
+    if content[:3] != b"\0\0\x08" or n_dimensions not in _HEADER:
+        raise DataError(
+            f"{path}: not an IDX file of bytes (it begins with {content[:4].hex() or 'nothing'}, "
+            "expected 00000803 for images or 00000801 for labels); delete it and try again"
+        )
+    header = _HEADER[n_dimensions]
+    shape = tuple(np.frombuffer(content[4:header], ">u4").tolist())
+    if len(shape) < n_dimensions or len(content) != header + int(np.prod(shape)):
+        raise DataError(
+            f"{path}: {len(content)} bytes, where its header promises {shape} values after "
+            f"{header} bytes: truncated or too long; delete it and try again"
+        )
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(
+            f"{path}: its content differs from the published file (SHA-256 "
+            f"{hashlib.sha256(content).hexdigest()}, expected {sha256}); delete it and try again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _cache() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("fastnn"))
+
+
+def _download(dataset: str, name: str, cache: Path, searched: list[Path]) -> Path:
+    """Fetch a file into the cache: checked first, then moved there in one step."""
+    import pooch
+
+    digest = _SHA256[dataset][_FILES.index(name)]
+    target = cache / f"{name}-ubyte.gz"
+    failures = []
+    for mirror in _MIRRORS[dataset]:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache) as folder:
+                part = Path(folder) / target.name
+                download = pooch.HTTPDownloader(progressbar=_is_terminal(), timeout=30)
+                download(mirror + target.name, str(part), None)
+                read_idx(part, digest)
+                os.replace(part, target)
+            return target
+        except (OSError, ValueError) as error:  # no network, no such file, damaged on the way
+            failures.append(f"  {mirror}: {str(error).splitlines()[0][:150]}")
+    places = "\n".join(f"  {folder}" for folder in searched)
+    debian = ", or 'apt install dataset-fashion-mnist'" if dataset in _DEBIAN else ""
+    raise DataError(
+        f"{dataset}: found no file {name}-ubyte[.gz] in\n{places}\n"
+        "and could not download it:\n" + "\n".join(failures) + "\n"
+        f"Ways to get it: connect to a network and try again; or put the four files into a folder "
+        f"DIR/{dataset} and set FASTNN_DATA=DIR{debian}."
+    )
+
+
+def _is_terminal() -> bool:
+    import sys
+
+    return sys.stderr.isatty()

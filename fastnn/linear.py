@@ -1,0 +1,195 @@
+"""The linear network and the delta rule of Widrow and Hoff (the course's 1.3)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from . import backends, random
+from .training import LinearTask, StoppingRules, train
+from .validation import check_dtype, check_X, check_y
+
+
+class LinearNetwork(RegressorMixin, BaseEstimator):
+    """Linear network, y = w x (1.5), trained by the delta rule.
+
+    Parameters
+    ----------
+    eta0 : float, default 0.1
+        Learning rate.
+    online : bool, default False
+        Whether to learn after each sample, w += eta0 (t - y) x, or once per epoch from all N
+        samples, W += eta0 X^T (T - Y) / N.
+    fit_intercept : bool, default True
+        Whether to add a leading input of 1, whose weight is the bias (1.2.3).
+    max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
+        Stopping rules: see `fastnn.training.StoppingRules`.
+    shuffle : bool, default False
+        Whether each online epoch takes the samples in a new random order.
+    weight_init : {"uniform", "zeros"}, default "uniform"
+        U(0, 1) or 0.
+    random_state : None, int, Generator or RandomState
+    dtype : {"float64", "float32"}, default "float64"
+    verbose : bool, default True
+        Whether to show a progress bar on a terminal.
+
+    Attributes
+    ----------
+    coef_ : (n_features,) or (n_outputs, n_features)
+    intercept_ : float or (n_outputs,)
+    loss_curve_ : list of float
+        sum (T - Y)^2 / 2N (2.2) of each epoch, with the Y that its updates used.
+    loss_ : float
+    n_iter_ : int
+    stop_reason_ : str
+        See `fastnn.training.train`.
+    backend_ : str
+    """
+
+    def __init__(
+        self,
+        *,
+        eta0: float = 0.1,
+        online: bool = False,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float | None = None,
+        n_iter_no_change: int = 10,
+        loss_threshold: float | None = None,
+        weight_threshold: float | None = None,
+        shuffle: bool = False,
+        weight_init: str = "uniform",
+        random_state: Any = None,
+        dtype: str = "float64",
+        verbose: bool = True,
+    ):
+        self.eta0 = eta0
+        self.online = online
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.loss_threshold = loss_threshold
+        self.weight_threshold = weight_threshold
+        self.shuffle = shuffle
+        self.weight_init = weight_init
+        self.random_state = random_state
+        self.dtype = dtype
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+    ) -> "LinearNetwork":
+        """Train on samples X (n_samples, n_features) with real targets y.
+
+        Parameters
+        ----------
+        y : (n_samples,) or (n_samples, n_outputs)
+        coef_init : (n_outputs, n_features), intercept_init : (n_outputs,)
+            Initial weights and biases instead of random ones.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described.
+        """
+        kernels, backend = backends.kernels(), backends.get_backend()
+        dtype = check_dtype(self.dtype)
+        check_rate("eta0", self.eta0)
+        rules = StoppingRules(
+            self.max_iter,
+            self.loss_threshold,
+            self.weight_threshold,
+            self.tol,
+            self.n_iter_no_change,
+        )
+        rules.check()
+        seed = random.seed_from(self.random_state)
+        X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
+        y = check_y(y, X)
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y: expected real numbers, got {y.dtype}")
+        targets = np.ascontiguousarray(y[:, np.newaxis] if y.ndim == 1 else y, dtype)
+        weights = first_weights(
+            *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
+            *(coef_init, intercept_init),
+        )
+        task = LinearTask(
+            *(kernels, with_ones(X, self.fit_intercept), targets, weights, float(self.eta0)),
+            *(bool(self.online), bool(self.shuffle and self.online), seed),
+        )
+        self.loss_curve_, self.stop_reason_ = train(task, rules, self.verbose)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.n_iter_, self.backend_ = len(self.loss_curve_), backend
+        coef = weights[1:].T if self.fit_intercept else weights.T
+        intercept = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)
+        self.coef_, self.intercept_ = (coef[0], intercept[0]) if y.ndim == 1 else (coef, intercept)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return w x for each sample, (n_samples,) or (n_samples, n_outputs)."""
+        check_is_fitted(self, "coef_")
+        X = check_X(self, X, self.coef_.dtype, reset=False)
+        return X @ self.coef_.T + self.intercept_
+
+
+def with_ones(X: NDArray, fit_intercept: bool) -> NDArray:
+    """Return X with a leading column of ones, whose weight is the bias (1.2.3)."""
+    if not fit_intercept:
+        return X
+    return np.hstack([np.ones((len(X), 1), X.dtype), X])
+
+
+def first_weights(
+    n_features: int,
+    n_outputs: int,
+    fit_intercept: bool,
+    weight_init: str,
+    seed: int,
+    dtype: np.dtype,
+    coef_init: ArrayLike | None,
+    intercept_init: ArrayLike | None,
+) -> NDArray:
+    """Return initial weights (n_inputs, n_outputs), the bias first; ValueError if they don't fit.
+
+    Parameters
+    ----------
+    coef_init : (n_outputs, n_features) or, for one output, (n_features,)
+    intercept_init : (n_outputs,) or a number
+    """
+    if weight_init not in ("uniform", "zeros"):
+        raise ValueError(f"weight_init={weight_init!r}: expected 'uniform' or 'zeros'")
+    n_inputs = n_features + bool(fit_intercept)
+    weights = np.zeros((n_inputs, n_outputs), dtype)
+    if weight_init == "uniform":
+        weights[:] = random.uniform(n_inputs * n_outputs, seed).reshape(n_inputs, n_outputs)
+    if coef_init is not None:
+        weights[n_inputs - n_features :] = _given(
+            "coef_init", coef_init, (n_outputs, n_features)
+        ).T
+    if intercept_init is not None:
+        if not fit_intercept:
+            raise ValueError("intercept_init: expected None, since fit_intercept is False")
+        weights[0] = _given("intercept_init", intercept_init, (n_outputs,))
+    return weights
+
+
+def check_rate(name: str, value: float) -> None:
+    """Raise ValueError unless a learning rate is a number above 0."""
+    if not (value > 0 and np.isfinite(value)):
+        raise ValueError(f"{name}={value!r}: expected a number above 0")
+
+
+def _given(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray:
+    array = np.asarray(values, np.float64)
+    if array.size != np.prod(shape) or array.shape[-1:] not in ((), shape[-1:]):
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers")
+    return array.reshape(shape)

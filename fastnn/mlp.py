@@ -1,0 +1,427 @@
+"""Multi-layer perceptrons trained by back-propagation, in the manner of scikit-learn."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from . import backends, random
+from .backends.interface import N_MOMENTS, SPARSE_CATEGORICAL_CROSSENTROPY
+from .backends.panels import available_processors
+from .network import given_parameters, initial_parameters, make_network, matrices
+from .optimizers import OPTIMIZERS, make_optimizer
+from .training import MLPTask, StoppingRules, train
+from .validation import check_dtype, check_X, check_y
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default (100,)
+        Units of each hidden layer; an empty one gives a single-layer network.
+    activation : str, default "relu"
+        Of the hidden layers: "sign", "purelin", "sigmoid", "tanh", "softsign" or "relu".
+    out_activation : str, default "auto"
+        Of the output layer; "auto" takes what goes with the loss.
+    loss : str, default "auto"
+        See above.
+    solver : {"adam", "sgd", "momentum"}, default "adam"
+    learning_rate_init : float, default 0.001
+    momentum, beta_1, beta_2, epsilon : float
+        Constants of the solvers "momentum" and "adam".
+    alpha : float, default 0
+        L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
+    batch_size : int, "auto" or "full", default 32
+        1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
+    dropout : float or sequence of float, default 0
+        Fraction of hidden outputs dropped in training, for all hidden layers or for each.
+    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}, default "glorot_uniform"
+    bias_init : float, default 0
+    input_scale : float, default 1
+        Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
+    shuffle : bool, default True
+        Whether each epoch takes the samples in a new random order.
+    max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
+        Stopping rules: see `fastnn.training.StoppingRules`.
+    random_state : None, int, Generator or RandomState
+        Seed of initial weights, shuffles and dropout: the same on every back end.
+    dtype : {"auto", "float32", "float64"}, default "auto"
+        Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
+    n_jobs : int or None
+        Threads at most; None is one per processor. The result does not depend on it.
+    warm_start : bool, default False
+        Whether another `fit` goes on where the last one stopped.
+    verbose : bool, default True
+        Whether to show a progress bar on a terminal.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : lists of (n_in, n_out) and (n_out,)
+        Weights and biases of each layer: views of the flat vector `params_`.
+    loss_curve_ : list of float
+        Mean loss of each epoch's samples, each taken before the update of its batch.
+    loss_ : float
+        The last of them.
+    n_iter_ : int
+        Complete epochs of the last fit.
+    stop_reason_ : str
+        See `fastnn.training.train`.
+    backend_ : str
+        The back end that trained.
+"""
+
+
+class Targets(NamedTuple):
+    """The targets of a fit, and what follows from them."""
+
+    values: NDArray
+    n_outputs: int
+    loss: str
+    out_activation: str
+    learned: dict[str, Any]  # attributes that the fit sets
+
+
+class _BaseMLP(BaseEstimator):
+    """What the classifier and the regressor share."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        out_activation: str = "auto",
+        loss: str = "auto",
+        solver: str = "adam",
+        learning_rate_init: float = 0.001,
+        momentum: float = 0.9,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        alpha: float = 0.0,
+        batch_size: int | str = 32,
+        dropout: float | Sequence[float] = 0.0,
+        weight_init: str = "glorot_uniform",
+        bias_init: float = 0.0,
+        input_scale: float = 1.0,
+        shuffle: bool = True,
+        max_iter: int = 200,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        loss_threshold: float | None = None,
+        weight_threshold: float | None = None,
+        random_state: Any = None,
+        dtype: str = "auto",
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        verbose: bool = True,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.out_activation = out_activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.dropout = dropout
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.input_scale = input_scale
+        self.shuffle = shuffle
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.loss_threshold = loss_threshold
+        self.weight_threshold = weight_threshold
+        self.random_state = random_state
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @property
+    def coefs_(self) -> list[NDArray]:
+        """Weights (n_in, n_out) of each layer."""
+        return matrices(self.network_, self.params_)[0]
+
+    @property
+    def intercepts_(self) -> list[NDArray]:
+        """Biases (n_out,) of each layer."""
+        return matrices(self.network_, self.params_)[1]
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        coefs_init: Sequence[NDArray] | None = None,
+        intercepts_init: Sequence[NDArray] | None = None,
+    ) -> "_BaseMLP":
+        """Train on samples X with targets y.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features), real or uint8
+        y : (n_samples,) or, for regression, (n_samples, n_outputs)
+        coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
+            Initial weights and biases of each layer, instead of random ones.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described; nothing has been changed then.
+        """
+        kernels, backend = backends.kernels(), backends.get_backend()
+        dtype = self._dtype_for(X)
+        going_on = self.warm_start and hasattr(self, "params_")
+        rules = StoppingRules(
+            self.max_iter,
+            self.loss_threshold,
+            self.weight_threshold,
+            self.tol,
+            self.n_iter_no_change,
+        )
+        rules.check()
+        optimizer = make_optimizer(
+            self.solver,
+            self.learning_rate_init,
+            self.momentum,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.alpha,
+        )
+        scale, n_threads = self._input_scale(), self._n_threads()
+        seed = random.seed_from(self.random_state)
+        X = check_X(self, X, dtype, reset=not going_on)
+        y = check_y(y, X)
+        targets = self._encode(y, dtype)
+        hidden = self.hidden_layer_sizes
+        hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
+        net = make_network(
+            (X.shape[1], *hidden, targets.n_outputs),
+            self.activation,
+            targets.out_activation,
+            self.dropout,
+            targets.loss,
+        )
+        if going_on:
+            self._check_same(net, dtype)
+            params, moments, seed = self.params_, self._moments, self._seed
+        else:
+            params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
+            moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+        if coefs_init is not None or intercepts_init is not None:
+            default = matrices(net, params)
+            params = given_parameters(
+                net,
+                default[0] if coefs_init is None else coefs_init,
+                default[1] if intercepts_init is None else intercepts_init,
+                dtype,
+            )
+        task = MLPTask(
+            *(kernels, net, optimizer, params, moments, X, scale, targets.values),
+            *(self._batch_size(len(X)), bool(self.shuffle), seed, n_threads),
+        )
+        if going_on:
+            task.step, task.epoch = self._step, self._epoch
+        losses, self.stop_reason_ = train(task, rules, self.verbose)
+        self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
+        self._step, self._epoch = task.step, task.epoch
+        self.loss_curve_ = [*self.loss_curve_, *losses] if going_on else losses
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.n_iter_, self.backend_ = len(losses), backend
+        self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
+        self.out_activation_ = targets.out_activation
+        for name, value in targets.learned.items():
+            setattr(self, name, value)
+        return self
+
+    def _outputs(self, X: ArrayLike) -> NDArray:
+        """Return the network's outputs, (n_samples, n_outputs)."""
+        check_is_fitted(self, "params_")
+        X = check_X(self, X, self.params_.dtype, reset=False)
+        return backends.kernels().mlp_forward(
+            self.network_, self.params_, X, self._input_scale(), False, self._n_threads()
+        )[-1]
+
+    def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
+        """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        check_is_fitted(self, "params_")
+        X = check_X(self, X, self.params_.dtype, reset=False)
+        return backends.kernels().mlp_forward(
+            self.network_, self.params_, X, self._input_scale(), True, self._n_threads()
+        )
+
+    def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+        check_is_fitted(self, "params_")
+        X = check_X(self, X, self.params_.dtype, reset=False)
+        targets = self._targets(check_y(y, X), self.params_.dtype)
+        loss, n_right = backends.kernels().mlp_evaluate(
+            *(self.network_, self.params_, X, self._input_scale(), targets, self._n_threads())
+        )
+        return loss, n_right / len(X)
+
+    def _dtype_for(self, X: Any) -> np.dtype:
+        if self.dtype == "auto":
+            small = getattr(X, "dtype", None) in (np.float32, np.uint8)
+            return np.dtype(np.float32 if small else np.float64)
+        return check_dtype(self.dtype)
+
+    def _input_scale(self) -> float:
+        if not (np.isfinite(self.input_scale) and self.input_scale != 0):
+            raise ValueError(f"input_scale={self.input_scale!r}: expected a finite number, not 0")
+        return float(self.input_scale)
+
+    def _n_threads(self) -> int:
+        if self.n_jobs is None:
+            return available_processors()
+        if not isinstance(self.n_jobs, (int, np.integer)) or self.n_jobs < 1:
+            raise ValueError(f"n_jobs={self.n_jobs!r}: expected None or an integer of 1 or above")
+        return int(self.n_jobs)
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size in ("auto", "full"):
+            return min(200, n_samples) if self.batch_size == "auto" else n_samples
+        size = self.batch_size
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                f"batch_size={size!r}: expected 'auto', 'full' or an integer of 1 or above"
+            )
+        return min(int(size), n_samples)
+
+    def _check_same(self, net: Any, dtype: np.dtype) -> None:
+        if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
+            raise ValueError(
+                f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
+                f"cannot become {net.sizes} of {dtype}; make a new estimator"
+            )
+        if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
+            raise ValueError("warm_start: the solver cannot change; make a new estimator")
+
+    def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
+        """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
+        raise NotImplementedError
+
+    def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
+        """Return targets for y, as in the last fit."""
+        raise NotImplementedError
+
+
+class MLPClassifier(ClassifierMixin, _BaseMLP):
+    """Multi-layer perceptron that learns classes, with labels of any type.
+
+    Losses: "crossentropy" ("auto") has one sigmoid output for two classes, and a softmax output
+    per class for more; "half_squared_error" (2.2) and "squared_error" have sigmoid outputs,
+    unless `out_activation` says otherwise. The attribute `classes_` holds the labels, sorted.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), "tanh", learning_rate_init=0.05, random_state=0)
+    >>> model.fit(X, y).predict(X).tolist()
+    [0, 1, 1, 0]
+    """
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the class of each sample, (n_samples,)."""
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return self.classes_[(outputs[:, 0] > 0.5).astype(int)]
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return the probability of each class, (n_samples, n_classes)."""
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return np.hstack([1 - outputs, outputs])
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray:
+        """Return the logarithms of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+        """Return the loss (without penalty) and the accuracy on samples X with labels y."""
+        return self._evaluate(X, y)
+
+    def _encode(self, y, dtype):
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(f"y: found 1 class, {classes[0]!r}; expected 2 classes or more")
+        if self.warm_start and hasattr(self, "classes_"):
+            if not np.isin(classes, self.classes_).all():
+                raise ValueError(f"y: warm_start knows the classes {self.classes_.tolist()} only")
+            classes = self.classes_
+        n_outputs = 1 if len(classes) == 2 else len(classes)
+        if self.loss in ("auto", "crossentropy"):
+            loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
+            activation = "sigmoid" if n_outputs == 1 else "softmax"
+        elif self.loss in ("half_squared_error", "squared_error"):
+            loss, activation = self.loss, "sigmoid"
+        else:
+            raise ValueError(
+                f"loss={self.loss!r}: expected 'auto', 'crossentropy', 'half_squared_error' or "
+                "'squared_error'"
+            )
+        if self.out_activation != "auto":
+            activation = self.out_activation
+        by_index = loss == "sparse_categorical_crossentropy"
+        values = _class_targets(y, classes, by_index, dtype)
+        return Targets(values, n_outputs, loss, activation, {"classes_": classes})
+
+    def _targets(self, y, dtype):
+        y = column_or_1d(y, warn=True)
+        if not np.isin(y, self.classes_).all():
+            raise ValueError(f"y: expected labels among {self.classes_.tolist()}")
+        by_index = self.network_.loss == SPARSE_CATEGORICAL_CROSSENTROPY
+        return _class_targets(y, self.classes_, by_index, dtype)
+
+
+def _class_targets(y, classes, by_index, dtype):
+    """Return class indices (n, 1), 0 or 1 for two classes (n, 1), or one column per class."""
+    index = np.searchsorted(classes, y)
+    if by_index or len(classes) == 2:
+        return index[:, np.newaxis].astype(dtype)
+    return np.eye(len(classes), dtype=dtype)[index]
+
+
+class MLPRegressor(RegressorMixin, _BaseMLP):
+    """Multi-layer perceptron that learns real numbers, with linear outputs.
+
+    Losses: "half_squared_error" (2.2, "auto") or "squared_error".
+    """
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._flat else outputs
+
+    def _encode(self, y, dtype):
+        loss = "half_squared_error" if self.loss == "auto" else self.loss
+        if loss not in ("half_squared_error", "squared_error"):
+            raise ValueError(
+                f"loss={loss!r}: expected 'auto', 'half_squared_error' or 'squared_error'"
+            )
+        activation = "purelin" if self.out_activation == "auto" else self.out_activation
+        values = self._targets(y, dtype)
+        return Targets(values, values.shape[1], loss, activation, {"_flat": y.ndim == 1})
+
+    def _targets(self, y, dtype):
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y: expected real numbers, got {y.dtype}")
+        targets = y[:, np.newaxis] if y.ndim == 1 else y
+        return np.ascontiguousarray(targets, dtype)
+
+
+for _estimator in (MLPClassifier, MLPRegressor):
+    _estimator.__doc__ = (_estimator.__doc__ or "") + _PARAMETERS

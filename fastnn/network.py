@@ -1,0 +1,139 @@
+"""A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import random
+from .activations import activation_code
+from .backends.interface import SOFTMAX, Network
+from .losses import FUSED_ACTIVATION, loss_code
+
+INITIALIZERS = ("glorot_uniform", "he_normal", "uniform", "normal")
+
+
+def make_network(
+    sizes: Sequence[int],
+    activation: str,
+    out_activation: str,
+    dropout: float | Sequence[float],
+    loss: str,
+) -> Network:
+    """Return a network whose hidden layers share an activation.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units per layer, inputs and outputs included.
+    activation, out_activation : str
+        Of the hidden layers, and of the last.
+    dropout : float or sequence of float
+        Fraction of the outputs dropped in training: of every hidden layer, or one for each.
+    loss : str
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range, or loss and out_activation do not go together.
+    """
+    n_hidden = len(sizes) - 2
+    for size in sizes[1:-1]:
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                f"hidden_layer_sizes: expected integers of 1 or above, got {size!r}"
+            )
+    hidden = activation_code(activation)
+    if hidden == SOFTMAX:
+        raise ValueError("activation='softmax': only the output layer can have it (out_activation)")
+    last, code = activation_code(out_activation, "out_activation"), loss_code(loss)
+    if last != FUSED_ACTIVATION.get(code, last):
+        wanted = "softmax" if FUSED_ACTIVATION[code] == SOFTMAX else "sigmoid"
+        raise ValueError(
+            f"out_activation={out_activation!r}: loss={loss!r} goes with {wanted!r} outputs only"
+        )
+    rates = [dropout] * n_hidden if isinstance(dropout, (int, float)) else list(dropout)
+    if len(rates) != n_hidden:
+        raise ValueError(f"dropout: expected one number or {n_hidden}, one per hidden layer")
+    for rate in rates:
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout={rate!r}: expected a number from 0 to below 1")
+    return Network(
+        tuple(int(size) for size in sizes),
+        (hidden,) * n_hidden + (last,),
+        (*(float(rate) for rate in rates), 0.0),
+        code,
+    )
+
+
+def matrices(net: Network, params: NDArray) -> tuple[list[NDArray], list[NDArray]]:
+    """Return the weights (n_in, n_out) and biases (n_out,) of each layer, as views of `params`."""
+    weights, biases, start = [], [], 0
+    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+        weights.append(params[start : start + m * n].reshape(m, n))
+        biases.append(params[start + m * n : start + (m + 1) * n])
+        start += (m + 1) * n
+    return weights, biases
+
+
+def initial_parameters(
+    net: Network, weight_init: str, bias_init: float, seed: int, dtype: np.dtype
+) -> NDArray:
+    """Return random weights and constant biases.
+
+    Parameters
+    ----------
+    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}
+        U(-r, r) with r = sqrt(6 / (n_in + n_out)) (Glorot & Bengio 2010, equation 16),
+        N(0, 2 / n_in) (He et al. 2015, equation 10), U(0, 1) or N(0, 1).
+    bias_init : float
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If `weight_init` is unknown or `bias_init` is not finite.
+    """
+    if weight_init not in INITIALIZERS:
+        raise ValueError(f"weight_init={weight_init!r}: expected one of {INITIALIZERS}")
+    if not np.isfinite(bias_init):
+        raise ValueError(f"bias_init={bias_init!r}: expected a finite number")
+    params = np.full(net.n_parameters, bias_init, dtype)
+    for layer, W in enumerate(matrices(net, params)[0]):
+        m, n = W.shape
+        if weight_init == "glorot_uniform":
+            values = np.sqrt(6 / (m + n)) * (2 * random.uniform(m * n, seed, layer) - 1)
+        elif weight_init == "he_normal":
+            values = np.sqrt(2 / m) * random.normal(m * n, seed, layer)
+        elif weight_init == "uniform":
+            values = random.uniform(m * n, seed, layer)
+        else:
+            values = random.normal(m * n, seed, layer)
+        W[:] = values.reshape(m, n)
+    return params
+
+
+def given_parameters(
+    net: Network,
+    coefs: Sequence[NDArray],
+    intercepts: Sequence[NDArray],
+    dtype: np.dtype,
+) -> NDArray:
+    """Return the flat vector of given weights and biases; ValueError if shapes do not fit."""
+    params = np.empty(net.n_parameters, dtype)
+    groups = zip(
+        ("coefs_init", "intercepts_init"), matrices(net, params), (coefs, intercepts), strict=True
+    )
+    for name, views, values in groups:
+        if len(values) != len(views):
+            raise ValueError(f"{name}: expected {len(views)} arrays, one per layer, got {len(values)}")
+        for layer, (view, value) in enumerate(zip(views, values, strict=True)):
+            value = np.asarray(value, np.float64)
+            if value.shape != view.shape:
+                raise ValueError(
+                    f"{name}[{layer}]: expected shape {view.shape}, got {value.shape}"
+                )
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name}[{layer}]: expected finite numbers")
+            view[:] = value
+    return params

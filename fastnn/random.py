@@ -1,0 +1,98 @@
+"""Random numbers from a counter: the same for every back end, number of threads and order of work.
+
+Philox4x32-10 (J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as
+1, 2, 3", SC 2011). The key is the seed; the counter says what the number is for. Initial weights
+and shuffles are made here; the back ends make dropout masks, from the same streams.
+"""
+
+import secrets
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends.interface import STREAM_SHUFFLE, STREAM_WEIGHTS
+
+
+def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
+    """Return four random 32-bit words for each counter.
+
+    Parameters
+    ----------
+    counter : (n, 4) of uint32
+    seed : int
+        The key, 64 bits.
+
+    Returns
+    -------
+    (n, 4) of uint32
+    """
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    c0, c1, c2, c3 = counter.T.astype(np.uint64)
+    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (
+            (p1 >> half) ^ c1 ^ np.uint64(k0),
+            p1 & low,
+            (p0 >> half) ^ c3 ^ np.uint64(k1),
+            p0 & low,
+        )
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
+
+
+def random_words(n: int, seed: int, stream: int, step: int = 0) -> NDArray[np.uint64]:
+    """Return n random 64-bit numbers of a stream, two from each counter."""
+    return _rows_of_words(n, seed, stream, step, 1)[0]
+
+
+def _rows_of_words(n, seed, stream, first_step, n_steps):
+    """Return (n_steps, n) random 64-bit numbers, a row for each step."""
+    blocks = -(-n // 2)
+    counter = np.zeros((n_steps, blocks, 4), np.uint32)
+    counter[:, :, 0] = np.arange(blocks)
+    counter[:, :, 2] = (np.arange(first_step, first_step + n_steps) & 0xFFFFFFFF)[:, np.newaxis]
+    counter[:, :, 3] = stream << 16
+    words = philox(counter.reshape(-1, 4), seed).astype(np.uint64)
+    words = words[:, ::2] | words[:, 1::2] << np.uint64(32)
+    return words.reshape(n_steps, 2 * blocks)[:, :n]
+
+
+def uniform(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
+    """Return n numbers from U(0, 1), each a multiple of 2**-53, of the stream for weights."""
+    return (random_words(n, seed, STREAM_WEIGHTS, step) >> np.uint64(11)) * 2.0**-53
+
+
+def normal(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
+    """Return n numbers from N(0, 1), by the transform of Box and Muller (1958), equation 1."""
+    u = 1 - uniform(2 * n, seed, step)  # in (0, 1]: the logarithm is finite
+    return np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:])
+
+
+def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:
+    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers."""
+    words = _rows_of_words(n, seed, STREAM_SHUFFLE, first_epoch, n_epochs)
+    return np.argsort(words, axis=1, kind="stable")
+
+
+def seed_from(random_state: object) -> int:
+    """Return a 64-bit seed from an int, a NumPy generator or, for None, the operating system.
+
+    Raises
+    ------
+    ValueError
+        If `random_state` is neither, or an int outside 0 to 2**64 - 1.
+    """
+    if random_state is None:
+        return secrets.randbits(64)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    is_int = isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)
+    if is_int and 0 <= int(random_state) < 2**64:  # type: ignore[call-overload]
+        return int(random_state)  # type: ignore[call-overload]
+    raise ValueError(
+        f"random_state={random_state!r}: expected None, an int from 0 to 2**64 - 1, "
+        "or a NumPy Generator or RandomState"
+    )

@@ -1,0 +1,187 @@
+"""The course's trainings, for the command line: what to train on what, and how.
+
+Numbers of systems 7, 9 and 10 of the course; the digits are a small stand-in for system 9.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import backends, datasets
+from .mlp import MLPClassifier
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set and the network that the course trains on it.
+
+    Attributes
+    ----------
+    load : callable
+        Returns X_train, y_train, X_test, y_test; without a test set the last two are None.
+    parameters : dict
+        Of `MLPClassifier`.
+    reference_samples, reference_epochs : int or None
+        The fraction that `compare_backends` trains on, so that plain Python comes to an end.
+    """
+
+    name: str
+    load: Callable[[], tuple[NDArray, NDArray, NDArray | None, NDArray | None]]
+    parameters: dict[str, Any]
+    reference_samples: int | None = None
+    reference_epochs: int | None = None
+
+
+def _xor() -> tuple[NDArray, NDArray, None, None]:
+    return *datasets.load_xor(), None, None
+
+
+def _digits() -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    X, y = datasets.load_digits()
+    X = X.astype(np.float32)
+    is_test = np.arange(len(X)) % 5 == 4  # every fifth, which keeps the writers mixed
+    return X[~is_test], y[~is_test], X[is_test], y[is_test]
+
+
+_COMMON = {"solver": "adam", "learning_rate_init": 0.001, "batch_size": 32, "tol": None}
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "xor",
+            _xor,
+            {
+                "hidden_layer_sizes": (10,),
+                "activation": "sigmoid",
+                "loss": "half_squared_error",
+                "solver": "sgd",
+                "learning_rate_init": 0.1,
+                "batch_size": "full",
+                "weight_init": "uniform",
+                "shuffle": False,
+                "max_iter": 100_001,
+                "tol": None,
+            },
+        ),
+        Recipe(
+            "digits",
+            _digits,
+            {
+                **_COMMON,
+                "hidden_layer_sizes": (64,),
+                "input_scale": 1 / 16,
+                "max_iter": 30,
+            },
+            reference_epochs=3,
+        ),
+        Recipe(
+            "mnist",
+            datasets.load_mnist,
+            {
+                **_COMMON,
+                "hidden_layer_sizes": (512,),
+                "dropout": 0.2,
+                "input_scale": 1 / 255,
+                "max_iter": 10,
+            },
+            reference_samples=192,
+            reference_epochs=1,
+        ),
+        Recipe(
+            "fashion-mnist",
+            datasets.load_fashion_mnist,
+            {**_COMMON, "hidden_layer_sizes": (128,), "input_scale": 1 / 255, "max_iter": 5},
+        ),
+    )
+}
+
+_OPTIONS = {
+    "epochs": "max_iter",
+    "batch_size": "batch_size",
+    "lr": "learning_rate_init",
+    "hidden": "hidden_layer_sizes",
+    "activation": "activation",
+    "dropout": "dropout",
+    "seed": "random_state",
+    "dtype": "dtype",
+    "threads": "n_jobs",
+}
+
+
+def train_recipe(recipe: Recipe, **options: Any) -> dict[str, Any]:
+    """Train as a recipe says, with options of the command line; return what there is to report."""
+    changes = {_OPTIONS[name]: value for name, value in options.items() if value is not None}
+    model = MLPClassifier(**{**recipe.parameters, **changes})
+    X, y, X_test, y_test = recipe.load()
+    begin = time.perf_counter()
+    model.fit(X, y)
+    seconds = time.perf_counter() - begin
+    loss, accuracy = model.evaluate(X, y)
+    result = {
+        "dataset": recipe.name,
+        "backend": model.backend_,
+        "network": "-".join(str(size) for size in model.network_.sizes),
+        "dtype": model.params_.dtype.name,
+        "epochs": model.n_iter_,
+        "loss": loss,
+        "accuracy": accuracy,
+        "seconds": seconds,
+        "seconds_per_epoch": seconds / max(1, model.n_iter_),
+        "stop_reason": model.stop_reason_,
+    }
+    if X_test is not None:
+        result["loss_curve"] = model.loss_curve_
+        result["test_loss"], result["test_accuracy"] = model.evaluate(X_test, y_test)
+    else:
+        # The loss every 5,000 epochs, as the course prints it.
+        result["loss_curve"] = model.loss_curve_[::5000]
+        result["inputs"] = X.tolist()
+        result["outputs"] = model.predict_proba(X)[:, 1].tolist()
+        result["classes"] = model.predict(X).tolist()
+    return result
+
+
+def compare_backends(recipe: Recipe, seed: int, threads: int | None) -> dict[str, Any]:
+    """Train the same on every available back end; compare with the reference, plain Python."""
+    X, y, _, _ = recipe.load()
+    n_samples = min(len(X), recipe.reference_samples or len(X))
+    parameters = {**recipe.parameters, "random_state": seed, "n_jobs": threads}
+    parameters["max_iter"] = recipe.reference_epochs or parameters["max_iter"]
+    note = ""
+    if n_samples < len(X):
+        note = f"The first {n_samples} of {len(X)} samples, so that plain Python comes to an end."
+    names = [name for name, reason in backends.available_backends().items() if reason is None]
+    models, rows = {}, {}
+    for name in sorted(names, key=lambda name: name != "python"):
+        with backends.use_backend(name):
+            if name != "python":  # Numba compiles on the first call
+                MLPClassifier(**{**parameters, "max_iter": 1}).fit(X[:n_samples], y[:n_samples])
+            model = models[name] = MLPClassifier(**parameters)
+            begin = time.perf_counter()
+            model.fit(X[:n_samples], y[:n_samples])
+            seconds = time.perf_counter() - begin
+            loss, accuracy = model.evaluate(X[:n_samples], y[:n_samples])
+            rows[name] = {"loss": loss, "accuracy": accuracy, "seconds": seconds}
+            rows[name]["classes"] = model.predict(X[:4]).tolist()
+    reference = models["python"].params_.astype(np.float64)
+    for name, row in rows.items():
+        row["speed"] = rows["python"]["seconds"] / row["seconds"]
+        row["max_relative_difference"] = relative_difference(models[name].params_, reference)
+    return {
+        "dataset": recipe.name,
+        "samples": n_samples,
+        "epochs": parameters["max_iter"],
+        "dtype": models["python"].params_.dtype.name,
+        "note": note,
+        "backends": rows,
+    }
+
+
+def relative_difference(values: NDArray, reference: NDArray) -> float:
+    """Return the largest difference of two parameter vectors, relative to the largest parameter."""
+    return float(np.abs(values - reference).max() / np.abs(reference).max())

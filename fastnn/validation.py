@@ -1,0 +1,87 @@
+"""Checks of user input: each error names the argument, what is wrong and what is accepted."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, validate_data
+
+DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+def check_dtype(dtype: Any) -> np.dtype:
+    """Return a real dtype; ValueError if it is another."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in DTYPES.values():
+        raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
+    return found
+
+
+def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:
+    """Return inputs as a finite C-contiguous matrix of `dtype`; bytes stay bytes.
+
+    Parameters
+    ----------
+    reset : bool
+        Whether to store the number of features, or to compare with the stored one.
+
+    Raises
+    ------
+    ValueError
+        If X is not a matrix with samples and features, is complex, not numeric or not finite,
+        or has another number of features than `fit` saw.
+    """
+    accepted = [dtype] if getattr(X, "dtype", None) != np.uint8 else [np.uint8]
+    try:
+        X = validate_data(
+            estimator, X, reset=reset, dtype=accepted, order="C", ensure_all_finite=False
+        )
+    except ValueError as error:
+        raise ValueError(f"X: {error}") from None
+    _check_finite("X", X, dtype)
+    return X
+
+
+def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
+    """Return targets as an array of one or two dimensions, as long as X.
+
+    Raises
+    ------
+    ValueError
+        If y is None, has another shape or length, or holds numbers that are not finite.
+    """
+    if y is None:
+        raise ValueError(
+            f"{name}: this estimator requires y to be passed, but the target y is None"
+        )
+    try:
+        y = check_array(
+            y, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name=name
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if y.ndim not in (1, 2):
+        raise ValueError(f"{name}: expected 1 or 2 dimensions, got shape {y.shape}")
+    if len(y) != len(X):
+        raise ValueError(
+            f"{name}: X has {len(X)} samples but {name} has {len(y)}; expected as many"
+        )
+    if y.dtype.kind == "c":
+        raise ValueError(f"{name}: Complex data not supported; expected real numbers")
+    if y.dtype.kind == "f":
+        _check_finite(name, y, y.dtype)
+    return y
+
+
+def _check_finite(name: str, values: NDArray, dtype: np.dtype) -> None:
+    if values.dtype.kind != "f" or np.isfinite(np.sum(values)) or np.isfinite(values).all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    what = "NaN" if np.isnan(values[place]) else "infinity"
+    raise ValueError(
+        f"{name}: contains {what} (or a value too large for {dtype}, i.e. inf), first at index "
+        f"{place}; every value must be finite"
+    )
