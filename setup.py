@@ -31,7 +31,9 @@ def extensions() -> list[Extension]:
                 ("FASTNN_REAL", bits),
                 ("PyInit__kernels", f"PyInit__kernels_{level}_{name}"),
             ],
-            extra_compile_args=["-O3", "-fno-math-errno", *flags] if sys.platform != "win32" else [],
+            extra_compile_args=["-O3", "-fno-math-errno", *flags]
+            if sys.platform != "win32"
+            else [],
             optional=True,
         )
         for level, flags in levels.items()

@@ -89,11 +89,15 @@ def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps(result))
         return
-    click.echo(f"{dataset}: {result['samples']} samples, {result['epochs']} epochs, {result['dtype']}")
+    click.echo(
+        f"{dataset}: {result['samples']} samples, {result['epochs']} epochs, {result['dtype']}"
+    )
     if result["note"]:
         click.echo(result["note"])
-    click.echo(f"{'back end':<10}{'loss':>12}{'accuracy':>10}{'seconds':>11}{'speed':>11}"
-               f"{'max. relative difference':>27}")
+    click.echo(
+        f"{'back end':<10}{'loss':>12}{'accuracy':>10}{'seconds':>11}{'speed':>11}"
+        f"{'max. relative difference':>27}"
+    )
     for name, row in result["backends"].items():
         click.echo(
             f"{name:<10}{row['loss']:>12.6g}{row['accuracy']:>10.4f}{row['seconds']:>11.4g}"

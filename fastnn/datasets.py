@@ -9,6 +9,7 @@ import hashlib
 import os
 import tempfile
 import zlib
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,9 +101,9 @@ def load_fashion_mnist() -> ImageData:
 
 
 def _load(dataset: str) -> ImageData:
-    paths = [find_file(dataset, name) for name in _FILES]
     arrays = [
-        read_idx(path, digest) for path, digest in zip(paths, _SHA256[dataset], strict=True)
+        read_idx(find_file(dataset, name), digest)
+        for name, digest in zip(_FILES, _SHA256[dataset], strict=True)
     ]
     return ImageData(*(a.reshape(len(a), -1) if a.ndim == 3 else a for a in arrays))
 
@@ -150,8 +151,9 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
             "expected 00000803 for images or 00000801 for labels); delete it and try again"
         )
     header = _HEADER[n_dimensions]
-    shape = tuple(np.frombuffer(content[4:header], ">u4").tolist())
-    if len(shape) < n_dimensions or len(content) != header + int(np.prod(shape)):
+    # Python integers: a header of nonsense cannot overflow.
+    shape = tuple(int.from_bytes(content[at : at + 4]) for at in range(4, header, 4))
+    if len(content) != header + prod(shape):
         raise DataError(
             f"{path}: {len(content)} bytes, where its header promises {shape} values after "
             f"{header} bytes: truncated or too long; delete it and try again"
@@ -176,19 +178,20 @@ def _download(dataset: str, name: str, cache: Path, searched: list[Path]) -> Pat
 
     digest = _SHA256[dataset][_FILES.index(name)]
     target = cache / f"{name}-ubyte.gz"
-    failures = []
+    failures, part = [], target
     for mirror in _MIRRORS[dataset]:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as folder:
-                part = Path(folder) / target.name
+                part = Path(folder, target.name)
                 download = pooch.HTTPDownloader(progressbar=_is_terminal(), timeout=30)
                 download(mirror + target.name, str(part), None)
                 read_idx(part, digest)
                 os.replace(part, target)
             return target
         except (OSError, ValueError) as error:  # no network, no such file, damaged on the way
-            failures.append(f"  {mirror}: {str(error).splitlines()[0][:150]}")
+            reason = str(error).removeprefix(f"{part}: ").splitlines()[0]
+            failures.append(f"  {mirror}: {reason[:150]}")
     places = "\n".join(f"  {folder}" for folder in searched)
     debian = ", or 'apt install dataset-fashion-mnist'" if dataset in _DEBIAN else ""
     raise DataError(

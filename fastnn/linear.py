@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .training import LinearTask, StoppingRules, train
-from .validation import check_dtype, check_X, check_y
+from .validation import check_dtype, check_X, check_y, real_targets
 
 
 class LinearNetwork(RegressorMixin, BaseEstimator):
@@ -47,6 +47,9 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         See `fastnn.training.train`.
     backend_ : str
     """
+
+    coef_: NDArray
+    intercept_: NDArray
 
     def __init__(
         self,
@@ -113,9 +116,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         y = check_y(y, X)
-        if y.dtype.kind not in "fiub":
-            raise ValueError(f"y: expected real numbers, got {y.dtype}")
-        targets = np.ascontiguousarray(y[:, np.newaxis] if y.ndim == 1 else y, dtype)
+        targets = real_targets(y, dtype)
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
@@ -131,6 +132,11 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         intercept = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)
         self.coef_, self.intercept_ = (coef[0], intercept[0]) if y.ndim == 1 else (coef, intercept)
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) or (n_samples, n_outputs)."""
@@ -170,9 +176,7 @@ def first_weights(
     if weight_init == "uniform":
         weights[:] = random.uniform(n_inputs * n_outputs, seed).reshape(n_inputs, n_outputs)
     if coef_init is not None:
-        weights[n_inputs - n_features :] = _given(
-            "coef_init", coef_init, (n_outputs, n_features)
-        ).T
+        weights[n_inputs - n_features :] = _given("coef_init", coef_init, (n_outputs, n_features)).T
     if intercept_init is not None:
         if not fit_intercept:
             raise ValueError("intercept_init: expected None, since fit_intercept is False")

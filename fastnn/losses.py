@@ -9,7 +9,7 @@ LOSSES = {
     "categorical_crossentropy": api.CATEGORICAL_CROSSENTROPY,
     "sparse_categorical_crossentropy": api.SPARSE_CATEGORICAL_CROSSENTROPY,
 }
-# The activation that a cross-entropy is fused with: no logarithm of 0, no product with a slope of 0.
+# The activation that a cross-entropy is fused with: no logarithm of 0, no slope of 0.
 FUSED_ACTIVATION = {
     api.BINARY_CROSSENTROPY: api.SIGMOID,
     api.CATEGORICAL_CROSSENTROPY: api.SOFTMAX,

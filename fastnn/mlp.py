@@ -10,12 +10,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
-from .backends.interface import N_MOMENTS, SPARSE_CATEGORICAL_CROSSENTROPY
+from .backends.interface import N_MOMENTS, SPARSE_CATEGORICAL_CROSSENTROPY, Network
 from .backends.panels import available_processors
 from .network import given_parameters, initial_parameters, make_network, matrices
 from .optimizers import OPTIMIZERS, make_optimizer
 from .training import MLPTask, StoppingRules, train
-from .validation import check_dtype, check_X, check_y
+from .validation import check_dtype, check_X, check_y, real_targets
 
 _PARAMETERS = """
     Parameters
@@ -86,6 +86,14 @@ class Targets(NamedTuple):
 
 class _BaseMLP(BaseEstimator):
     """What the classifier and the regressor share."""
+
+    params_: NDArray
+    loss_curve_: list[float]
+    network_: Network
+    _moments: NDArray
+    _seed: int
+    _step: int  # optimizer steps made
+    _epoch: int  # epochs run, over all fits
 
     def __init__(
         self,
@@ -202,7 +210,7 @@ class _BaseMLP(BaseEstimator):
         X = check_X(self, X, dtype, reset=not going_on)
         y = check_y(y, X)
         targets = self._encode(y, dtype)
-        hidden = self.hidden_layer_sizes
+        hidden: Any = self.hidden_layer_sizes
         hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         net = make_network(
             (X.shape[1], *hidden, targets.n_outputs),
@@ -401,6 +409,11 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     Losses: "half_squared_error" (2.2, "auto") or "squared_error".
     """
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
         outputs = self._outputs(X)
@@ -417,10 +430,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         return Targets(values, values.shape[1], loss, activation, {"_flat": y.ndim == 1})
 
     def _targets(self, y, dtype):
-        if y.dtype.kind not in "fiub":
-            raise ValueError(f"y: expected real numbers, got {y.dtype}")
-        targets = y[:, np.newaxis] if y.ndim == 1 else y
-        return np.ascontiguousarray(targets, dtype)
+        return real_targets(y, dtype)
 
 
 for _estimator in (MLPClassifier, MLPRegressor):

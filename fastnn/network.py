@@ -40,9 +40,7 @@ def make_network(
     n_hidden = len(sizes) - 2
     for size in sizes[1:-1]:
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"hidden_layer_sizes: expected integers of 1 or above, got {size!r}"
-            )
+            raise ValueError(f"hidden_layer_sizes: expected integers of 1 or above, got {size!r}")
     hidden = activation_code(activation)
     if hidden == SOFTMAX:
         raise ValueError("activation='softmax': only the output layer can have it (out_activation)")
@@ -126,13 +124,13 @@ def given_parameters(
     )
     for name, views, values in groups:
         if len(values) != len(views):
-            raise ValueError(f"{name}: expected {len(views)} arrays, one per layer, got {len(values)}")
+            raise ValueError(
+                f"{name}: expected {len(views)} arrays, one per layer, got {len(values)}"
+            )
         for layer, (view, value) in enumerate(zip(views, values, strict=True)):
             value = np.asarray(value, np.float64)
             if value.shape != view.shape:
-                raise ValueError(
-                    f"{name}[{layer}]: expected shape {view.shape}, got {value.shape}"
-                )
+                raise ValueError(f"{name}[{layer}]: expected shape {view.shape}, got {value.shape}")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name}[{layer}]: expected finite numbers")
             view[:] = value

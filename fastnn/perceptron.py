@@ -174,7 +174,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         return self.classes_[(z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)]
 
 
-def _sign_targets(y: NDArray, dtype: np.dtype) -> tuple[NDArray, NDArray]:
+def _sign_targets(y: Any, dtype: np.dtype) -> tuple[NDArray, NDArray]:
     """Return the classes and the targets, -1 or 1, (n_samples, n_outputs)."""
     check_classification_targets(y)
     classes = np.unique(y)

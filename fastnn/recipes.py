@@ -134,7 +134,7 @@ def train_recipe(recipe: Recipe, **options: Any) -> dict[str, Any]:
         "seconds_per_epoch": seconds / max(1, model.n_iter_),
         "stop_reason": model.stop_reason_,
     }
-    if X_test is not None:
+    if X_test is not None and y_test is not None:
         result["loss_curve"] = model.loss_curve_
         result["test_loss"], result["test_accuracy"] = model.evaluate(X_test, y_test)
     else:

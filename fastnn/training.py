@@ -268,8 +268,10 @@ def _run_block(task, rules, watch, n_left, progress) -> tuple[list[float], str |
             task.restore(saved)
             task.run(epoch + 1, progress)
         return losses[: epoch + 1].tolist(), reason
-    if by_weights and np.abs(task.params - saved[0]).max() < rules.weight_threshold:
-        return losses.tolist(), "weight_threshold"
+    if by_weights and saved is not None:
+        change = np.abs(task.params - saved[0]).max()
+        if change < rules.weight_threshold:
+            return losses.tolist(), "weight_threshold"
     return losses.tolist(), None
 
 

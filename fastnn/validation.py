@@ -39,8 +39,8 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:
         X = validate_data(
             estimator, X, reset=reset, dtype=accepted, order="C", ensure_all_finite=False
         )
-    except ValueError as error:
-        raise ValueError(f"X: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"X: {error}") from None
     _check_finite("X", X, dtype)
     return X
 
@@ -74,6 +74,15 @@ def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
     if y.dtype.kind == "f":
         _check_finite(name, y, y.dtype)
     return y
+
+
+def real_targets(y: NDArray, dtype: np.dtype) -> NDArray:
+    """Return targets of a regression as (n_samples, n_outputs); ValueError if not numbers."""
+    try:
+        targets = y.astype(dtype, order="C")
+    except (TypeError, ValueError):
+        raise ValueError(f"y: expected real numbers, got {y.dtype} such as {y.flat[0]!r}") from None
+    return targets[:, np.newaxis] if y.ndim == 1 else targets
 
 
 def _check_finite(name: str, values: NDArray, dtype: np.dtype) -> None:

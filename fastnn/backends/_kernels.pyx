@@ -371,6 +371,14 @@ cdef void philox_blocks(
         out[4 * q], out[4 * q + 1], out[4 * q + 2], out[4 * q + 3] = c0[q], c1[q], c2[q], c3[q]
 
 
+def philox(const uint32_t[::1] counter, uint64_t seed):
+    """Return the four words of one counter: for tests against known answers."""
+    cdef uint32_t out[WIDTH]
+    philox_blocks(counter[0], counter[1], counter[2], counter[3],
+                  <uint32_t>(seed & 0xFFFFFFFF), <uint32_t>(seed >> 32), out)
+    return out[0], out[1], out[2], out[3]
+
+
 cdef void drop_panel(
     Task *task, Layer *layer, Py_ssize_t index, Py_ssize_t p, Py_ssize_t i, Py_ssize_t end
 ) noexcept nogil:
@@ -383,7 +391,7 @@ cdef void drop_panel(
     cdef uint32_t limit = layer.drop_limit
     while i < end:
         philox_blocks(
-            <uint32_t>(p * (BLOCKS)), <uint32_t>i, task.step,
+            <uint32_t>(p * BLOCKS), <uint32_t>i, task.step,
             <uint32_t>(STREAM_DROPOUT << 16 | index), task.seed_low, task.seed_high, random,
         )
         y = layer.outputs + (p * task.batch + i) * WIDTH

@@ -1,6 +1,7 @@
 """The Numba kernels: panels.py says how the arrays are laid out, python.py what they compute.
 
-They follow _kernels.pyx function by function. `p` is a `panels.Problem`, `l` a row of its table.
+They follow _kernels.pyx function by function. `p` is a `panels.Problem`, `layer` a row of its
+table.
 """
 
 import math
@@ -9,22 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from .interface import (
-    ADAM,
-    BINARY_CROSSENTROPY,
-    CATEGORICAL_CROSSENTROPY,
-    MOMENTUM,
-    RELU,
-    SGD,
-    SIGMOID,
-    SIGN,
-    SOFTMAX,
-    SOFTSIGN,
-    SPARSE_CATEGORICAL_CROSSENTROPY,
-    SQUARED_ERROR,
-    STREAM_DROPOUT,
-    TANH,
-)
 from ._numba_vector import (
     lanes,
     load,
@@ -43,6 +28,21 @@ from ._numba_vector import (
     vsub,
     vtanh,
     vzero,
+)
+from .interface import (
+    ADAM,
+    CATEGORICAL_CROSSENTROPY,
+    MOMENTUM,
+    RELU,
+    SGD,
+    SIGMOID,
+    SIGN,
+    SOFTMAX,
+    SOFTSIGN,
+    SPARSE_CATEGORICAL_CROSSENTROPY,
+    SQUARED_ERROR,
+    STREAM_DROPOUT,
+    TANH,
 )
 from .panels import (
     ACTIVATION,
@@ -144,7 +144,7 @@ def multiply_panel(x, a, batch, i, end, n, w, b, bias, c, y, out):
 
 @kernel
 def multiply_panel_sparse(p, lists, n_threads, i, end, w, bias, out):
-    """The same for the inputs of the batch, skipping zeros; two sums hide the adder's latency."""
+    """Do the same for the inputs, skipping zeros; two sums hide the adder's latency."""
     L = lanes(p.weights)
     W = 2 * L
     n_in = p.table[0, UNITS]
@@ -199,18 +199,18 @@ def descend(p, at, g, decay, u):
 
 
 @kernel
-def update_panel(p, l, panel, k, end, rows, u):
+def update_panel(p, layer, panel, k, end, rows, u):
     """Update rows k to end of a panel; row n_in is the bias. The gradient stays in registers."""
     L = lanes(p.weights)
     W = 2 * L
-    work, batch, n_in = p.work, p.settings[BATCH], p.table[l - 1, UNITS]
-    at = p.table[l, WEIGHTS] + (panel * (n_in + 1) + k) * W
-    d = p.table[l, DELTAS] + panel * batch * W
+    work, batch, n_in = p.work, p.settings[BATCH], p.table[layer - 1, UNITS]
+    at = p.table[layer, WEIGHTS] + (panel * (n_in + 1) + k) * W
+    d = p.table[layer, DELTAS] + panel * batch * W
     no_decay = work.dtype.type(0.0)
     zero = vzero(work)
     while k < end:
         tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= n_in else 1
-        x = p.table[l - 1, OUTPUTS] + (k // W) * batch * W + k % W
+        x = p.table[layer - 1, OUTPUTS] + (k // W) * batch * W + k % W
         g00 = g01 = g10 = g11 = g20 = g21 = g30 = g31 = zero
         if tile == 4:
             for i in range(0, rows * W, W):
@@ -248,7 +248,7 @@ def update_panel(p, l, panel, k, end, rows, u):
 
 @kernel
 def update_panel_sparse(p, lists, panel, k, end, rows, u):
-    """The same for the first layer: only the samples that have input k contribute."""
+    """Do the same for the first layer: only the samples that have input k contribute."""
     L = lanes(p.weights)
     W = 2 * L
     n_in = p.table[0, UNITS]
@@ -271,15 +271,15 @@ def update_panel_sparse(p, lists, panel, k, end, rows, u):
 
 
 @kernel
-def transpose_panel(p, l, panel, k, end):
+def transpose_panel(p, layer, panel, k, end):
     """Copy rows k to end of a panel of the weights into the transposed weights."""
     W = 2 * lanes(p.weights)
-    n_in, n_out = p.table[l - 1, UNITS], p.table[l, UNITS]
+    n_in, n_out = p.table[layer - 1, UNITS], p.table[layer, UNITS]
     first = panel * W
     n = min(W, n_out - first)
     for j in range(k, min(end, n_in)):
-        w = p.table[l, WEIGHTS] + (panel * (n_in + 1) + j) * W
-        t = p.table[l, TRANSPOSED] + ((j // W) * n_out + first) * W + j % W
+        w = p.table[layer, WEIGHTS] + (panel * (n_in + 1) + j) * W
+        t = p.table[layer, TRANSPOSED] + ((j // W) * n_out + first) * W + j % W
         for c in range(n):
             p.work[t + c * W] = load(p.weights, w + c)
 
@@ -313,70 +313,73 @@ def activate_panel(code, y, out, slope, n):
 
 
 @kernel
-def drop_panel(p, l, panel, i, end, step):
+def philox(c0, c1, c2, c3, seed):
+    """Return the four words of a counter (Salmon et al. 2011), all as uint64; see python.py."""
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    k0, k1 = seed & low, seed >> half
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c2 = (p1 >> half) ^ c1 ^ k0, (p0 >> half) ^ c3 ^ k1
+        c1, c3 = p1 & low, p0 & low
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return c0, c1, c2, c3
+
+
+@kernel
+def drop_panel(p, layer, panel, i, end, step):
     """Multiply outputs and slopes of samples i to end by 0 or 1 / (1 - rate) (inverted dropout).
 
     The Philox blocks of a row are independent, so LLVM makes vectors of the loop over them.
     """
     W = 2 * lanes(p.weights)
-    batch, limit = p.settings[BATCH], np.uint64(p.table[l, DROP_LIMIT])
+    batch, limit = p.settings[BATCH], np.uint64(p.table[layer, DROP_LIMIT])
     zero = p.weights.dtype.type(0.0)
-    keep = p.weights.dtype.type(1.0 / (1.0 - p.table[l, DROP_LIMIT] / 4294967296.0))
-    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    seed = np.uint64(p.settings[SEED])
+    keep = p.weights.dtype.type(1.0 / (1.0 - p.table[layer, DROP_LIMIT] / 4294967296.0))
+    stream, seed = np.uint64(STREAM_DROPOUT << 16 | (layer - 1)), np.uint64(p.settings[SEED])
+    step = np.uint64(step) & np.uint64(0xFFFFFFFF)
     for row in range(i, end):
-        y = p.table[l, OUTPUTS] + (panel * batch + row) * W
-        slope = p.table[l, SLOPES] + (panel * batch + row) * W
+        y = p.table[layer, OUTPUTS] + (panel * batch + row) * W
+        slope = p.table[layer, SLOPES] + (panel * batch + row) * W
         for q in range(W // 4):
-            c0, c1 = np.uint64(panel * (W // 4) + q), np.uint64(row)
-            c2, c3 = np.uint64(step) & low, np.uint64(STREAM_DROPOUT << 16 | (l - 1))
-            k0, k1 = seed & low, seed >> half
-            for _ in range(10):
-                p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-                c0, c2 = (p1 >> half) ^ c1 ^ k0, (p0 >> half) ^ c3 ^ k1
-                c1, c3 = p1 & low, p0 & low
-                k0 = (k0 + np.uint64(0x9E3779B9)) & low
-                k1 = (k1 + np.uint64(0xBB67AE85)) & low
-            f0, f1 = zero if c0 < limit else keep, zero if c1 < limit else keep
-            f2, f3 = zero if c2 < limit else keep, zero if c3 < limit else keep
-            p.work[y + 4 * q] *= f0
-            p.work[y + 4 * q + 1] *= f1
-            p.work[y + 4 * q + 2] *= f2
-            p.work[y + 4 * q + 3] *= f3
-            p.work[slope + 4 * q] *= f0
-            p.work[slope + 4 * q + 1] *= f1
-            p.work[slope + 4 * q + 2] *= f2
-            p.work[slope + 4 * q + 3] *= f3
+            block = np.uint64(panel * (W // 4) + q)
+            words = philox(block, np.uint64(row), step, stream, seed)
+            for j in range(4):
+                factor = zero if words[j] < limit else keep
+                p.work[y + 4 * q + j] *= factor
+                p.work[slope + 4 * q + j] *= factor
 
 
 @kernel
-def place(p, l, i, c):
+def place(p, layer, i, c):
     """Return the offset of unit c of sample i from the beginning of layer l's outputs."""
     W = 2 * lanes(p.weights)
     return ((c // W) * p.settings[BATCH] + i) * W + c % W
 
 
 @kernel
-def finish_sample(p, l, i, rows, from_z, targets, sample):
+def finish_sample(p, layer, i, rows, from_z, targets, sample):
     """Return the loss of one sample and store its deltas; `from_z`: outputs hold z, and get f(z).
 
     The formulas are those of python.py (`_sample_loss`, `_output_delta`).
     """
-    n, code = p.table[l, UNITS], p.settings[LOSS]
-    out, deltas, slopes = p.table[l, OUTPUTS], p.table[l, DELTAS], p.table[l, SLOPES]
+    n, code = p.table[layer, UNITS], p.settings[LOSS]
+    out, deltas, slopes = p.table[layer, OUTPUTS], p.table[layer, DELTAS], p.table[layer, SLOPES]
     work = p.work
     has_targets = len(targets) > 0
-    label = int(targets[sample, 0]) if has_targets and code == SPARSE_CATEGORICAL_CROSSENTROPY else 0
+    label = (
+        int(targets[sample, 0]) if has_targets and code == SPARSE_CATEGORICAL_CROSSENTROPY else 0
+    )
     factor = 2.0 if code == SQUARED_ERROR else 1.0
     loss, mean, total = 0.0, 0.0, 0.0
-    if from_z and p.table[l, ACTIVATION] == SOFTMAX:
-        largest = float(work[out + place(p, l, i, 0)])
+    if from_z and p.table[layer, ACTIVATION] == SOFTMAX:
+        largest = float(work[out + place(p, layer, i, 0)])
         for c in range(1, n):
-            largest = max(largest, float(work[out + place(p, l, i, c)]))
+            largest = max(largest, float(work[out + place(p, layer, i, c)]))
         for c in range(n):
-            total += math.exp(work[out + place(p, l, i, c)] - largest)
+            total += math.exp(work[out + place(p, layer, i, c)] - largest)
         for c in range(n):
-            at = place(p, l, i, c)
+            at = place(p, layer, i, c)
             z = work[out + at] - largest
             y = math.exp(z) / total
             work[out + at] = y
@@ -397,12 +400,12 @@ def finish_sample(p, l, i, rows, from_z, targets, sample):
             work[deltas + at] = e / rows
         if has_targets and code <= SQUARED_ERROR:
             for c in range(n):
-                at = place(p, l, i, c)
+                at = place(p, layer, i, c)
                 y = float(work[out + at])
                 work[deltas + at] = factor / rows * y * (y - targets[sample, c] - mean)
     elif from_z:  # sigmoid and binary cross-entropy
         for c in range(n):
-            at = place(p, l, i, c)
+            at = place(p, layer, i, c)
             z = float(work[out + at])
             e = math.exp(-abs(z))
             y = 1 / (1 + e) if z >= 0 else e / (1 + e)
@@ -412,7 +415,7 @@ def finish_sample(p, l, i, rows, from_z, targets, sample):
                 work[deltas + at] = (y - targets[sample, c]) / rows
     elif has_targets:
         for c in range(n):
-            at = place(p, l, i, c)
+            at = place(p, layer, i, c)
             e = float(work[out + at]) - targets[sample, c]
             loss += factor / 2 * e * e
             work[deltas + at] = factor / rows * e * work[slopes + at]

@@ -122,13 +122,13 @@ def list_by_input(p, lists, b):
 
 
 @kernel
-def forward(p, lists, l, b, training, targets, order, losses, first_loss):
+def forward(p, lists, layer, b, training, targets, order, losses, first_loss):
     """Compute this thread's share of layer l's outputs (2.12) to (2.15)."""
     L = lanes(p.weights)
     W = 2 * L
-    row, batch = p.table[l], p.settings[BATCH]
-    n_in = p.table[l - 1, UNITS]
-    is_last = l == len(p.table) - 1
+    row, batch = p.table[layer], p.settings[BATCH]
+    n_in = p.table[layer - 1, UNITS]
+    is_last = layer == len(p.table) - 1
     panel, panel_end, i, end = share_of(row[PANELS], b.rows, b)
     if is_last:  # whole samples, for the loss
         panel, panel_end = 0, row[PANELS]
@@ -139,10 +139,10 @@ def forward(p, lists, l, b, training, targets, order, losses, first_loss):
         w = row[WEIGHTS] + q * (n_in + 1) * W
         bias = w + n_in * W
         at = row[OUTPUTS] + q * batch * W
-        if l == 1 and p.settings[SPARSE]:
+        if layer == 1 and p.settings[SPARSE]:
             multiply_panel_sparse(p, lists, b.n_threads, i, end, w, bias, at)
         else:
-            x = p.table[l - 1, OUTPUTS]
+            x = p.table[layer - 1, OUTPUTS]
             multiply_panel(
                 p.work, x, batch, i, end, n_in, p.weights, w, p.weights, bias, p.work, at
             )
@@ -151,20 +151,20 @@ def forward(p, lists, l, b, training, targets, order, losses, first_loss):
             slope = at + row[SLOPES] - row[OUTPUTS]
             activate_panel(row[ACTIVATION], p.work, at, slope, (end - i) * W)
         if training and row[DROP_LIMIT] > 0:
-            drop_panel(p, l, q, i, end, b.step)
+            drop_panel(p, layer, q, i, end, b.step)
     if is_last:
         for j in range(i, end):
             losses[first_loss + j] = finish_sample(
-                p, l, j, b.rows, from_z, targets, order[b.epoch, b.start + j]
+                p, layer, j, b.rows, from_z, targets, order[b.epoch, b.start + j]
             )
 
 
 @kernel
-def deltas_below(p, l, b):
+def deltas_below(p, layer, b):
     """Compute this thread's share of the deltas of the layer below (2.42), (2.43)."""
     L = lanes(p.weights)
     W = 2 * L
-    row, below, batch = p.table[l], p.table[l - 1], p.settings[BATCH]
+    row, below, batch = p.table[layer], p.table[layer - 1], p.settings[BATCH]
     zeros = len(p.work) - W
     if p.settings[SPARSE]:
         zeros -= 2 * p.table[0, UNITS] * batch
@@ -181,16 +181,16 @@ def deltas_below(p, l, b):
 
 
 @kernel
-def update(p, lists, l, b, u):
+def update(p, lists, layer, b, u):
     """Update this thread's share of layer l's weights (2.39), (2.40), (2.44) to (2.46)."""
-    panel, panel_end, k, end = share_of(p.table[l, PANELS], p.table[l - 1, UNITS] + 1, b)
+    panel, panel_end, k, end = share_of(p.table[layer, PANELS], p.table[layer - 1, UNITS] + 1, b)
     for q in range(panel, panel_end):
-        if l == 1 and p.settings[SPARSE]:
+        if layer == 1 and p.settings[SPARSE]:
             update_panel_sparse(p, lists, q, k, end, b.rows, u)
         else:
-            update_panel(p, l, q, k, end, b.rows, u)
-        if l > 1:
-            transpose_panel(p, l, q, k, end)
+            update_panel(p, layer, q, k, end, b.rows, u)
+        if layer > 1:
+            transpose_panel(p, layer, q, k, end)
 
 
 @kernel
@@ -220,10 +220,10 @@ def mlp_train(p, X, targets, order, losses, loss_sums, thread):
     batch, n, step = p.settings[BATCH], order.shape[1], p.settings[STEP]
     optimizer = p.settings[OPTIMIZER]
     lists = find_lists(p, n_threads)
-    for l in range(2, n_layers + 1):
-        panels = p.table[l, PANELS]
+    for layer in range(2, n_layers + 1):
+        panels = p.table[layer, PANELS]
         for q in range(panels * thread // n_threads, panels * (thread + 1) // n_threads):
-            transpose_panel(p, l, q, 0, p.table[l - 1, UNITS])
+            transpose_panel(p, layer, q, 0, p.table[layer - 1, UNITS])
     for epoch in range(len(loss_sums)):
         for start in range(0, n, batch):
             rows = min(batch, n - start)
@@ -255,29 +255,29 @@ def train_batch(p, lists, b, u, X, targets, order, losses):
     barrier_wait(p.sync, b.n_threads)
     if p.settings[SPARSE]:
         list_by_input(p, lists, b)
-    for l in range(1, n_layers + 1):
-        forward(p, lists, l, b, True, targets, order, losses, 0)
+    for layer in range(1, n_layers + 1):
+        forward(p, lists, layer, b, True, targets, order, losses, 0)
         barrier_wait(p.sync, b.n_threads)
-    for l in range(n_layers, 0, -1):
-        if l > 1:
-            deltas_below(p, l, b)
+    for layer in range(n_layers, 0, -1):
+        if layer > 1:
+            deltas_below(p, layer, b)
             barrier_wait(p.sync, b.n_threads)
-        update(p, lists, l, b, u)
+        update(p, lists, layer, b, u)
     barrier_wait(p.sync, b.n_threads)
 
 
 @kernel
-def mlp_forward(p, X, targets, order, losses, outputs, layer, start, stop):
-    """Write the outputs of `layer` for samples start to stop and, given targets, their losses."""
+def mlp_forward(p, X, targets, order, losses, outputs, last, start, stop):
+    """Write the outputs of layer `last` for some samples and, given targets, their losses."""
     lists = find_lists(p, 1)
     for first in range(start, stop, p.settings[BATCH]):
         b = Batch(min(p.settings[BATCH], stop - first), 0, 0, first, 0, 1)
         load_batch(p, lists, b, X, order)
-        for l in range(1, layer + 1):
-            forward(p, lists, l, b, False, targets, order, losses, first)
+        for layer in range(1, last + 1):
+            forward(p, lists, layer, b, False, targets, order, losses, first)
         for i in range(b.rows):
-            for c in range(p.table[layer, UNITS]):
-                outputs[first + i, c] = p.work[p.table[layer, OUTPUTS] + place(p, layer, i, c)]
+            for c in range(p.table[last, UNITS]):
+                outputs[first + i, c] = p.work[p.table[last, OUTPUTS] + place(p, last, i, c)]
 
 
 # --- perceptron and linear network -------------------------------------------------------------

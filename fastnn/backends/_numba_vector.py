@@ -217,7 +217,9 @@ def _exp_minus(builder, vector, a, shift):
     for k in range(terms - 1, 0, -1):
         p = fma(p, r, constant(1 / math.factorial(k)))
     integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
-    bits = builder.add(builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count))
+    bits = builder.add(
+        builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
+    )
     bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
     power = builder.bitcast(bits, llvm)
     return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))

@@ -181,5 +181,3 @@ class Compiled:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
         for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
-
-

@@ -165,7 +165,7 @@ class Kernels(Protocol):
         all_layers: bool,
         n_threads: int,
     ) -> list[NDArray]:
-        """Return the outputs of all layers or of the last, (n_samples, n_units) each, no dropout."""
+        """Return the outputs (n_samples, n_units) of all layers or of the last, no dropout."""
 
     def mlp_loss_gradient(
         self,

@@ -145,7 +145,9 @@ def pack(net: Network, flat: NDArray, packed: NDArray, table: NDArray, width: in
     for matrix, panels in _layers(net, flat, packed, table, width):
         n = matrix.shape[1]
         full = n // width
-        panels[:full] = matrix[:, : full * width].reshape(len(matrix), full, width).transpose(1, 0, 2)
+        panels[:full] = (
+            matrix[:, : full * width].reshape(len(matrix), full, width).transpose(1, 0, 2)
+        )
         if n % width:
             panels[full, :, : n % width] = matrix[:, full * width :]
 
@@ -155,7 +157,9 @@ def unpack(net: Network, packed: NDArray, flat: NDArray, table: NDArray, width: 
     for matrix, panels in _layers(net, flat, packed, table, width):
         n = matrix.shape[1]
         full = n // width
-        matrix[:, : full * width].reshape(len(matrix), full, width)[:] = panels[:full].transpose(1, 0, 2)
+        matrix[:, : full * width].reshape(len(matrix), full, width)[:] = panels[:full].transpose(
+            1, 0, 2
+        )
         if n % width:
             matrix[:, full * width :] = panels[full, :, : n % width]
 
@@ -187,7 +191,7 @@ def available_processors() -> int:
 def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
     """Say whether skipping zero inputs pays, from evenly spaced samples."""
     probe = X[:: max(1, len(X) // n_probed)]
-    return np.count_nonzero(probe) < SPARSE_BELOW * probe.size and X.shape[1] >= 32
+    return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
 
 
 def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:

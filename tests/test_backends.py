@@ -1,0 +1,60 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import fastnn
+
+
+@pytest.fixture(autouse=True)
+def _restore(monkeypatch):
+    monkeypatch.setattr("fastnn.backends._default", None)
+    monkeypatch.delenv("FASTNN_BACKEND", raising=False)
+
+
+def test_set_and_use():
+    fastnn.set_backend("python")
+    assert fastnn.get_backend() == "python"
+    with fastnn.use_backend("numba"):
+        assert fastnn.get_backend() == "numba"
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(fastnn.get_backend()))
+        thread.start()
+        thread.join()
+        assert seen == ["python"]
+    assert fastnn.get_backend() == "python"
+
+
+def test_environment(monkeypatch):
+    monkeypatch.setenv("FASTNN_BACKEND", "python")
+    assert fastnn.get_backend() == "python"
+    monkeypatch.setenv("FASTNN_BACKEND", "fortran")
+    with pytest.raises(ValueError, match="FASTNN_BACKEND: there is no back end 'fortran'"):
+        fastnn.get_backend()
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="no back end 'nmba'; choose one of 'cython', 'numba'"):
+        fastnn.set_backend("nmba")
+    with pytest.raises(ValueError, match="'nmba'"), fastnn.use_backend("nmba"):
+        pass
+
+
+def test_missing_extension(monkeypatch):
+    """As on a machine without a compiler: a reason, and the next back end as default."""
+    monkeypatch.setattr("fastnn.backends.cython._base_level", lambda: "none")
+    reason = fastnn.available_backends()["cython"]
+    assert "install a C compiler" in reason
+    assert fastnn.get_backend() == "numba"
+    with pytest.raises(RuntimeError, match="'cython' cannot be used: its extension modules"):
+        fastnn.set_backend("cython")
+
+
+def test_import_is_light():
+    code = (
+        "import sys, fastnn; fastnn.get_backend(); "
+        "print([m for m in ('numba', 'sklearn', 'matplotlib', 'tqdm') if m in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert printed.stdout.strip() == "[]", printed.stderr

@@ -1,0 +1,179 @@
+"""The estimators as a user meets them."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fastnn
+
+X_XOR, Y_XOR = fastnn.load_xor()
+
+
+@parametrize_with_checks(
+    [
+        fastnn.MLPClassifier(max_iter=30),
+        fastnn.MLPRegressor(max_iter=30),
+        fastnn.Perceptron(max_iter=30),
+        fastnn.LinearNetwork(eta0=0.05, max_iter=200),
+    ],
+    expected_failed_checks=lambda estimator: (
+        {"check_classifiers_one_label": "one class has nothing to tell apart"}
+        if isinstance(estimator, fastnn.MLPClassifier)
+        else {}
+    ),
+)
+@pytest.mark.filterwarnings("ignore:training diverged")
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "labels", [["no", "yes"], [False, True], [-7, 3], [1.0, 2.0], [np.str_("a"), np.str_("b")]]
+)
+def test_labels_of_any_type(backend, labels):
+    y = np.array(labels)[Y_XOR]
+    model = fastnn.MLPClassifier((8,), "tanh", learning_rate_init=0.05, random_state=0)
+    assert (model.fit(X_XOR, y).predict(X_XOR) == y).all()
+    assert model.predict_proba(X_XOR).sum(axis=1) == pytest.approx(1)
+    assert model.score(X_XOR, y) == 1
+    assert model.evaluate(X_XOR, y)[1] == 1
+
+
+@pytest.mark.parametrize("loss", ["crossentropy", "half_squared_error", "squared_error"])
+def test_three_classes(backend, loss):
+    X = np.array([[0.0, 0], [0, 1], [3, 0], [3, 1], [0, 5], [1, 5]])
+    y = np.array(["a", "a", "b", "b", "c", "c"])
+    model = fastnn.MLPClassifier(
+        (16,), loss=loss, learning_rate_init=0.02, random_state=1, max_iter=400
+    ).fit(X, y)
+    assert model.predict(X).tolist() == y.tolist()
+    assert model.predict_proba(X).shape == (6, 3)
+    assert model.predict_proba(X).sum(axis=1) == pytest.approx(1)
+
+
+def test_a_seed_gives_the_same_network_everywhere():
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(40, 7)), rng.integers(0, 3, 40)
+    params = []
+    for name, reason in fastnn.available_backends().items():
+        if reason is None:
+            with fastnn.use_backend(name):
+                model = fastnn.MLPClassifier((9,), dropout=0.4, max_iter=5, random_state=11)
+                params.append(model.fit(X, y).params_)
+    for found in params[1:]:
+        assert np.abs(found - params[0]).max() < 1e-12
+
+
+def test_bytes_equal_scaled_reals(backend):
+    rng = np.random.default_rng(3)
+    images, y = rng.integers(0, 256, (50, 40), np.uint8), rng.integers(0, 2, 50)
+    options = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
+    a = fastnn.MLPClassifier(input_scale=1 / 255, **options).fit(images, y)
+    b = fastnn.MLPClassifier(**options).fit(images / 255, y)
+    assert np.abs(a.params_ - b.params_).max() < 1e-12
+    auto = fastnn.MLPClassifier((2,), max_iter=1).fit(images, y)
+    assert auto.params_.dtype == np.float32
+
+
+def test_layer_outputs(backend):
+    model = fastnn.MLPRegressor((4, 3), "tanh", max_iter=2, random_state=0).fit(X_XOR, Y_XOR)
+    outputs = model.layer_outputs(X_XOR)
+    h = np.tanh(X_XOR @ model.coefs_[0] + model.intercepts_[0])
+    assert [o.shape[1] for o in outputs] == [4, 3, 1]
+    assert outputs[0] == pytest.approx(h)
+    assert outputs[-1][:, 0] == pytest.approx(model.predict(X_XOR))
+
+
+def test_warm_start_goes_on_bitwise(backend):
+    options = {"hidden_layer_sizes": (5,), "dropout": 0.3, "batch_size": 3, "random_state": 4}
+    whole = fastnn.MLPClassifier(max_iter=7, tol=None, **options).fit(X_XOR, Y_XOR)
+    parts = fastnn.MLPClassifier(max_iter=3, tol=None, warm_start=True, **options)
+    parts.fit(X_XOR, Y_XOR).set_params(max_iter=4).fit(X_XOR, Y_XOR)
+    assert (parts.params_ == whole.params_).all()
+    assert parts.loss_curve_ == whole.loss_curve_
+
+
+BAD_PARAMETERS = [
+    ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": (2.5,)}, "hidden_layer_sizes"),
+    ({"activation": "rely"}, "activation='rely': expected one of 'sign'"),
+    ({"activation": "softmax"}, "activation='softmax'"),
+    ({"out_activation": "relu"}, "out_activation='relu'"),
+    ({"loss": "hinge"}, "loss='hinge'"),
+    ({"solver": "lbfgs"}, "solver='lbfgs'"),
+    ({"learning_rate_init": 0}, "learning_rate_init=0"),
+    ({"learning_rate_init": float("nan")}, "learning_rate_init=nan"),
+    ({"beta_1": 1.0}, "beta_1=1.0"),
+    ({"alpha": -1}, "alpha=-1"),
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"batch_size": "half"}, "batch_size='half'"),
+    ({"dropout": 1.0}, "dropout=1.0"),
+    ({"dropout": (0.1, 0.2)}, "dropout: expected one number or 1"),
+    ({"weight_init": "ones"}, "weight_init='ones'"),
+    ({"bias_init": float("inf")}, "bias_init=inf"),
+    ({"input_scale": 0}, "input_scale=0"),
+    ({"max_iter": 0}, "max_iter=0"),
+    ({"tol": -1e-3}, "tol=-0.001"),
+    ({"random_state": "seed"}, "random_state='seed'"),
+    ({"dtype": "int8"}, "dtype='int8'"),
+    ({"n_jobs": 0}, "n_jobs=0"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        fastnn.MLPClassifier((4,)).set_params(**parameters).fit(X_XOR, Y_XOR)
+
+
+BAD_DATA = [
+    ([[0, 1], [np.nan, 1]], [0, 1], r"X: contains NaN .* first at index \(1, 0\)"),
+    ([[0, 1], [np.inf, 1]], [0, 1], r"X: contains infinity"),
+    (np.empty((0, 2)), [], "X: Found array with 0 sample"),
+    (np.zeros((2, 2, 2)), [0, 1], "X: Found array with dim 3"),
+    ([0.0, 1.0], [0, 1], "X: Expected 2D array, got 1D array"),
+    ([[0, 1], [1, 0]], [0, 1, 1], "y: X has 2 samples but y has 3"),
+    ([[0, 1], [1, 0]], None, "y: this estimator requires y"),
+    ([[0, "a"], [1, 0]], [0, 1], "X: "),
+    ([[0, 1j], [1, 0]], [0, 1], "X: .*complex"),
+    (np.array([[0, 1j], [1, 0]]), [0, 1], "X: Complex data not supported"),
+]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        fastnn.MLPClassifier((2,)),
+        fastnn.MLPRegressor((2,)),
+        fastnn.Perceptron(),
+        fastnn.LinearNetwork(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+@pytest.mark.parametrize(("X", "y", "message"), BAD_DATA)
+def test_bad_data(estimator, X, y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator.fit(X, y)
+    assert not hasattr(estimator, "n_iter_")
+
+
+def test_bad_targets_and_weights():
+    with pytest.raises(ValueError, match="y: found 1 class"):
+        fastnn.MLPClassifier((2,)).fit(X_XOR, [1, 1, 1, 1])
+    with pytest.raises(ValueError, match="y: contains NaN"):
+        fastnn.MLPRegressor((2,)).fit(X_XOR, [1, np.nan, 1, 1])
+    with pytest.raises(ValueError, match=r"coefs_init\[0\]: expected shape \(2, 3\), got \(3, 2\)"):
+        fastnn.MLPRegressor((3,)).fit(X_XOR, Y_XOR, coefs_init=[np.ones((3, 2)), np.ones((3, 1))])
+    with pytest.raises(ValueError, match=r"coef_init: expected shape \(1, 2\)"):
+        fastnn.Perceptron().fit(X_XOR, Y_XOR, coef_init=[[1, 2, 3]])
+    with pytest.raises(ValueError, match="eta0=-1"):
+        fastnn.LinearNetwork(eta0=-1).fit(X_XOR, Y_XOR)
+
+
+def test_perceptron_with_three_classes(backend):
+    X = np.array([[0.0, 0], [0, 1], [9, 0], [9, 1], [0, 9], [1, 9]])
+    y = np.array(["a", "a", "b", "b", "c", "c"])
+    model = fastnn.Perceptron(random_state=0).fit(X, y)
+    assert model.converged_
+    assert model.predict(X).tolist() == y.tolist()
+    assert model.coef_.shape == (3, 2)

@@ -1,0 +1,97 @@
+"""Stopping rules, divergence, Ctrl-C, and the size of calls."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import training
+
+X, Y = fastnn.load_xor()
+
+
+def xor_model(**parameters):
+    options = {"solver": "sgd", "batch_size": "full", "learning_rate_init": 0.5, "tol": None}
+    return fastnn.MLPClassifier((6,), "tanh", random_state=2, **{**options, **parameters})
+
+
+def test_max_iter(backend):
+    model = xor_model(max_iter=37).fit(X, Y)
+    assert (model.n_iter_, len(model.loss_curve_), model.stop_reason_) == (37, 37, "max_iter")
+
+
+def test_loss_threshold_stops_at_the_right_epoch(backend):
+    """Also in the midst of a block: the parameters are those of exactly so many epochs."""
+    model = xor_model(max_iter=3000, loss_threshold=0.1).fit(X, Y)
+    assert model.stop_reason_ == "loss_threshold"
+    assert model.loss_curve_[-1] < 0.1 <= min(model.loss_curve_[:-1])
+    same = xor_model(max_iter=model.n_iter_).fit(X, Y)
+    assert (same.params_ == model.params_).all()
+
+
+def test_weight_threshold(backend):
+    model = xor_model(max_iter=3000, weight_threshold=2e-3).fit(X, Y)
+    assert model.stop_reason_ == "weight_threshold"
+    before = xor_model(max_iter=model.n_iter_ - 1).fit(X, Y).params_
+    earlier = xor_model(max_iter=model.n_iter_ - 2).fit(X, Y).params_
+    assert np.abs(model.params_ - before).max() < 2e-3 <= np.abs(before - earlier).max()
+
+
+def test_tol(backend):
+    model = xor_model(max_iter=5000, tol=1e-3, n_iter_no_change=5).fit(X, Y)
+    assert model.stop_reason_ == "tol"
+    falls = -np.diff(model.loss_curve_[-6:])
+    assert (falls < 1e-3).all()
+
+
+def test_linear_network_stops_too(backend):
+    model = fastnn.LinearNetwork(eta0=0.1, max_iter=9999, loss_threshold=0.126, random_state=0)
+    model.fit(X, Y)
+    assert model.stop_reason_ == "loss_threshold"
+    assert model.loss_curve_[-1] < 0.126 <= model.loss_curve_[-2]
+
+
+def test_divergence_is_said(backend):
+    with pytest.warns(RuntimeWarning, match="training diverged: the loss of epoch"):
+        model = fastnn.LinearNetwork(eta0=100.0, max_iter=2000, random_state=0).fit(X, Y)
+    assert model.stop_reason_ == "diverged"
+    assert not np.isfinite(model.loss_)
+
+
+def test_ctrl_c_keeps_what_was_trained(backend, monkeypatch):
+    calls = []
+    original = training.MLPTask._call
+
+    def interrupted(self, *args):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(1)
+        original(self, *args)
+
+    monkeypatch.setattr(training.MLPTask, "_call", interrupted)
+    monkeypatch.setattr(training.MLPTask, "epochs_per_call", lambda self: 1)
+    with pytest.warns(UserWarning, match="interrupted after 3 epochs"):
+        model = xor_model(max_iter=100).fit(X, Y)
+    monkeypatch.undo()
+    assert (model.n_iter_, model.stop_reason_) == (3, "interrupted")
+    assert (model.params_ == xor_model(max_iter=3).fit(X, Y).params_).all()
+    model.predict(X)
+
+
+def test_slices_of_an_epoch_change_nothing(backend, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 4)), rng.integers(0, 2, 50)
+
+    def fit():
+        model = fastnn.MLPClassifier((5,), dropout=0.5, batch_size=4, random_state=0, tol=None)
+        return model.set_params(max_iter=3).fit(X, y)
+
+    whole = fit()
+    monkeypatch.setattr(training.MLPTask, "_steps_per_call", lambda self: 2)
+    sliced = fit()
+    assert (whole.params_ == sliced.params_).all()
+    assert whole.loss_curve_ == sliced.loss_curve_
+
+
+def test_quiet_without_a_terminal(capfd):
+    xor_model(max_iter=2000).fit(X, Y)
+    assert capfd.readouterr() == ("", "")
