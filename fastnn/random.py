@@ -66,8 +66,7 @@ def uniform(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
 def normal(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
     """Return n numbers from N(0, 1), by the transform of Box and Muller (1958), equation 1."""
     u = 1 - uniform(2 * n, seed, step)  # in (0, 1]: the logarithm is finite
-    radius = np.sqrt(-2 * np.log(u[:n])).astype(np.float64)
-    return radius * np.cos(2 * np.pi * u[n:])
+    return np.asarray(np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:]), np.float64)
 
 
 def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:

@@ -105,6 +105,8 @@ def test_keras(backend, solver, loss, rng):
     ).set_params(batch_size=8, max_iter=5, shuffle=False, tol=None)
     ours.fit(X, y, coefs, intercepts)
     expected = model.get_weights()
+    # Keras keeps the learning rate and the powers of beta_2 in single precision.
+    tolerance = 1e-5 if solver == "adam" else 1e-6
     for layer in range(3):
-        assert relative_error(ours.coefs_[layer], expected[2 * layer]) < 1e-6
-        assert relative_error(ours.intercepts_[layer], expected[2 * layer + 1]) < 1e-6
+        assert relative_error(ours.coefs_[layer], expected[2 * layer]) < tolerance
+        assert relative_error(ours.intercepts_[layer], expected[2 * layer + 1]) < tolerance
