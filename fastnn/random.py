@@ -63,7 +63,7 @@ def uniform(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
     return (random_words(n, seed, STREAM_WEIGHTS, step) >> np.uint64(11)) * 2.0**-53
 
 
-def normal(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
+def normal(n: int, seed: int, step: int = 0) -> NDArray[np.floating]:
     """Return n numbers from N(0, 1), by the transform of Box and Muller (1958), equation 1."""
     u = 1 - uniform(2 * n, seed, step)  # in (0, 1]: the logarithm is finite
     return np.asarray(np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:]), np.float64)
