@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -25,7 +26,7 @@ def extensions() -> list[Extension]:
         Extension(
             f"{SOURCE.replace('/', '.')}_{level}_{name}",
             [SOURCE + ".c"],
-            depends=["fastnn/backends/_vector.h"],
+            depends=[*glob(SOURCE + "*.pxi"), "fastnn/backends/_vector.h"],
             # One C file serves every module: only the name of its entry point differs.
             define_macros=[
                 ("FASTNN_REAL", bits),

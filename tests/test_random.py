@@ -25,7 +25,7 @@ def test_philox_known_answers(counter, key, words, dtype):
     counters = np.array([counter], np.uint32)
     assert python.philox(counter, key) == words
     assert tuple(random.philox(counters, seed)[0].tolist()) == words
-    numba = pytest.importorskip("fastnn.backends._numba_kernels")
+    numba = pytest.importorskip("fastnn.backends._numba_layers")
     as_words = [np.uint64(c) for c in counter]
     assert numba.philox(*as_words, np.uint64(seed)) == words
     from fastnn.backends import cython

@@ -56,18 +56,48 @@ def _broadcast(builder, vector, scalar):
     return builder.shuffle_vector(single, ir.Constant(llvm, ir.Undefined), lanes)
 
 
-def _address(context, builder, array_type, array, index):
-    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
+def _data(context, builder, kind, value):
+    """Return the address of the first element of an array or pointer."""
+    if isinstance(kind, types.CPointer):
+        return value
+    return cgutils.create_struct_proxy(kind)(context, builder, value).data
 
 
-def _call(builder, name, llvm, arguments):
+def _address(context, builder, kind, value, index):
+    return builder.gep(_data(context, builder, kind, value), [index])
+
+
+def _call(builder, name, llvm, arguments, flags=()):
     """Call an LLVM intrinsic on vectors, such as llvm.fma."""
     suffix = f"v{llvm.count}f{32 if isinstance(llvm.element, ir.FloatType) else 64}"
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(llvm, [llvm] * len(arguments)), f"llvm.{name}.{suffix}"
     )
-    return builder.call(function, arguments)
+    return builder.call(function, arguments, fastmath=flags)
+
+
+@intrinsic
+def pointer(typingctx, array):
+    """Return a pointer to an array's first element.
+
+    Kernels work on pointers: each use of an array in a tuple would count a reference to it, with
+    an atomic operation that took more time than the arithmetic.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _data(context, builder, array, arguments[0])
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def real(typingctx, array, value):
+    """Return a float64 as a number of an array's or pointer's dtype."""
+
+    def generate(context, builder, signature, arguments):
+        return context.cast(builder, arguments[1], types.float64, array.dtype)
+
+    return array.dtype(array, types.float64), generate
 
 
 @intrinsic
@@ -225,6 +255,28 @@ def _exp_minus(builder, vector, a, shift):
     return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))
 
 
+@intrinsic
+def vdiv_by_root(typingctx, m, v, epsilon):
+    """Return m / (sqrt(v) + epsilon), Adam's step.
+
+    Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
+    improved by a step of Newton's method, as _vector.h does.
+    """
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = arguments
+        tiny = _constant(m, 1e-30 if m.dtype.bitwidth == 32 else 1e-200)
+        b = builder.select(builder.fcmp_ordered(">", b, tiny), b, tiny)
+        one = _constant(m, 1.0)
+        estimated = ("arcp", "afn", "reassoc", "ninf", "nnan", "nsz", "contract")
+        root = _call(builder, "sqrt", _llvm(m), [b], estimated)
+        inverse_root = builder.fdiv(one, root, flags=estimated)
+        d = _call(builder, "fma", _llvm(m), [b, inverse_root, _broadcast(builder, m, c)])
+        return builder.fmul(a, builder.fdiv(one, d, flags=estimated))
+
+    return m(m, v, epsilon), generate
+
+
 def _sigmoid(builder, vector, a):
     one = _constant(vector, 1.0)
     e = _exp_minus(builder, vector, builder.fneg(a), 0.0)
@@ -274,7 +326,7 @@ def vsum(typingctx, a):
 @intrinsic
 def _atomic_increment(typingctx, array):
     def generate(context, builder, signature, arguments):
-        data = cgutils.create_struct_proxy(array)(context, builder, arguments[0]).data
+        data = _data(context, builder, array, arguments[0])
         return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "acq_rel")
 
     return types.int64(array), generate
@@ -283,7 +335,7 @@ def _atomic_increment(typingctx, array):
 @intrinsic
 def _atomic_load(typingctx, array):
     def generate(context, builder, signature, arguments):
-        data = cgutils.create_struct_proxy(array)(context, builder, arguments[0]).data
+        data = _data(context, builder, array, arguments[0])
         return builder.load_atomic(data, "acquire", 8)
 
     return types.int64(array), generate

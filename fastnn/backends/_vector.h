@@ -97,6 +97,40 @@ INLINE vec vsqrt(vec a) {
 #endif
 }
 
+/* m / (sqrt(v) + epsilon), Adam's step, within 3 ulp.
+ *
+ * A square root and a division take longer than all the rest of an update. Where the processor has
+ * estimates of 1 / sqrt(v) and 1 / d, a step of Newton's method (two for doubles) makes them as
+ * good: an epoch of 784-512-10 with batches of 32 takes 0.44 s instead of 0.66 s. */
+#if defined(__AVX512F__) && FASTNN_REAL == 32
+#define ESTIMATE_ROOT(v) ((vec)_mm512_rsqrt14_ps((__m512)(v)))
+#define ESTIMATE_INVERSE(d) ((vec)_mm512_rcp14_ps((__m512)(d)))
+#define NEWTON_STEPS 1
+#elif defined(__AVX512F__)
+#define ESTIMATE_ROOT(v) ((vec)_mm512_rsqrt14_pd((__m512d)(v)))
+#define ESTIMATE_INVERSE(d) ((vec)_mm512_rcp14_pd((__m512d)(d)))
+#define NEWTON_STEPS 2
+#elif defined(__AVX__) && FASTNN_REAL == 32
+#define ESTIMATE_ROOT(v) ((vec)_mm256_rsqrt_ps((__m256)(v)))
+#define ESTIMATE_INVERSE(d) ((vec)_mm256_rcp_ps((__m256)(d)))
+#define NEWTON_STEPS 1
+#endif
+INLINE vec vdiv_by_root(vec m, vec v, real epsilon) {
+#ifdef NEWTON_STEPS
+    v = vmax(v, vsplat(FASTNN_REAL == 32 ? 1e-30 : 1e-200)); /* 1 / sqrt(0) is no number */
+    vec r = ESTIMATE_ROOT(v);
+#pragma GCC unroll 2
+    for (int i = 0; i < NEWTON_STEPS; i++) r = r * ((real)1.5 - (real)0.5 * v * r * r);
+    const vec d = v * r + epsilon;
+    vec q = ESTIMATE_INVERSE(d);
+#pragma GCC unroll 2
+    for (int i = 0; i < NEWTON_STEPS; i++) q = q * (2 - d * q);
+    return m * q;
+#else
+    return m / (vsqrt(v) + epsilon);
+#endif
+}
+
 /* exp(a) - shift for shift 0 or 1, within 2 ulp; a is clamped to where exp(a) is a normal number.
  *
  * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) by its Taylor series. Adding

@@ -20,6 +20,7 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     from . import _numba_training as kernels
+    from ._numba_delta_rule import delta_rule
     from ._numba_vector import VECTOR_BYTES
     from .panels import Problem
 
@@ -38,7 +39,7 @@ def _load(dtype: np.dtype) -> Any:
         panel_width=2 * VECTOR_BYTES // dtype.itemsize,
         mlp_train=mlp_train,
         mlp_forward=mlp_forward,
-        delta_rule=kernels.delta_rule,
+        delta_rule=delta_rule,
     )
 
 

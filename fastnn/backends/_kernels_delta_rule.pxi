@@ -1,0 +1,83 @@
+"""Perceptron and linear network."""
+
+def delta_rule(
+    const real[:, ::1] X, const real[:, ::1] targets, real[:, ::1] weights, real[:, ::1] change,
+    double rate, bint use_sign, const int64_t[:, ::1] order, bint online,
+    real[:, :, ::1] history, double[::1] losses,
+):
+    """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
+
+    `change` is scratch of the same shape. Returns the epochs run.
+    """
+    cdef Py_ssize_t epoch, k, c, n_mistakes
+    for epoch in range(losses.shape[0]):
+        with nogil:
+            n_mistakes = delta_rule_epoch(X, targets, weights, change, rate, use_sign,
+                                          order[epoch % order.shape[0]], online, &losses[epoch])
+        if use_sign and n_mistakes == 0:
+            return epoch
+        if history.shape[0]:
+            for k in range(weights.shape[1]):
+                for c in range(weights.shape[0]):
+                    history[epoch, k, c] = weights[c, k]
+    return losses.shape[0]
+
+
+cdef real dot(const real *a, const real *b, Py_ssize_t n) noexcept nogil:
+    cdef vec s0 = vsplat(0), s1 = vsplat(0)
+    cdef Py_ssize_t k = 0
+    cdef real total
+    while k + WIDTH <= n:
+        s0 = vmuladd(vload_unaligned(a + k), vload_unaligned(b + k), s0)
+        s1 = vmuladd(vload_unaligned(a + k + LANES), vload_unaligned(b + k + LANES), s1)
+        k += WIDTH
+    total = vsum(vadd(s0, s1))
+    while k < n:
+        total += a[k] * b[k]
+        k += 1
+    return total
+
+
+cdef void add_scaled(real factor, const real *a, real *b, Py_ssize_t n) noexcept nogil:
+    """b += factor a."""
+    cdef Py_ssize_t k = 0
+    while k + LANES <= n:
+        vstore_unaligned(b + k, vfma(factor, vload_unaligned(a + k), vload_unaligned(b + k)))
+        k += LANES
+    while k < n:
+        b[k] += factor * a[k]
+        k += 1
+
+
+cdef Py_ssize_t delta_rule_epoch(
+    const real[:, ::1] X, const real[:, ::1] targets, real[:, ::1] weights, real[:, ::1] change,
+    double rate, bint use_sign, const int64_t[::1] order, bint online, double *loss,
+) noexcept nogil:
+    """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples."""
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], q, i, c, k, n_mistakes = 0
+    cdef bint wrong
+    cdef real z, error
+    cdef double squares = 0
+    if not online:
+        change[:, :] = 0
+    for q in range(n):
+        i = order[q] if online else q
+        wrong = False
+        for c in range(weights.shape[0]):
+            z = dot(&X[i, 0], &weights[c, 0], d)
+            if use_sign:
+                z = (z > 0) - (z < 0)
+            error = targets[i, c] - z
+            squares += <double>error * error
+            if error != 0:
+                wrong = True
+                if online:
+                    add_scaled(<real>(rate * error), &X[i, 0], &weights[c, 0], d)
+                else:
+                    add_scaled(error, &X[i, 0], &change[c, 0], d)
+        n_mistakes += wrong
+    if not online:
+        for c in range(weights.shape[0]):
+            add_scaled(<real>(rate / n), &change[c, 0], &weights[c, 0], d)
+    loss[0] = squares / (2 * n)
+    return n_mistakes

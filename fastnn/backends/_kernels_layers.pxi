@@ -1,0 +1,320 @@
+"""What a layer does with a batch: activation, dropout, loss, deltas, update."""
+
+# --- activations, dropout, loss ----------------------------------------------------------------
+
+
+cdef void activate_panel(Layer *layer, real *y, real *slope, Py_ssize_t n) noexcept nogil:
+    """Replace n net inputs z by f(z), and store f'(z); n is a multiple of LANES."""
+    cdef Py_ssize_t q = 0
+    cdef int code = layer.activation
+    cdef vec one = vsplat(1), z, v
+    while q < n:
+        z = vload(y + q)
+        if code == RELU:
+            vstore(y + q, vmax(z, vsplat(0)))
+            vstore(slope + q, vpositive(z))
+        elif code == SIGMOID:
+            v = vsigmoid(z)
+            vstore(y + q, v)
+            vstore(slope + q, vmul(v, vsub(one, v)))
+        elif code == TANH:
+            v = vtanh(z)
+            vstore(y + q, v)
+            vstore(slope + q, vsub(one, vmul(v, v)))
+        elif code == SOFTSIGN:
+            v = vdiv(one, vadd(one, vabs(z)))
+            vstore(y + q, vmul(z, v))
+            vstore(slope + q, vmul(v, v))
+        elif code == SIGN:
+            vstore(y + q, vsub(vpositive(z), vpositive(vsub(vsplat(0), z))))
+            vstore(slope + q, vsplat(0))
+        else:
+            vstore(slope + q, one)
+        q += LANES
+
+
+cdef void philox_blocks(
+    uint32_t first, uint32_t row, uint32_t step, uint32_t stream, uint32_t k0, uint32_t k1,
+    uint32_t *out,
+) noexcept nogil:
+    """Write the words of counters (first + q, row, step, stream), q < WIDTH / 4; see python.py.
+
+    The blocks are independent, so the compiler makes vectors of the loops over q.
+    """
+    cdef uint32_t c0[BLOCKS]
+    cdef uint32_t c1[BLOCKS]
+    cdef uint32_t c2[BLOCKS]
+    cdef uint32_t c3[BLOCKS]
+    cdef uint64_t p0, p1
+    cdef int q, r
+    for q in range(BLOCKS):
+        c0[q], c1[q], c2[q], c3[q] = first + <uint32_t>q, row, step, stream
+    for r in range(10):
+        for q in range(BLOCKS):
+            p0, p1 = <uint64_t>0xD2511F53 * c0[q], <uint64_t>0xCD9E8D57 * c2[q]
+            c0[q], c2[q] = <uint32_t>(p1 >> 32) ^ c1[q] ^ k0, <uint32_t>(p0 >> 32) ^ c3[q] ^ k1
+            c1[q], c3[q] = <uint32_t>p1, <uint32_t>p0
+        k0 += <uint32_t>0x9E3779B9
+        k1 += <uint32_t>0xBB67AE85
+    for q in range(BLOCKS):
+        out[4 * q], out[4 * q + 1], out[4 * q + 2], out[4 * q + 3] = c0[q], c1[q], c2[q], c3[q]
+
+
+def philox(const uint32_t[::1] counter, uint64_t seed):
+    """Return the four words of one counter: for tests against known answers."""
+    cdef uint32_t out[WIDTH]
+    philox_blocks(counter[0], counter[1], counter[2], counter[3],
+                  <uint32_t>(seed & 0xFFFFFFFF), <uint32_t>(seed >> 32), out)
+    return out[0], out[1], out[2], out[3]
+
+
+cdef void drop_panel(
+    Task *task, Layer *layer, Py_ssize_t index, Py_ssize_t p, Py_ssize_t i, Py_ssize_t end
+) noexcept nogil:
+    """Multiply outputs and slopes of samples i to end by 0 or 1 / (1 - rate) (inverted dropout)."""
+    cdef uint32_t random[WIDTH]
+    cdef real keep = <real>(1 / (1 - layer.drop_limit / 4294967296.0)), factor
+    cdef real *y
+    cdef real *slope
+    cdef Py_ssize_t j
+    cdef uint32_t limit = layer.drop_limit
+    while i < end:
+        philox_blocks(
+            <uint32_t>(p * BLOCKS), <uint32_t>i, task.step,
+            <uint32_t>(STREAM_DROPOUT << 16 | index), task.seed_low, task.seed_high, random,
+        )
+        y = layer.outputs + (p * task.batch + i) * WIDTH
+        slope = layer.slopes + (p * task.batch + i) * WIDTH
+        for j in range(WIDTH):
+            factor = 0 if random[j] < limit else keep
+            y[j] *= factor
+            slope[j] *= factor
+        i += 1
+
+
+cdef inline Py_ssize_t place(Task *task, Py_ssize_t i, Py_ssize_t c) noexcept nogil:
+    return ((c // WIDTH) * task.batch + i) * WIDTH + c % WIDTH
+
+
+cdef inline Py_ssize_t sample_of(Task *task, Py_ssize_t i) noexcept nogil:
+    return task.samples[i] if task.samples != NULL else task.first_sample + i
+
+
+cdef void finish_sample(
+    Task *task, Layer *layer, Py_ssize_t i, bint from_z
+) noexcept nogil:
+    """Store loss and deltas of one sample; `from_z`: the outputs hold z, and get f(z) here.
+
+    The formulas are those of python.py (`_sample_loss`, `_output_delta`).
+    """
+    cdef Py_ssize_t c, at, n = layer.n_out
+    cdef double z, y, e, largest, total = 0, loss = 0, mean = 0
+    cdef double factor = 2 if task.loss == SQUARED_ERROR else 1
+    cdef double share = 1.0 / task.rows
+    cdef real *out = layer.outputs
+    cdef const real *t = NULL
+    if task.targets != NULL:
+        t = task.targets + sample_of(task, i) * task.n_targets
+    if from_z and layer.activation == SOFTMAX:
+        largest = out[place(task, i, 0)]
+        for c in range(1, n):
+            z = out[place(task, i, c)]
+            if z > largest:
+                largest = z
+        for c in range(n):
+            total += exp(out[place(task, i, c)] - largest)
+        for c in range(n):
+            at = place(task, i, c)
+            z = out[at] - largest
+            y = exp(z) / total
+            out[at] = <real>y
+            if t == NULL:
+                continue
+            if task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
+                e = y - (c == <Py_ssize_t>t[0])
+                if c == <Py_ssize_t>t[0]:
+                    loss = log(total) - z
+            elif task.loss == CATEGORICAL_CROSSENTROPY:
+                e = y - t[c]
+                if t[c] != 0:
+                    loss += t[c] * (log(total) - z)
+            else:
+                e = y - t[c]
+                loss += factor / 2 * e * e
+                mean += e * y
+            layer.deltas[at] = <real>(e * share)
+        if t != NULL and task.loss <= SQUARED_ERROR:
+            for c in range(n):
+                at = place(task, i, c)
+                layer.deltas[at] = <real>(factor * share * out[at] * (out[at] - t[c] - mean))
+    elif from_z:  # sigmoid and binary cross-entropy
+        for c in range(n):
+            at = place(task, i, c)
+            z = out[at]
+            e = exp(-fabs(z))
+            y = 1 / (1 + e) if z >= 0 else e / (1 + e)
+            out[at] = <real>y
+            if t != NULL:
+                loss += (z if z > 0 else 0) - z * t[c] + log1p(e)
+                layer.deltas[at] = <real>((y - t[c]) * share)
+    elif t != NULL:
+        for c in range(n):
+            at = place(task, i, c)
+            e = out[at] - t[c]
+            loss += factor / 2 * e * e
+            layer.deltas[at] = <real>(factor * share * e * layer.slopes[at])
+    if t != NULL:
+        task.losses[i] = loss
+
+
+# --- the steps of a batch ----------------------------------------------------------------------
+
+
+cdef Share share_of(Py_ssize_t panels, Py_ssize_t rows, Task *task) noexcept nogil:
+    """Return this thread's panels and all rows, or, where panels are few, all panels and rows."""
+    cdef int64_t t = task.thread, n = task.n_threads
+    cdef Share share
+    share.panel, share.panel_end, share.row, share.row_end = 0, panels, 0, rows
+    if panels % n == 0 or panels >= 4 * n:
+        share.panel, share.panel_end = panels * t // n, panels * (t + 1) // n
+    else:
+        share.row, share.row_end = rows * t // n, rows * (t + 1) // n
+    return share
+
+
+cdef void load_batch(Task *task) noexcept nogil:
+    """Read this thread's samples of the batch: all inputs, or the list of those that are not 0."""
+    cdef Py_ssize_t i
+    for i in range(task.rows * task.thread // task.n_threads,
+                   task.rows * (task.thread + 1) // task.n_threads):
+        if task.sparse:
+            load_sparse(task, i, sample_of(task, i))
+        else:
+            load_dense(task, i, sample_of(task, i))
+
+
+cdef void load_dense(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:
+    """Copy one sample's inputs into row i of the input panels."""
+    cdef Py_ssize_t k, n = task.n_features
+    cdef real *out = task.layers[1].inputs
+    if task.X_bytes == NULL:
+        for k in range(n):
+            out[place(task, i, k)] = task.X[sample * n + k] * task.scale
+    else:
+        for k in range(n):
+            out[place(task, i, k)] = task.X_bytes[sample * n + k] * task.scale
+
+
+cdef void load_sparse(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:
+    """List one sample's non-zero inputs; written without branches, since zeros come at random."""
+    cdef Py_ssize_t k, n = task.n_features
+    cdef int64_t t
+    cdef int32_t found = 0
+    cdef int32_t *position = task.lists.position + i * n
+    cdef int32_t *split = task.lists.split + i * (task.n_threads + 1)
+    cdef real *value = task.lists.value + i * n
+    cdef const real *x = task.X + sample * n
+    cdef const uint8_t *x_bytes = task.X_bytes + sample * n
+    for t in range(task.n_threads):
+        split[t] = found
+        for k in range(n * t // task.n_threads, n * (t + 1) // task.n_threads):
+            position[found] = <int32_t>k
+            if task.X_bytes == NULL:
+                value[found] = x[k] * task.scale
+                found += x[k] != 0
+            else:
+                value[found] = x_bytes[k] * task.scale
+                found += x_bytes[k] != 0
+    split[task.n_threads] = found
+
+
+cdef void list_by_input(Task *task) noexcept nogil:
+    """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
+    cdef Lists *lists = &task.lists
+    cdef Py_ssize_t n = task.n_features, i, q, k, stride = task.n_threads + 1
+    cdef Py_ssize_t first = n * task.thread // task.n_threads
+    cdef Py_ssize_t end = n * (task.thread + 1) // task.n_threads
+    cdef int32_t at = 0
+    cdef int32_t *split
+    # `start` is shifted by one while counting, so that filling leaves it right.
+    cdef int32_t *fill = lists.start + 1
+    for k in range(first, end):
+        fill[k] = 0
+    for i in range(task.rows):
+        split = lists.split + i * stride
+        at += split[task.thread]
+        for q in range(split[task.thread], split[task.thread + 1]):
+            fill[lists.position[i * n + q]] += 1
+    if task.thread == 0:
+        lists.start[0] = 0
+    for k in range(first, end):
+        fill[k], at = at, at + fill[k]
+    for i in range(task.rows):
+        split = lists.split + i * stride
+        for q in range(split[task.thread], split[task.thread + 1]):
+            k = lists.position[i * n + q]
+            lists.sample[fill[k]] = <int32_t>i
+            lists.sample_value[fill[k]] = lists.value[i * n + q]
+            fill[k] += 1
+
+
+cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
+    """Compute this thread's share of layer l's outputs (2.12) to (2.15)."""
+    cdef Layer *layer = &task.layers[l]
+    cdef bint is_last = l == task.n_layers, from_z
+    cdef Py_ssize_t p, i, size = (layer.n_in + 1) * WIDTH, at
+    cdef const real *w
+    cdef Share share = share_of(layer.panels, task.rows, task)
+    if is_last:  # whole samples, for the loss
+        share.panel, share.panel_end = 0, layer.panels
+        share.row = task.rows * task.thread // task.n_threads
+        share.row_end = task.rows * (task.thread + 1) // task.n_threads
+    from_z = is_last and (layer.activation == SOFTMAX or task.loss == BINARY_CROSSENTROPY)
+    for p in range(share.panel, share.panel_end):
+        w = layer.weights + p * size
+        at = p * task.batch * WIDTH
+        if l == 1 and task.sparse:
+            multiply_panel_sparse(task, share.row, share.row_end, w, w + size - WIDTH,
+                                  layer.outputs + at)
+        else:
+            multiply_panel(layer.inputs, task.batch, share.row, share.row_end, layer.n_in,
+                           w, w + size - WIDTH, layer.outputs + at)
+        if not from_z:
+            at += share.row * WIDTH
+            activate_panel(layer, layer.outputs + at, layer.slopes + at,
+                           (share.row_end - share.row) * WIDTH)
+        if training and layer.drop_limit > 0:
+            drop_panel(task, layer, l - 1, p, share.row, share.row_end)
+    if is_last:
+        for i in range(share.row, share.row_end):
+            finish_sample(task, layer, i, from_z)
+
+
+cdef void deltas_below(Task *task, Layer *layer) noexcept nogil:
+    """Compute this thread's share of the deltas of the layer below (2.42), (2.43)."""
+    cdef Share share = share_of(layer.panels_in, task.rows, task)
+    cdef Py_ssize_t p, q, at
+    for p in range(share.panel, share.panel_end):
+        at = p * task.batch * WIDTH
+        multiply_panel(layer.deltas, task.batch, share.row, share.row_end, layer.n_out,
+                       layer.transposed + p * layer.n_out * WIDTH, task.zeros,
+                       layer.deltas_below + at)
+        q = at + share.row * WIDTH
+        while q < at + share.row_end * WIDTH:
+            vstore(layer.deltas_below + q,
+                   vmul(vload(layer.deltas_below + q), vload(layer.slopes_below + q)))
+            q += LANES
+
+
+cdef void update(Task *task, Py_ssize_t l, Rates *rates) noexcept nogil:
+    """Update this thread's share of layer l's weights (2.39), (2.40), (2.44) to (2.46)."""
+    cdef Layer *layer = &task.layers[l]
+    cdef Share share = share_of(layer.panels, layer.n_in + 1, task)
+    cdef Py_ssize_t p
+    for p in range(share.panel, share.panel_end):
+        if l == 1 and task.sparse:
+            update_panel_sparse(task, layer, p, share.row, share.row_end, rates)
+        else:
+            update_panel(task, layer, p, share.row, share.row_end, rates)
+        if l > 1:
+            transpose_panel(layer, p, share.row, share.row_end)

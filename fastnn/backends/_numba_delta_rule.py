@@ -1,0 +1,87 @@
+"""Perceptron and linear network, with Numba; it follows _kernels_delta_rule.pxi."""
+
+from ._numba_panels import (
+    kernel,
+)
+from ._numba_vector import (
+    lanes,
+    load,
+    pointer,
+    real,
+    vadd,
+    vfma,
+    vload,
+    vmul,
+    vstore,
+    vsum,
+    vzero,
+)
+
+
+@kernel
+def dot(a, i, b, c, n):
+    """Return the product of n numbers from a[i] and b[c] on."""
+    L = lanes(a)
+    s0 = s1 = vzero(a)
+    k = 0
+    while k + 2 * L <= n:
+        s0 = vadd(s0, vmul(vload(a, i + k), vload(b, c + k)))
+        s1 = vadd(s1, vmul(vload(a, i + k + L), vload(b, c + k + L)))
+        k += 2 * L
+    total = vsum(vadd(s0, s1))
+    while k < n:
+        total += load(a, i + k) * load(b, c + k)
+        k += 1
+    return total
+
+
+@kernel
+def add_scaled(factor, a, i, b, c, n):
+    """Add factor a[i:i + n] to b[c:c + n]."""
+    L = lanes(a)
+    k = 0
+    while k + L <= n:
+        vstore(b, c + k, vfma(factor, vload(a, i + k), vload(b, c + k)))
+        k += L
+    while k < n:
+        b[c + k] += factor * load(a, i + k)
+        k += 1
+
+
+@kernel
+def delta_rule(X, targets, weights, change, rate, use_sign, order, online, history, losses):
+    """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
+
+    `change` is scratch of the same shape. Returns the epochs run.
+    """
+    n, d, n_outputs = len(X), X.shape[1], len(weights)
+    x, w, dw = pointer(X), pointer(weights), pointer(change)
+    for epoch in range(len(losses)):
+        n_mistakes, squares = 0, 0.0
+        if not online:
+            change[:] = 0
+        for q in range(n):
+            i = order[epoch % len(order), q] if online else q
+            wrong = False
+            for c in range(n_outputs):
+                z = dot(x, i * d, w, c * d, d)
+                if use_sign:
+                    z = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0)
+                error = targets[i, c] - z
+                squares += float(error) * error
+                if error != 0:
+                    wrong = True
+                    if online:  # w += rate (t - y) x (1.2)
+                        add_scaled(real(x, rate * error), x, i * d, w, c * d, d)
+                    else:
+                        add_scaled(error, x, i * d, dw, c * d, d)
+            n_mistakes += wrong
+        if not online:
+            for c in range(n_outputs):
+                add_scaled(real(x, rate / n), dw, c * d, w, c * d, d)
+        losses[epoch] = squares / (2 * n)
+        if use_sign and n_mistakes == 0:
+            return epoch
+        if len(history):
+            history[epoch] = weights.T
+    return len(losses)
