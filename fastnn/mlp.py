@@ -11,11 +11,18 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
 from .backends.interface import N_MOMENTS, SPARSE_CATEGORICAL_CROSSENTROPY, Network
-from .backends.panels import available_processors
 from .network import given_parameters, initial_parameters, make_network, matrices
 from .optimizers import OPTIMIZERS, make_optimizer
 from .training import MLPTask, StoppingRules, train
-from .validation import check_dtype, check_X, check_y, real_targets
+from .validation import (
+    check_batch_size,
+    check_dtype,
+    check_n_jobs,
+    check_scale,
+    check_X,
+    check_y,
+    real_targets,
+)
 
 _PARAMETERS = """
     Parameters
@@ -205,7 +212,7 @@ class _BaseMLP(BaseEstimator):
             self.epsilon,
             self.alpha,
         )
-        scale, n_threads = self._input_scale(), self._n_threads()
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=not going_on)
         y = check_y(y, X)
@@ -235,7 +242,7 @@ class _BaseMLP(BaseEstimator):
             )
         task = MLPTask(
             *(kernels, net, optimizer, params, moments, X, scale, targets.values),
-            *(self._batch_size(len(X)), bool(self.shuffle), seed, n_threads),
+            *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
         )
         if going_on:
             task.step, task.epoch = self._step, self._epoch
@@ -253,56 +260,33 @@ class _BaseMLP(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""
-        check_is_fitted(self, "params_")
-        X = check_X(self, X, self.params_.dtype, reset=False)
-        return backends.kernels().mlp_forward(
-            self.network_, self.params_, X, self._input_scale(), False, self._n_threads()
-        )[-1]
+        return self._run("mlp_forward", self._inputs(X), False)[-1]
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
-        check_is_fitted(self, "params_")
-        X = check_X(self, X, self.params_.dtype, reset=False)
-        return backends.kernels().mlp_forward(
-            self.network_, self.params_, X, self._input_scale(), True, self._n_threads()
-        )
+        return self._run("mlp_forward", self._inputs(X), True)
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-        check_is_fitted(self, "params_")
-        X = check_X(self, X, self.params_.dtype, reset=False)
+        X = self._inputs(X)
         targets = self._targets(check_y(y, X), self.params_.dtype)
-        loss, n_right = backends.kernels().mlp_evaluate(
-            *(self.network_, self.params_, X, self._input_scale(), targets, self._n_threads())
-        )
+        loss, n_right = self._run("mlp_evaluate", X, targets)
         return loss, n_right / len(X)
+
+    def _inputs(self, X: ArrayLike) -> NDArray:
+        """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
+        check_is_fitted(self, "params_")
+        return check_X(self, X, self.params_.dtype, reset=False)
+
+    def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        function = getattr(backends.kernels(), kernel)
+        return function(self.network_, self.params_, X, scale, argument, n_threads)
 
     def _dtype_for(self, X: Any) -> np.dtype:
         if self.dtype == "auto":
             small = getattr(X, "dtype", None) in (np.float32, np.uint8)
             return np.dtype(np.float32 if small else np.float64)
         return check_dtype(self.dtype)
-
-    def _input_scale(self) -> float:
-        if not (np.isfinite(self.input_scale) and self.input_scale != 0):
-            raise ValueError(f"input_scale={self.input_scale!r}: expected a finite number, not 0")
-        return float(self.input_scale)
-
-    def _n_threads(self) -> int:
-        if self.n_jobs is None:
-            return available_processors()
-        if not isinstance(self.n_jobs, (int, np.integer)) or self.n_jobs < 1:
-            raise ValueError(f"n_jobs={self.n_jobs!r}: expected None or an integer of 1 or above")
-        return int(self.n_jobs)
-
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size in ("auto", "full"):
-            return min(200, n_samples) if self.batch_size == "auto" else n_samples
-        size = self.batch_size
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"batch_size={size!r}: expected 'auto', 'full' or an integer of 1 or above"
-            )
-        return min(int(size), n_samples)
 
     def _check_same(self, net: Any, dtype: np.dtype) -> None:
         if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
@@ -315,7 +299,7 @@ class _BaseMLP(BaseEstimator):
 
     def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
         """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
-        raise NotImplementedError
+        raise NotImplementedError  # the classifier's and the regressor's own
 
     def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
         """Return targets for y, as in the last fit."""

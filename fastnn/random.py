@@ -60,7 +60,8 @@ def _rows_of_words(n, seed, stream, first_step, n_steps):
 
 def uniform(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
     """Return n numbers from U(0, 1), each a multiple of 2**-53, of the stream for weights."""
-    return (random_words(n, seed, STREAM_WEIGHTS, step) >> np.uint64(11)) * 2.0**-53
+    words = random_words(n, seed, STREAM_WEIGHTS, step)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def normal(n: int, seed: int, step: int = 0) -> NDArray[np.floating]:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
+from .backends.threads import available_processors
+
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
@@ -18,6 +20,40 @@ def check_dtype(dtype: Any) -> np.dtype:
     if found not in DTYPES.values():
         raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
     return found
+
+
+def check_scale(scale: float) -> float:
+    """Return `input_scale`; ValueError if it is 0 or not finite."""
+    if not (np.isfinite(scale) and scale != 0):
+        raise ValueError(f"input_scale={scale!r}: expected a finite number, not 0")
+    return float(scale)
+
+
+def check_n_jobs(n_jobs: int | None) -> int:
+    """Return the number of threads, for None one per processor; ValueError if below 1."""
+    if n_jobs is None:
+        return available_processors()
+    if not is_integer(n_jobs) or n_jobs < 1:
+        raise ValueError(f"n_jobs={n_jobs!r}: expected None or an integer of 1 or above")
+    return int(n_jobs)
+
+
+def check_batch_size(size: int | str, n_samples: int) -> int:
+    """Return the batch size, at most `n_samples`; ValueError if it is no size."""
+    if size == "full":
+        return n_samples
+    if size == "auto":
+        return min(200, n_samples)
+    if isinstance(size, str) or not is_integer(size) or size < 1:
+        raise ValueError(
+            f"batch_size={size!r}: expected 'auto', 'full' or an integer of 1 or above"
+        )
+    return min(int(size), n_samples)
+
+
+def is_integer(value: Any) -> bool:
+    """Say whether a value is an integer of Python or NumPy, and not a bool."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:

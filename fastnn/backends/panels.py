@@ -11,7 +11,6 @@ block of units owns contiguous memory, and every row of a panel is a whole numbe
 The kernels get one table with a row of integers per layer (columns below), and flat buffers.
 """
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import interface as api
 from .interface import Network, Optimizer
+from .threads import available_processors
 
 # Columns of the layer table; offsets count elements of the buffer named in parentheses.
 UNITS, PANELS, ACTIVATION, DROP_LIMIT = 0, 1, 2, 3
@@ -179,13 +179,6 @@ def choose_threads(n_threads: int, net: Network, batch: int) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
     work = net.n_parameters * batch
     return max(1, min(n_threads, available_processors(), work // WORK_PER_THREAD))
-
-
-def available_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def is_sparse(X: NDArray, n_probed: int = 256) -> bool:

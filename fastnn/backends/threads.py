@@ -4,6 +4,7 @@ The workers of a call meet at barriers, so all of them must run at once: a pool 
 would not do. Starting a thread takes some 50 microseconds, once per call of many epochs.
 """
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -54,3 +55,10 @@ def run_workers(worker: Callable[[int], None], n_threads: int) -> None:
                 errors.append(interrupt)
     if errors:
         raise errors[0]
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
