@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from . import backends
-from .recipes import RECIPES, compare_backends, train_recipe
+
+DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
 
 
 def _fail(error: Exception) -> None:
@@ -38,7 +39,7 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 
 
 @main.command()
-@click.argument("dataset", type=click.Choice(list(RECIPES)))
+@click.argument("dataset", type=click.Choice(DATASETS))
 @click.option("--backend", help="cython, numba or python.  [default: the fastest available]")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs to train.")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
@@ -52,6 +53,8 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(dataset: str, backend: str | None, as_json: bool, **options: Any) -> None:
     """Train the course's network on a data set; options change its defaults."""
+    from .recipes import RECIPES, train_recipe
+
     try:
         if backend is not None:
             backends.set_backend(backend)
@@ -76,12 +79,14 @@ def train(dataset: str, backend: str | None, as_json: bool, **options: Any) -> N
 
 
 @main.command()
-@click.argument("dataset", type=click.Choice(["xor", "digits", "mnist"]))
+@click.argument("dataset", type=click.Choice(DATASETS[:3]))
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None:
     """Run the same training on every available back end and compare results and speed."""
+    from .recipes import RECIPES, compare_backends
+
     try:
         result = compare_backends(RECIPES[dataset], seed, threads)
     except (ValueError, RuntimeError) as error:

@@ -178,6 +178,31 @@ def test_xor_run(compiled):
     assert results[2][1][-1] / 4 < 4e-4
 
 
+def _cython_levels():
+    """Return the processor levels that were built and that this processor has."""
+    from fastnn.backends import cython
+
+    if cython.unavailable() is not None:
+        return []
+    best = cython._best_level()
+    return [best] if best == "plain" else [f"v{n}" for n in range(2, int(best[1:]) + 1)]
+
+
+@pytest.mark.parametrize("level", _cython_levels())
+@given(case=cases)
+@relaxed
+def test_processor_levels(level, case):
+    """Vectors of every length give the reference's training."""
+    from fastnn.backends.compiled import Compiled
+    from fastnn.backends.cython import load_level
+
+    kernels = Compiled(lambda dtype: load_level(level, dtype))
+    optimizer = Optimizer(api.ADAM, 0.001, epsilon=1e-4, alpha=case.alpha)
+    expected, found = case.train(REFERENCE, optimizer), case.train(kernels, optimizer)
+    assert relative_error(found[0], expected[0]) < TRAINED_TOLERANCE[case.dtype]
+    assert relative_error(found[2], expected[2]) < TRAINED_TOLERANCE[case.dtype]
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_threads_do_not_change_the_result(compiled, dtype, kind, rng, monkeypatch):

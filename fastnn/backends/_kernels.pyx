@@ -109,6 +109,7 @@ cdef struct Task:
     Py_ssize_t n_targets
     double *losses
     real *zeros
+    real *packed  # this thread's scratch: (batch + 1, WIDTH)
     Lists lists
     int64_t *sync
 
@@ -151,6 +152,7 @@ cdef Task *new_task(
         task.lists.sample = task.lists.position + n_in * batch
         task.lists.split = task.lists.sample + n_in * batch
         task.lists.start = task.lists.split + (n_threads + 1) * batch
+    task.packed = task.zeros - (n_threads - thread) * (batch + 1) * WIDTH
     for l in range(1, n + 1):
         layer = &task.layers[l]
         layer.n_in, layer.n_out = table[l - 1, UNITS], table[l, UNITS]

@@ -19,6 +19,7 @@ from ._numba_panels import (
 )
 from ._numba_vector import (
     lanes,
+    load,
     real,
     vabs,
     vadd,
@@ -63,7 +64,7 @@ from .panels import (
 
 
 @kernel
-def activate_panel(code, y, out, slope, n):
+def activate(code, y, out, slope, n):
     """Replace n net inputs z by f(z), and store f'(z); n is a multiple of the vector's lanes."""
     one, zero = vsplat(real(y, 1.0)), vzero(y)
     for q in range(0, n, lanes(y)):
@@ -85,6 +86,44 @@ def activate_panel(code, y, out, slope, n):
             v, s = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
         vstore(y, out + q, v)
         vstore(y, slope + q, s)
+
+
+@kernel
+def activate_layer(p, layer, panel, i, end):
+    """Apply the activation to samples i to end of a panel; narrow columns are packed together.
+
+    Exponentials are what a small network spends its time on: 2-10-1 needs 6 vectors of them
+    instead of 16.
+    """
+    L = lanes(p.work)
+    W = 2 * L
+    code, work, packed = column(p, layer, ACTIVATION), p.work, p.packed
+    y = column(p, layer, OUTPUTS) + panel * p.batch * W
+    slope = column(p, layer, SLOPES) + panel * p.batch * W
+    used = column(p, layer, UNITS) - panel * W
+    whole = L if used >= L else 0
+    rest = used - whole
+    if used >= W or 2 * rest > L:
+        activate(code, work, y + i * W, slope + i * W, (end - i) * W)
+        return
+    if whole > 0:
+        for q in range(i * W, end * W, W):
+            activate(code, work, y + q, slope + q, L)
+    if rest == 0:
+        return
+    n = 0
+    for q in range(i * W, end * W, W):
+        for j in range(whole, used):
+            work[packed + n] = load(work, y + q + j)
+            n += 1
+    r = (n + L - 1) // L * L
+    activate(code, work, packed, packed + r, r)
+    n = 0
+    for q in range(i * W, end * W, W):
+        for j in range(whole, used):
+            work[y + q + j] = load(work, packed + n)
+            work[slope + q + j] = load(work, packed + r + n)
+            n += 1
 
 
 @kernel
@@ -203,6 +242,8 @@ def finish_sample(p, layer, i, rows, from_z, sample):
 def share_of(panels, rows, p):
     """Return this thread's panels and all rows, or, where panels are few, all panels and rows."""
     t, n = p.thread, p.n_threads
+    if n == 1:  # divisions cost a small network more than its arithmetic
+        return 0, panels, 0, rows
     if panels % n == 0 or panels >= 4 * n:
         return panels * t // n, panels * (t + 1) // n, 0, rows
     return 0, panels, rows * t // n, rows * (t + 1) // n
@@ -289,9 +330,7 @@ def forward(p, layer, b, training):
                 p.work, x, batch, i, end, n_in, p.weights, w, p.weights, bias, p.work, at
             )
         if not from_z:
-            at += i * W
-            slope = at + column(p, layer, SLOPES) - column(p, layer, OUTPUTS)
-            activate_panel(column(p, layer, ACTIVATION), p.work, at, slope, (end - i) * W)
+            activate_layer(p, layer, q, i, end)
         if training and column(p, layer, DROP_LIMIT) > 0:
             drop_panel(p, layer, q, i, end, b.step)
     if is_last:

@@ -53,7 +53,8 @@ class Task(NamedTuple):
     moment_1: Any
     moment_2: Any
     work: Any
-    zeros: Any  # offset in `work` of a vector of zeros
+    zeros: Any  # offset in `work` of a row of zeros
+    packed: Any  # and of this thread's scratch: (batch + 1, width)
     X: Any
     targets: Any
     n_targets: Any  # 0: no loss, no deltas
@@ -89,8 +90,24 @@ class Update(NamedTuple):
     decay: Any
 
 
-kernel = njit(nogil=True, cache=True, error_model="numpy")
-inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _compiler(**options: Any) -> Any:
+    """Return a decorator that compiles a function and, if it can be written, uses the cache.
+
+    The cache lies beside this file, else in the user's cache folder (or NUMBA_CACHE_DIR).
+    """
+
+    def decorate(function: Any) -> Any:
+        common = {"nogil": True, "error_model": "numpy", **options}
+        try:
+            return njit(cache=True, **common)(function)
+        except RuntimeError:  # no folder for the cache can be written
+            return njit(**common)(function)
+
+    return decorate
+
+
+kernel = _compiler()
+inlined = _compiler(inline="always")
 
 
 # --- products of panels ------------------------------------------------------------------------

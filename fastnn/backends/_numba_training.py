@@ -53,6 +53,7 @@ def new_task(problem, X, targets, order, losses, thread, n_threads):
     settings, work, lists = problem.settings, problem.work, problem.lists
     batch, n_features, sparse = settings[BATCH], problem.table[0, UNITS], settings[SPARSE] != 0
     n = n_features * batch if sparse else 0
+    width = 2 * lanes(work)
     values, splits = len(work) - 2 * n, (n_threads + 1) * batch if sparse else 0
     return Task(
         len(problem.table) - 1,
@@ -69,7 +70,8 @@ def new_task(problem, X, targets, order, losses, thread, n_threads):
         pointer(problem.moment_1),
         pointer(problem.moment_2),
         pointer(work),
-        values - 2 * lanes(work),
+        values - width,
+        values - width - (n_threads - thread) * (batch + 1) * width,
         pointer(X),
         pointer(targets),
         targets.shape[1] if len(targets) else 0,

@@ -48,17 +48,21 @@ def _best_level() -> str:
     return f"v{importlib.import_module(_module_name(base, np.dtype(np.float32))).LEVEL}"
 
 
-@cache
-def _import(dtype: np.dtype) -> ModuleType:
-    return importlib.import_module(_module_name(_best_level(), dtype))
+def _import(dtype: np.dtype, level: str | None = None) -> ModuleType:
+    return importlib.import_module(_module_name(level or _best_level(), dtype))
 
 
-@cache
 def _load(dtype: np.dtype) -> Any:
-    module = _import(dtype)
+    return load_level(_best_level(), dtype)
+
+
+@cache
+def load_level(level: str, dtype: np.dtype) -> Any:
+    """Return the kernels of a processor level, such as "v3", for `Compiled`."""
+    module = _import(dtype, level)
     no_reals = np.empty((0, 0), dtype)
 
-    def split(X):
+    def split(X):  # the kernels take inputs as reals or as bytes
         return (no_reals, X) if X.dtype == np.uint8 else (X, _NO_BYTES)
 
     def mlp_train(*args):

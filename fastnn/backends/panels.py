@@ -122,6 +122,10 @@ def build(
     # Per sample: the positions, their count and the splits between threads; per input: the
     # samples and their count. See the kernels' `load_lists`.
     n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0
+    # After the layers: a panel's worth of scratch per thread, a row of zeros (that stands in for a
+    # bias where there is none), and the values of the two lists.
+    n_scratch = n_threads * (batch + 1) * width + width
+    n_scratch += 2 * net.sizes[0] * batch if sparse else 0
     problem = Problem(
         table,
         np.array(settings, np.uint64).view(np.int64),
@@ -129,8 +133,7 @@ def build(
         aligned(n_weights, params.dtype),
         aligned(n_weights, params.dtype) if len(moments) > 0 else empty,
         aligned(n_weights, params.dtype) if len(moments) > 1 else empty,
-        # The last panel's worth of zeros stands in for a bias where there is none.
-        aligned(n_work + width + (2 * net.sizes[0] * batch if sparse else 0), params.dtype),
+        aligned(n_work + n_scratch, params.dtype),
         aligned(n_lists, np.int32),
         aligned(ALIGNMENT // 8, np.int64),
     )
