@@ -1,0 +1,77 @@
+"""JAX: the whole epoch (for XOR the whole run) in one compiled loop."""
+
+import jax
+import jax.numpy as jnp
+
+from ..workloads import initial_weights, load_real
+
+
+def prepare(workload, n_threads):
+    if workload.name in ("perceptron", "delta-rule", "predict-1"):
+        return None
+    jax.config.update("jax_enable_x64", workload.dtype == "float64")
+    X, y = load_real(workload)
+    n_classes, n, B = workload.sizes[-1], len(X), workload.batch_size
+    X, y = jnp.asarray(X), jnp.asarray(y)
+    params = [tuple(map(jnp.asarray, layer)) for layer in initial_weights(workload)]
+    activate = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}[workload.activation]
+
+    def loss(params, x, t, key):
+        for layer, (W, b) in enumerate(params):
+            x = x @ W + b
+            if layer < len(params) - 1:
+                x = activate(x)
+                if workload.dropout:
+                    keep = 1 - workload.dropout
+                    key, now = jax.random.split(key)
+                    x = jnp.where(jax.random.bernoulli(now, keep, x.shape), x / keep, 0)
+        if workload.loss == "crossentropy":
+            return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), t[:, None], axis=1))
+        t = t[:, None] if n_classes == 1 else jax.nn.one_hot(t, n_classes, dtype=x.dtype)
+        return jnp.mean(jnp.sum((t - jax.nn.sigmoid(x)) ** 2, axis=1)) / 2
+
+    def update(state, x, t, key):
+        params, m, v, step = state
+        value, g = jax.value_and_grad(loss)(params, x, t, key)
+        rate = workload.learning_rate
+        if workload.solver == "sgd":
+            return (jax.tree.map(lambda p, g: p - rate * g, params, g), m, v, step), value
+        step = step + 1
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        rate = rate * jnp.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        new = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), params, m, v)
+        return (new, m, v, step), value
+
+    @jax.jit
+    def full_batch(state):
+        def body(_, carry):
+            return update(carry[0], X, y, None)
+
+        return jax.lax.fori_loop(0, workload.epochs, body, (state, jnp.zeros((), X.dtype)))
+
+    @jax.jit
+    def epoch(state, key):
+        n_steps = n // B
+        order_key, drop_key = jax.random.split(key)
+        order = jax.random.permutation(order_key, n)[: n_steps * B].reshape(n_steps, B)
+
+        def body(state, inputs):
+            batch, key = inputs
+            return update(state, X[batch], y[batch], key)
+
+        state, losses = jax.lax.scan(body, state, (order, jax.random.split(drop_key, n_steps)))
+        return state, losses.mean()
+
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    first = (params, zeros, zeros, jnp.zeros((), X.dtype))
+    if workload.name == "xor":
+        return lambda: float(full_batch(first)[1])
+    current = {"state": first, "key": jax.random.key(0)}
+
+    def run():
+        current["key"], key = jax.random.split(current["key"])
+        current["state"], value = epoch(current["state"], key)
+        return float(value)
+
+    return run
