@@ -274,7 +274,8 @@ class _BaseMLP(BaseEstimator):
 
     def _inputs(self, X: ArrayLike) -> NDArray:
         """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
-        check_is_fitted(self, "params_")
+        if not hasattr(self, "params_"):
+            check_is_fitted(self, "params_")  # raises; its search takes long for one sample
         return check_X(self, X, self.params_.dtype, reset=False)
 
     def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 import fastnn
+from fastnn import backends
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,9 @@ def test_missing_extension(monkeypatch):
     monkeypatch.setattr("fastnn.backends.cython._base_level", lambda: "none")
     reason = fastnn.available_backends()["cython"]
     assert "install a C compiler" in reason
+    backends._first_available.cache_clear()
     assert fastnn.get_backend() == "numba"
+    backends._first_available.cache_clear()
     with pytest.raises(RuntimeError, match="'cython' cannot be used: its extension modules"):
         fastnn.set_backend("cython")
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 # Name -> module, in the order of preference.
@@ -67,6 +68,7 @@ def kernels(name: str | None = None) -> Any:
     return _module(get_backend() if name is None else _check(name, "backend"))
 
 
+@cache
 def _module(name: str) -> Any:
     return importlib.import_module(f".{_MODULES[name]}", __name__)
 
@@ -86,4 +88,9 @@ def _first_choice() -> str:
     wanted = os.environ.get("FASTNN_BACKEND")
     if wanted:
         return _check(wanted, "environment variable FASTNN_BACKEND")
+    return _first_available()
+
+
+@cache
+def _first_available() -> str:
     return next(name for name in _MODULES if _module(name).unavailable() is None)

@@ -117,6 +117,7 @@ cdef struct Task:
 include "_kernels_panels.pxi"
 include "_kernels_layers.pxi"
 include "_kernels_delta_rule.pxi"
+include "_kernels_predict.pxi"
 
 
 cdef Task *new_task(

@@ -1,7 +1,7 @@
 """What the compiled CPU back ends share: from the interface's arrays to panels and back.
 
-A compiled back end is a `Compiled` around its three kernels (`mlp_train`, `mlp_forward`,
-`delta_rule`), which take a `panels.Problem` and plain arrays.
+A compiled back end is a `Compiled` around its kernels, which take a `panels.Problem` and
+plain arrays.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Compiled:
     ----------
     load : callable
         Returns, for a real dtype, an object with the attributes `panel_width`, `mlp_train`,
-        `mlp_forward` and `delta_rule`.
+        `mlp_forward`, `predict_few` and `delta_rule`.
     """
 
     def __init__(self, load: Callable[[np.dtype], Any]):
@@ -54,9 +54,21 @@ class Compiled:
 
     def mlp_forward(self, net, params, X, scale, all_layers, n_threads):
         """Return layer outputs."""
+        if len(X) <= panels.FEW_SAMPLES and not all_layers:
+            return [self._predict_few(net, params, X, scale)]
         last = len(net.sizes) - 1
         wanted = range(1, last + 1) if all_layers else [last]
         return [self._forward(net, params, X, scale, None, n, n_threads)[0] for n in wanted]
+
+    def _predict_few(self, net: Network, params, X, scale):
+        """Return the network's outputs for few samples."""
+        outputs = np.empty((len(X), net.sizes[-1]), params.dtype)
+        sizes, activations = np.array(net.sizes), np.array(net.activations)
+        longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
+        scratch = panels.aligned(3 * longest, params.dtype)
+        kernels = self._load(params.dtype)
+        kernels.predict_few(sizes, activations, params, X, scale, scratch, outputs)
+        return outputs
 
     def mlp_evaluate(self, net, params, X, scale, targets, n_threads):
         """Return loss and right answers over a data set."""

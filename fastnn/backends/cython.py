@@ -73,11 +73,15 @@ def load_level(level: str, dtype: np.dtype) -> Any:
         *problem, X, targets, losses, outputs, layer, start, stop = args
         module.mlp_forward(*problem, *split(X), targets, losses, outputs, layer, start, stop)
 
+    def predict_few(sizes, activations, params, X, *rest):
+        module.predict_few(sizes, activations, params, *split(X), *rest)
+
     return SimpleNamespace(
         panel_width=module.PANEL_WIDTH,
         mlp_train=mlp_train,
         mlp_forward=mlp_forward,
         delta_rule=module.delta_rule,
+        predict_few=predict_few,
     )
 
 

@@ -21,6 +21,7 @@ def unavailable() -> str | None:
 def _load(dtype: np.dtype) -> Any:
     from . import _numba_training as kernels
     from ._numba_delta_rule import delta_rule
+    from ._numba_predict import predict_few
     from ._numba_vector import VECTOR_BYTES
     from .panels import Problem
 
@@ -40,6 +41,7 @@ def _load(dtype: np.dtype) -> Any:
         mlp_train=mlp_train,
         mlp_forward=mlp_forward,
         delta_rule=delta_rule,
+        predict_few=predict_few,
     )
 
 

@@ -37,6 +37,8 @@ WORK_PER_THREAD = 100_000
 # Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
 SPARSE_BELOW = 0.35
 FORWARD_BATCH = 64
+# Up to so many samples, the outputs are sooner computed than the weights are packed.
+FEW_SAMPLES = 4
 
 
 class Problem(NamedTuple):

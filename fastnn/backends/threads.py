@@ -7,6 +7,7 @@ would not do. Starting a thread takes some 50 microseconds, once per call of man
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 
 
 def run_workers(worker: Callable[[int], None], n_threads: int) -> None:
@@ -57,6 +58,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int) -> None:
         raise errors[0]
 
 
+@cache
 def available_processors() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
