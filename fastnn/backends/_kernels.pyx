@@ -34,6 +34,10 @@ cdef extern from "_vector.h" nogil:
     vec vdiv_by_root(vec m, vec v, real epsilon)
     vec vsigmoid(vec a)
     vec vtanh(vec a)
+    void *allocate_vectors(size_t size)
+    void release_vectors(void *start)
+    vec vsum_within(vec a, int n)
+    vec vsum_across(vec a, int n)
     void barrier_wait(int64_t *counter, int64_t n)
     int processor_level()
 
@@ -116,6 +120,7 @@ cdef struct Task:
 
 include "_kernels_panels.pxi"
 include "_kernels_layers.pxi"
+include "_kernels_small.pxi"
 include "_kernels_delta_rule.pxi"
 include "_kernels_predict.pxi"
 
@@ -201,6 +206,8 @@ cdef void train(
     now.optimizer = <int>settings[OPTIMIZER]
     now.beta_1, now.beta_2 = <real>rates[BETA_1], <real>rates[BETA_2]
     now.epsilon = <real>rates[EPSILON]
+    if is_small(task, order) and train_small(task, &now, step, rates, order, loss_sums):
+        return
     for l in range(2, task.n_layers + 1):
         layer = &task.layers[l]
         for p in range(layer.panels * task.thread // task.n_threads,
@@ -213,16 +220,21 @@ cdef void train(
             task.rows = task.batch if n - start >= task.batch else n - start
             task.step = <uint32_t>step
             step += 1
-            now.rate = <real>rates[RATE]
-            if now.optimizer == ADAM:
-                now.rate = <real>(rates[RATE] * sqrt(1 - pow(rates[BETA_2], <double>step))
-                                  / (1 - pow(rates[BETA_1], <double>step)))
+            now.rate = rate_of_step(&now, rates, step)
             now.decay = <real>(rates[ALPHA] / task.rows)
             train_batch(task, &now)
             if task.thread == 0:
                 for i in range(task.rows):
                     loss_sums[epoch] += task.losses[i]
             start += task.batch
+
+
+cdef real rate_of_step(Rates *now, const double[::1] rates, int64_t step) noexcept nogil:
+    """Return the step size; Adam's carries the correction of its two means (see python.py)."""
+    if now.optimizer != ADAM:
+        return <real>rates[RATE]
+    return <real>(rates[RATE] * sqrt(1 - pow(rates[BETA_2], <double>step))
+                  / (1 - pow(rates[BETA_1], <double>step)))
 
 
 cdef void train_batch(Task *task, Rates *rates) noexcept nogil:

@@ -88,36 +88,37 @@ cdef void multiply_panel_sparse(
 
 
 cdef inline void descend(
-    Layer *layer, Py_ssize_t at, vec g, real decay, Rates *rates
+    real *weights, real *moment_1, real *moment_2, vec g, real decay, Rates *rates
 ) noexcept nogil:
     """Update LANES weights from their gradient g, plus the penalty's decay * w."""
-    cdef vec w = vload(layer.weights + at), m, v
+    cdef vec w = vload(weights), m, v
     if decay != 0:
         g = vfma(decay, w, g)
-    if rates.optimizer == ADAM:
-        m, v = vload(layer.moment_1 + at), vload(layer.moment_2 + at)
+    if rates.optimizer == SGD:
+        vstore(weights, vfma(-rates.rate, g, w))
+    elif rates.optimizer == ADAM:
+        m, v = vload(moment_1), vload(moment_2)
         m = vfma(rates.beta_1, m, vmul(vsplat(1 - rates.beta_1), g))
         v = vfma(rates.beta_2, v, vmul(vsplat(1 - rates.beta_2), vmul(g, g)))
-        vstore(layer.moment_1 + at, m)
-        vstore(layer.moment_2 + at, v)
-        g = vdiv_by_root(m, v, rates.epsilon)
-        vstore(layer.weights + at, vfma(-rates.rate, g, w))
-    elif rates.optimizer == SGD:
-        vstore(layer.weights + at, vfma(-rates.rate, g, w))
+        vstore(moment_1, m)
+        vstore(moment_2, v)
+        vstore(weights, vfma(-rates.rate, vdiv_by_root(m, v, rates.epsilon), w))
     elif rates.optimizer == MOMENTUM:
-        m = vsub(vmul(vsplat(rates.beta_1), vload(layer.moment_1 + at)),
-                 vmul(vsplat(rates.rate), g))
-        vstore(layer.moment_1 + at, m)
-        vstore(layer.weights + at, vadd(w, m))
+        m = vsub(vmul(vsplat(rates.beta_1), vload(moment_1)), vmul(vsplat(rates.rate), g))
+        vstore(moment_1, m)
+        vstore(weights, vadd(w, m))
     else:
-        vstore(layer.moment_1 + at, g)
+        vstore(moment_1, g)
 
 
 cdef inline void descend_row(
     Layer *layer, Py_ssize_t at, vec g0, vec g1, real decay, Rates *rates
 ) noexcept nogil:
-    descend(layer, at, g0, decay, rates)
-    descend(layer, at + LANES, g1, decay, rates)
+    cdef real *w = layer.weights + at
+    cdef real *m = layer.moment_1 + at
+    cdef real *v = layer.moment_2 + at
+    descend(w, m, v, g0, decay, rates)
+    descend(w + LANES, m + LANES, v + LANES, g1, decay, rates)
 
 
 cdef void update_panel(

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -36,7 +37,6 @@ typedef int32_t word;
 #define EXPONENT_BIAS 127
 #define EXP_MIN -87.0f
 #define EXP_MAX 88.0f
-#define EXP_TERMS 7
 #else
 typedef double real;
 typedef int64_t word;
@@ -44,7 +44,6 @@ typedef int64_t word;
 #define EXPONENT_BIAS 1023
 #define EXP_MIN -708.0
 #define EXP_MAX 709.0
-#define EXP_TERMS 13
 #endif
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
@@ -79,6 +78,18 @@ INLINE vec vselect(words mask, vec a, vec b) {
 }
 INLINE vec vmax(vec a, vec b) { return vselect((words)(a > b), a, b); }
 INLINE vec vabs(vec a) { return vmax(a, -a); }
+INLINE vec vclamp(vec a, real low, real high) { /* NaN stays NaN */
+#if defined(__AVX512F__) && FASTNN_REAL == 32
+    a = (vec)_mm512_max_ps(_mm512_set1_ps(low), (__m512)a);
+    return (vec)_mm512_min_ps(_mm512_set1_ps(high), (__m512)a);
+#elif defined(__AVX512F__)
+    a = (vec)_mm512_max_pd(_mm512_set1_pd(low), (__m512d)a);
+    return (vec)_mm512_min_pd(_mm512_set1_pd(high), (__m512d)a);
+#else
+    a = vselect((words)(a < low), vsplat(low), a);
+    return vselect((words)(a > high), vsplat(high), a);
+#endif
+}
 /* 1 where a > 0, else 0 */
 INLINE vec vpositive(vec a) { return vselect((words)(a > 0), vsplat(1), vsplat(0)); }
 
@@ -95,6 +106,47 @@ INLINE vec vsqrt(vec a) {
     for (int i = 0; i < LANES; i++) a[i] = FASTNN_REAL == 32 ? sqrtf(a[i]) : sqrt(a[i]);
     return a;
 #endif
+}
+
+/* Memory that is aligned for vectors; NULL if there is none. */
+INLINE void *allocate_vectors(size_t size) {
+    char *block = malloc(size + 128);
+    if (!block) return NULL;
+    char *start = block + 128 - (uintptr_t)block % 64; /* 65 to 128 bytes on */
+    ((void **)start)[-1] = block;
+    return start;
+}
+INLINE void release_vectors(void *start) {
+    if (start) free(((void **)start)[-1]);
+}
+/* a with lane i replaced by lane i XOR n, for n = 1, 2, 4 or 8 below LANES */
+INLINE vec vexchange(vec a, int n) {
+    words lane, other;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    other = lane ^ (word)n;
+#if defined(__clang__)
+    vec b;
+    for (int i = 0; i < LANES; i++) b[i] = a[other[i]];
+    return b;
+#else
+    return __builtin_shuffle(a, other);
+#endif
+}
+/* Sums over groups of n neighbouring lanes, each in all lanes of its group */
+INLINE vec vsum_within(vec a, int n) {
+    if (n > 1) a += vexchange(a, 1);
+    if (n > 2) a += vexchange(a, 2);
+    if (n > 4) a += vexchange(a, 4);
+    if (n > 8) a += vexchange(a, 8);
+    return a;
+}
+/* Sums over the lanes with the same place in their group of n, each in all of these lanes */
+INLINE vec vsum_across(vec a, int n) {
+    if (LANES > 8 && n <= 8) a += vexchange(a, 8 % LANES);
+    if (LANES > 4 && n <= 4) a += vexchange(a, 4 % LANES);
+    if (LANES > 2 && n <= 2) a += vexchange(a, 2 % LANES);
+    if (n <= 1) a += vexchange(a, 1);
+    return a;
 }
 
 /* m / (sqrt(v) + epsilon), Adam's step, within 3 ulp.
@@ -146,14 +198,19 @@ INLINE vec vexp_minus(vec a, real shift) {
     static const real factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800,
                                      39916800, 479001600, 6227020800.0};
 #endif
-    a = vselect((words)(a < EXP_MIN), vsplat(EXP_MIN), a); /* NaN stays NaN */
-    a = vselect((words)(a > EXP_MAX), vsplat(EXP_MAX), a);
+    a = vclamp(a, EXP_MIN, EXP_MAX);
     const vec shifted = a * (real)1.44269504088896340736 + magic;
     const vec n = shifted - magic;
     const vec r = a - n * ln2_high - n * ln2_low;
-    vec p = vsplat(1 / factorial[EXP_TERMS]);
-#pragma GCC unroll 16
-    for (int k = EXP_TERMS - 1; k >= 1; k--) p = p * r + 1 / factorial[k];
+    /* (exp(r) - 1) / r in blocks of four terms, which are independent: less to wait for */
+    const vec r2 = r * r, r4 = r2 * r2;
+#define TERM(k) (1 / factorial[k])
+#define BLOCK(k) ((TERM(k) + TERM(k + 1) * r) + (TERM(k + 2) + TERM(k + 3) * r) * r2)
+#if FASTNN_REAL == 32
+    const vec p = BLOCK(1) + ((TERM(5) + TERM(6) * r) + TERM(7) * r2) * r4;
+#else
+    const vec p = BLOCK(1) + BLOCK(5) * r4 + (BLOCK(9) + TERM(13) * r4) * (r4 * r4);
+#endif
     const vec power = (vec)(((words)shifted + EXPONENT_BIAS) << MANTISSA_BITS);
     return power * (p * r) + (power - shift);
 }
