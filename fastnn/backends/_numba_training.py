@@ -18,6 +18,7 @@ from ._numba_panels import (
     kernel,
     transpose_panel,
 )
+from ._numba_small import is_small, train_small
 from ._numba_vector import (
     barrier_wait,
     lanes,
@@ -96,6 +97,9 @@ def mlp_train(problem, X, targets, order, losses, loss_sums, thread):
     settings, rates = problem.settings, problem.rates
     p = new_task(problem, X, targets, order, losses, thread, settings[N_THREADS])
     n, step, optimizer = order.shape[1], settings[STEP], settings[OPTIMIZER]
+    if is_small(p, order):
+        train_small(p, problem, order, loss_sums)
+        return
     for layer in range(2, p.n_layers + 1):
         panels = column(p, layer, PANELS)
         for q in range(panels * thread // p.n_threads, panels * (thread + 1) // p.n_threads):

@@ -11,6 +11,7 @@ import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
 
 
@@ -179,6 +180,32 @@ def vfma(typingctx, scalar, b, c):
     return b(b.dtype, b, c), generate
 
 
+@intrinsic
+def vmuladd(typingctx, a, b, c):
+    """Return a * b + c, rounded once."""
+
+    def generate(context, builder, signature, arguments):
+        return _call(builder, "fma", _llvm(a), list(arguments))
+
+    return a(a, b, c), generate
+
+
+@intrinsic
+def vexchange(typingctx, a, distance):
+    """Return a with lane i replaced by lane i XOR distance, a literal 1, 2, 4 or 8."""
+    if not isinstance(distance, types.IntegerLiteral):
+        raise TypingError("vexchange: the distance has to be a literal")
+
+    def generate(context, builder, signature, arguments):
+        other = [i ^ distance.literal_value for i in range(a.lanes)]
+        # A distance beyond the vector is in a branch that is never taken.
+        other = [i % a.lanes for i in other]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), a.lanes), other)
+        return builder.shuffle_vector(arguments[0], arguments[0], mask)
+
+    return a(a, distance), generate
+
+
 def _binary(operation):
     """Return an intrinsic for an operation of the LLVM builder on two vectors."""
 
@@ -243,9 +270,19 @@ def _exp_minus(builder, vector, a, shift):
     shifted = fma(a, constant(1 / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
     r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
-    p = constant(1 / math.factorial(terms))
-    for k in range(terms - 1, 0, -1):
-        p = fma(p, r, constant(1 / math.factorial(k)))
+    # (exp(r) - 1) / r in blocks of four terms, which are independent: less to wait for
+    r2 = builder.fmul(r, r)
+    r4 = builder.fmul(r2, r2)
+
+    def term(k):
+        return constant(1 / math.factorial(k) if k <= terms else 0.0)
+
+    def block(k):
+        return fma(fma(term(k + 3), r, term(k + 2)), r2, fma(term(k + 1), r, term(k)))
+
+    p = fma(block(5), r4, block(1))
+    if terms > 8:
+        p = fma(fma(term(13), r4, block(9)), builder.fmul(r4, r4), p)
     integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
     bits = builder.add(
         builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)

@@ -1,0 +1,282 @@
+"""Full-batch training of small networks on few samples, with Numba: such as 2-10-1 on XOR.
+
+The functions follow _kernels_small.pxi, where the layout is explained.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._numba_layers import activate
+from ._numba_panels import Update, column, descend, inlined, kernel
+from ._numba_vector import (
+    lanes,
+    pointer,
+    real,
+    vadd,
+    vexchange,
+    vload,
+    vmul,
+    vmuladd,
+    vsplat,
+    vstore,
+    vsub,
+    vsum,
+    vzero,
+)
+from .interface import ADAM, SOFTMAX, SQUARED_ERROR
+from .panels import (
+    ACTIVATION,
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    DROP_LIMIT,
+    EPSILON,
+    OPTIMIZER,
+    RATE,
+    STEP,
+    UNITS,
+    WEIGHTS,
+)
+
+LARGEST = 64  # units of a layer
+# Columns of the table of layers; layer 0 is the inputs. From ROWS on, a layer has five rows:
+# outputs, slopes, mask (1 for a unit's sample, 0 for padding), deltas and targets.
+N_OUT, ROW, CODE, FIRST, ROWS, N_SMALL = range(6)
+
+
+class Small(NamedTuple):
+    """Pointers to all that the training of a small network changes."""
+
+    n_layers: Any
+    group: Any
+    table: Any
+    weights: Any  # from FIRST on: (n_out, row_in), then the biases (row)
+    moment_1: Any  # as weights
+    moment_2: Any
+    rows: Any
+    place: Any  # (lanes / group, lanes): 1 in the lanes of one group
+
+
+@kernel
+def vsum_within(a, n):
+    """Return sums over groups of n neighbouring lanes, each in all lanes of its group."""
+    if n > 1:
+        a = vadd(a, vexchange(a, 1))
+    if n > 2:
+        a = vadd(a, vexchange(a, 2))
+    if n > 4:
+        a = vadd(a, vexchange(a, 4))
+    if n > 8:
+        a = vadd(a, vexchange(a, 8))
+    return a
+
+
+@kernel
+def vsum_across(a, n, L):
+    """Return sums over the lanes with the same place in their group of n, in all these lanes."""
+    if L > 8 >= n:
+        a = vadd(a, vexchange(a, 8))
+    if L > 4 >= n:
+        a = vadd(a, vexchange(a, 4))
+    if L > 2 >= n:
+        a = vadd(a, vexchange(a, 2))
+    if n <= 1:
+        a = vadd(a, vexchange(a, 1))
+    return a
+
+
+@inlined
+def entry(s, layer, name):
+    """Return an entry of the table of layers."""
+    return s.table[layer * N_SMALL + name]
+
+
+@kernel
+def is_small(p, order):
+    """Say whether the fast path applies: one full batch of few samples, small layers."""
+    n_batches, rows = order.shape
+    if rows > p.batch or rows > lanes(p.work) or n_batches != 1 or p.n_threads != 1:
+        return False
+    if p.loss > SQUARED_ERROR or p.sparse:
+        return False
+    for layer in range(1, p.n_layers + 1):
+        if column(p, layer, ACTIVATION) == SOFTMAX or column(p, layer, DROP_LIMIT) > 0:
+            return False
+        if column(p, layer - 1, UNITS) > LARGEST or column(p, layer, UNITS) > LARGEST:
+            return False
+    return True
+
+
+@kernel
+def train_small(p, problem, order, loss_sums):
+    """Train as `mlp_train` does."""
+    settings, rates, L = problem.settings, problem.rates, lanes(p.work)
+    n, step, group = order.shape[1], settings[STEP], 1
+    while group < n:
+        group *= 2
+    table = np.zeros((p.n_layers + 1, N_SMALL), np.int64)
+    n_weights = n_rows = 0
+    for layer in range(p.n_layers + 1):
+        units = column(p, layer, UNITS)
+        row = (units * group + L - 1) // L * L
+        table[layer, N_OUT], table[layer, ROW] = units, row
+        table[layer, CODE], table[layer, FIRST] = column(p, layer, ACTIVATION), n_weights
+        table[layer, ROWS] = n_rows
+        n_rows += 5 * row
+        if layer > 0:
+            n_weights += units * table[layer - 1, ROW] + row
+    memory = np.zeros(3 * n_weights + n_rows + L // group * L, problem.weights.dtype)
+    s = Small(
+        p.n_layers,
+        group,
+        pointer(table),
+        pointer(memory),
+        pointer(memory[n_weights:]),
+        pointer(memory[2 * n_weights :]),
+        pointer(memory[3 * n_weights :]),
+        pointer(memory[3 * n_weights + n_rows :]),
+    )
+    load_samples(p, s, n)
+    copy_small(p, s, problem, False)
+    for epoch in range(len(loss_sums)):
+        step += 1
+        rate = rates[RATE]
+        if settings[OPTIMIZER] == ADAM:
+            rate *= np.sqrt(1 - rates[BETA_2] ** float(step)) / (1 - rates[BETA_1] ** float(step))
+        u = Update(
+            settings[OPTIMIZER],
+            real(p.work, rate),
+            real(p.work, rates[BETA_1]),
+            real(p.work, rates[BETA_2]),
+            real(p.work, rates[EPSILON]),
+            real(p.work, rates[ALPHA] / n),
+        )
+        for layer in range(1, p.n_layers + 1):
+            forward_small(s, layer)
+        loss_sums[epoch] += output_small(s, 2.0 if p.loss == SQUARED_ERROR else 1.0, n)
+        for layer in range(p.n_layers, 0, -1):
+            backward_small(s, layer, u)
+    copy_small(p, s, problem, True)
+    # Pointers do not keep an array alive; this use at the end does.
+    return table[0, N_OUT] + len(memory)
+
+
+@kernel
+def load_samples(p, s, n):
+    """Fill in inputs, targets, masks and places."""
+    L = lanes(p.work)
+    for i in range(L):
+        s.place[i // s.group * L + i] = 1
+    for i in range(n):
+        sample = p.order[i]
+        for k in range(p.n_features):
+            value = real(p.work, p.X[sample * p.n_features + k]) * p.scale
+            s.rows[k * s.group + i] = value
+        for layer in range(1, s.n_layers + 1):
+            mask = entry(s, layer, ROWS) + 2 * entry(s, layer, ROW)
+            for k in range(entry(s, layer, N_OUT)):
+                s.rows[mask + k * s.group + i] = 1
+        targets = entry(s, s.n_layers, ROWS) + 4 * entry(s, s.n_layers, ROW)
+        for k in range(p.n_targets):
+            s.rows[targets + k * s.group + i] = p.targets[sample * p.n_targets + k]
+
+
+@kernel
+def copy_small(p, s, problem, back):
+    """Copy weights and moments from panels into rows, or back."""
+    for layer in range(1, s.n_layers + 1):
+        copy_rows(p, s, layer, p.weights, s.weights, back)
+        if len(problem.moment_1):
+            copy_rows(p, s, layer, p.moment_1, s.moment_1, back)
+        if len(problem.moment_2):
+            copy_rows(p, s, layer, p.moment_2, s.moment_2, back)
+
+
+@kernel
+def copy_rows(p, s, layer, panels, rows, back):
+    """Copy one layer's weights, or moments."""
+    W, n_in, n_out = 2 * lanes(p.work), entry(s, layer - 1, N_OUT), entry(s, layer, N_OUT)
+    row_in, first = entry(s, layer - 1, ROW), entry(s, layer, FIRST)
+    for j in range(n_out):
+        for k in range(n_in + 1):
+            at = column(p, layer, WEIGHTS) + ((j // W) * (n_in + 1) + k) * W + j % W
+            to = first + j * row_in + k * s.group
+            if k == n_in:
+                to = first + n_out * row_in + j * s.group
+            if back:
+                panels[at] = rows[to]
+            else:
+                for i in range(s.group):
+                    rows[to + i] = panels[at]
+
+
+@kernel
+def forward_small(s, layer):
+    """Compute a layer's outputs and slopes (2.12) to (2.15)."""
+    L, rows, group = lanes(s.rows), s.rows, s.group
+    x, row_in = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
+    y, row, n_out = entry(s, layer, ROWS), entry(s, layer, ROW), entry(s, layer, N_OUT)
+    w = entry(s, layer, FIRST)
+    bias = w + n_out * row_in
+    j = 0
+    for q in range(0, row, L):
+        z = vload(s.weights, bias + q)
+        for place in range(0, min(L // group, n_out - j) * L, L):
+            total = vmul(vload(rows, x), vload(s.weights, w))
+            for k in range(L, row_in, L):
+                total = vmuladd(vload(rows, x + k), vload(s.weights, w + k), total)
+            # Every group holds the sum: take it for the group of unit j.
+            z = vmuladd(vsum_across(total, group, L), vload(s.place, place), z)
+            w += row_in
+            j += 1
+        vstore(rows, y + q, z)
+    activate(entry(s, layer, CODE), rows, y, y + row, row)
+    for q in range(y, y + row, L):
+        mask = vload(rows, q + 2 * row)
+        vstore(rows, q, vmul(vload(rows, q), mask))
+        vstore(rows, q + row, vmul(vload(rows, q + row), mask))
+
+
+@kernel
+def output_small(s, factor, n):
+    """Store the output layer's deltas (2.41); return the summed loss."""
+    L, rows, row = lanes(s.rows), s.rows, entry(s, s.n_layers, ROW)
+    y = entry(s, s.n_layers, ROWS)
+    squares, scale = vzero(rows), vsplat(real(rows, factor / n))
+    for q in range(y, y + row, L):
+        e = vsub(vload(rows, q), vload(rows, q + 4 * row))
+        squares = vmuladd(e, e, squares)
+        vstore(rows, q + 3 * row, vmul(vmul(e, scale), vload(rows, q + row)))
+    return factor / 2 * vsum(squares)
+
+
+@kernel
+def backward_small(s, layer, u):
+    """Compute the deltas below (2.42) and update weights and biases, one row after the other."""
+    L, rows, group = lanes(s.rows), s.rows, s.group
+    x, row_in = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
+    row, n_out = entry(s, layer, ROW), entry(s, layer, N_OUT)
+    deltas = entry(s, layer, ROWS) + 3 * row
+    at, no_decay, place, d = entry(s, layer, FIRST), real(rows, 0.0), 0, deltas
+    for j in range(n_out):
+        delta = vmul(vload(rows, d), vload(s.place, place * L))
+        delta = vsum_across(delta, group, L)  # this unit's delta, in every group
+        place += 1
+        if place * group == L:
+            place = 0
+            d += L
+        for q in range(x, x + row_in, L):
+            if layer > 1:
+                below = vmul(delta, vload(s.weights, at))
+                if j > 0:
+                    below = vadd(below, vload(rows, q + 3 * row_in))
+                if j == n_out - 1:
+                    below = vmul(below, vload(rows, q + row_in))
+                vstore(rows, q + 3 * row_in, below)
+            g = vsum_within(vmul(delta, vload(rows, q)), group)
+            descend(s, at, g, u.decay, u)
+            at += L
+    for q in range(0, row, L):
+        g = vsum_within(vload(rows, deltas + q), group)
+        descend(s, at + q, g, no_decay, u)
