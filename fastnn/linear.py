@@ -122,7 +122,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
             *(coef_init, intercept_init),
         )
         task = LinearTask(
-            *(kernels, with_ones(X, self.fit_intercept), targets, weights, float(self.eta0)),
+            *(kernels, X, targets, weights, float(self.eta0)),
             *(bool(self.online), bool(self.shuffle and self.online), seed),
         )
         self.loss_curve_, self.stop_reason_ = train(task, rules, self.verbose)
@@ -143,13 +143,6 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "coef_")
         X = check_X(self, X, self.coef_.dtype, reset=False)
         return X @ self.coef_.T + self.intercept_
-
-
-def with_ones(X: NDArray, fit_intercept: bool) -> NDArray:
-    """Return X with a leading column of ones, whose weight is the bias (1.2.3)."""
-    if not fit_intercept:
-        return X
-    return np.hstack([np.ones((len(X), 1), X.dtype), X])
 
 
 def first_weights(

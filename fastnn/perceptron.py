@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
-from .linear import check_rate, first_weights, with_ones
+from .linear import check_rate, first_weights
 from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
 from .validation import check_dtype, check_X, check_y
 
@@ -116,12 +116,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         y = column_or_1d(check_y(y, X), warn=True)
         classes, targets = _sign_targets(y, dtype)
-        inputs = with_ones(X, self.fit_intercept)
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
         )
-        history = self._run(kernels, inputs, targets, weights, seed)
+        history = self._run(kernels, X, targets, weights, seed)
         self.classes_, self.backend_ = classes, backend
         if self.record_history:
             self.history_ = history.transpose(0, 2, 1)
@@ -129,9 +128,9 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.coef_ = weights[1:].T if self.fit_intercept else weights.T
         return self
 
-    def _run(self, kernels, inputs, targets, weights, seed) -> NDArray:
+    def _run(self, kernels, X, targets, weights, seed) -> NDArray:
         """Train in calls of about CALL_SECONDS, so that Ctrl-C is heard; return the history."""
-        n, block, self.n_iter_, self.converged_ = len(inputs), 1, 0, False
+        n, block, self.n_iter_, self.converged_ = len(X), 1, 0, False
         records = []
         with progress_bar(self.max_iter * n, self.verbose) as progress:
             try:
@@ -140,10 +139,10 @@ class Perceptron(ClassifierMixin, BaseEstimator):
                     order = sample_orders(
                         n, self.shuffle and self.online, seed, self.n_iter_, block
                     )
-                    history = np.empty((block * self.record_history, *weights.shape), inputs.dtype)
+                    history = np.empty((block * self.record_history, *weights.shape), X.dtype)
                     begin = time.perf_counter()
                     epochs = kernels.perceptron_train(
-                        *(inputs, targets, weights, self.eta0, block, order, self.online, history)
+                        *(X, targets, weights, self.eta0, block, order, self.online, history)
                     )
                     seconds = time.perf_counter() - begin
                     records.append(history[:epochs])

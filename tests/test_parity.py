@@ -162,17 +162,18 @@ def test_full_batch_training(name, kind, case):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("bias", [0, 1])
 @pytest.mark.parametrize(("n", "d", "k"), [(1, 1, 1), (7, 5, 1), (40, 33, 1), (30, 70, 3)])
-def test_perceptron_and_delta_rule(compiled, dtype, online, n, d, k, rng):
+def test_perceptron_and_delta_rule(compiled, dtype, online, n, d, k, bias, rng):
     X = rng.normal(size=(n, d)).astype(dtype)
     signs = np.where(rng.random((n, k)) < 0.5, -1, 1).astype(dtype)
     orders = np.stack([rng.permutation(n) for _ in range(4)])
-    start = rng.random((d, k)).astype(dtype)
+    start = rng.random((bias + d, k)).astype(dtype)
     tolerance = {"float64": 1e-10, "float32": 2e-4}[dtype]
     results = []
     for kernels in (REFERENCE, compiled):
         w, v = start.copy(), start.copy()
-        history, losses = np.zeros((6, d, k), dtype), np.zeros(6)
+        history, losses = np.zeros((6, bias + d, k), dtype), np.zeros(6)
         epochs = kernels.perceptron_train(X, signs, w, 0.1, 6, orders, online, history)
         kernels.linear_train(X, signs, v, 0.01, orders, online, losses)
         results.append((epochs, w, history, v, losses))

@@ -54,7 +54,8 @@ cdef Py_ssize_t delta_rule_epoch(
     double rate, bint use_sign, const int64_t[::1] order, bint online, double *loss,
 ) noexcept nogil:
     """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples."""
-    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], q, i, c, k, n_mistakes = 0
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], q, i, c, n_mistakes = 0
+    cdef Py_ssize_t bias = weights.shape[1] - d  # 1 if the first weight is that of an input of 1
     cdef bint wrong
     cdef real z, error
     cdef double squares = 0
@@ -64,7 +65,9 @@ cdef Py_ssize_t delta_rule_epoch(
         i = order[q] if online else q
         wrong = False
         for c in range(weights.shape[0]):
-            z = dot(&X[i, 0], &weights[c, 0], d)
+            z = dot(&X[i, 0], &weights[c, bias], d)
+            if bias:
+                z += weights[c, 0]
             if use_sign:
                 z = (z > 0) - (z < 0)
             error = targets[i, c] - z
@@ -72,12 +75,16 @@ cdef Py_ssize_t delta_rule_epoch(
             if error != 0:
                 wrong = True
                 if online:
-                    add_scaled(<real>(rate * error), &X[i, 0], &weights[c, 0], d)
+                    add_scaled(<real>(rate * error), &X[i, 0], &weights[c, bias], d)
+                    if bias:
+                        weights[c, 0] += <real>(rate * error)
                 else:
-                    add_scaled(error, &X[i, 0], &change[c, 0], d)
+                    add_scaled(error, &X[i, 0], &change[c, bias], d)
+                    if bias:
+                        change[c, 0] += error
         n_mistakes += wrong
     if not online:
         for c in range(weights.shape[0]):
-            add_scaled(<real>(rate / n), &change[c, 0], &weights[c, 0], d)
+            add_scaled(<real>(rate / n), &change[c, 0], &weights[c, 0], weights.shape[1])
     loss[0] = squares / (2 * n)
     return n_mistakes

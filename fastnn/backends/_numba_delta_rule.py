@@ -54,7 +54,9 @@ def delta_rule(X, targets, weights, change, rate, use_sign, order, online, histo
 
     `change` is scratch of the same shape. Returns the epochs run.
     """
-    n, d, n_outputs = len(X), X.shape[1], len(weights)
+    n, d = X.shape
+    n_outputs, size = weights.shape
+    bias = size - d  # 1 if the first weight is that of an input of 1
     x, w, dw = pointer(X), pointer(weights), pointer(change)
     for epoch in range(len(losses)):
         n_mistakes, squares = 0, 0.0
@@ -64,7 +66,9 @@ def delta_rule(X, targets, weights, change, rate, use_sign, order, online, histo
             i = order[epoch % len(order), q] if online else q
             wrong = False
             for c in range(n_outputs):
-                z = dot(x, i * d, w, c * d, d)
+                z = dot(x, i * d, w, c * size + bias, d)
+                if bias:
+                    z += weights[c, 0]
                 if use_sign:
                     z = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0)
                 error = targets[i, c] - z
@@ -72,13 +76,17 @@ def delta_rule(X, targets, weights, change, rate, use_sign, order, online, histo
                 if error != 0:
                     wrong = True
                     if online:  # w += rate (t - y) x (1.2)
-                        add_scaled(real(x, rate * error), x, i * d, w, c * d, d)
+                        add_scaled(real(x, rate * error), x, i * d, w, c * size + bias, d)
+                        if bias:
+                            weights[c, 0] += real(x, rate * error)
                     else:
-                        add_scaled(error, x, i * d, dw, c * d, d)
+                        add_scaled(error, x, i * d, dw, c * size + bias, d)
+                        if bias:
+                            change[c, 0] += error
             n_mistakes += wrong
         if not online:
             for c in range(n_outputs):
-                add_scaled(real(x, rate / n), dw, c * d, w, c * d, d)
+                add_scaled(real(x, rate / n), dw, c * size, w, c * size, size)
         losses[epoch] = squares / (2 * n)
         if use_sign and n_mistakes == 0:
             return epoch

@@ -128,10 +128,13 @@ class Kernels(Protocol):
 
         Parameters
         ----------
-        X : (n, d); targets : (n, k), -1 or 1; weights : (d, k)
+        X : (n, d); targets : (n, k), -1 or 1
+        weights : (d, k) or (1 + d, k)
+            One row more than X has columns: the first is the weight of an input of 1, the bias
+            (1.2.3), which every sample is understood to have.
         order : (r, n) of int64
             Sample order of online epoch e: row e % r.
-        history : (max_epochs, d, k) or (0, d, k)
+        history : (max_epochs, *weights.shape) or (0, *weights.shape)
             If not empty, receives the weights after each epoch.
 
         Returns

@@ -55,6 +55,8 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, f):
     n_mistakes, squares = 0, 0.0
     for i in order if online else range(n_samples):
         x, t = X[i].tolist(), targets[i].tolist()
+        if len(w) > len(x):
+            x = [1.0, *x]  # the bias is the weight of an input of 1 (1.2.3)
         errors = [0.0] * n_outputs
         for c in range(n_outputs):
             z = 0.0
