@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import panels
-from .interface import N_MOMENTS, SGD, Network, Optimizer
+from .interface import SGD, Network, Optimizer
 from .threads import run_workers
 
 NO_STATE: Any = np.empty((0, 0))
@@ -116,7 +116,7 @@ class Compiled:
         gradient = np.zeros_like(params)
         loss_sum = np.zeros(1)
         order = np.arange(len(X))[np.newaxis]
-        self._train(
+        self.mlp_train(
             *(net, optimizer, params, gradient[np.newaxis], X, scale, targets, order, len(X)),
             *(seed, step, loss_sum, 1),
         )
@@ -144,28 +144,6 @@ class Compiled:
         n_threads,
     ):
         """Train by mini-batch back-propagation."""
-        moments = moments[: N_MOMENTS[optimizer.kind]]
-        self._train(
-            *(net, optimizer, params, moments, X, scale, targets, order, batch_size),
-            *(seed, step, loss_sums, n_threads),
-        )
-
-    def _train(
-        self,
-        net,
-        optimizer,
-        params,
-        moments,
-        X,
-        scale,
-        targets,
-        order,
-        batch_size,
-        seed,
-        step,
-        loss_sums,
-        n_threads,
-    ):
         kernels = self._load(params.dtype)
         batch = min(batch_size, order.shape[1])
         n_threads = panels.choose_threads(n_threads, net, batch)
