@@ -15,12 +15,7 @@ X_XOR, Y_XOR = fastnn.load_xor()
         fastnn.MLPRegressor(max_iter=30),
         fastnn.Perceptron(max_iter=30),
         fastnn.LinearNetwork(eta0=0.05, max_iter=200),
-    ],
-    expected_failed_checks=lambda estimator: (
-        {"check_classifiers_one_label": "one class has nothing to tell apart"}
-        if isinstance(estimator, fastnn.MLPClassifier)
-        else {}
-    ),
+    ]
 )
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_scikit_learn_checks(estimator, check):
