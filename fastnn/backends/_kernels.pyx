@@ -242,7 +242,7 @@ cdef void train_batch(Task *task, Rates *rates) noexcept nogil:
     cdef Py_ssize_t l
     load_batch(task)
     barrier_wait(task.sync, task.n_threads)
-    if task.sparse:
+    if task.sparse and not is_online(task, rates):
         list_by_input(task)
     for l in range(1, task.n_layers + 1):
         forward(task, l, True)

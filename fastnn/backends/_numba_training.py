@@ -15,6 +15,7 @@ from ._numba_panels import (
     Task,
     Update,
     column,
+    is_online,
     kernel,
     transpose_panel,
 )
@@ -132,7 +133,7 @@ def train_batch(p, b, u):
     """Make one step. A barrier stands wherever a thread needs what another has computed."""
     load_batch(p, b)
     barrier_wait(p.sync, p.n_threads)
-    if p.sparse:
+    if p.sparse and not is_online(p, b.rows, u):
         list_by_input(p, b.rows)
     for layer in range(1, p.n_layers + 1):
         forward(p, layer, b, True)
