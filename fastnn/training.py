@@ -226,14 +226,16 @@ def train(
         The loss of each complete epoch.
     reason : {"max_iter", "loss_threshold", "weight_threshold", "tol", "diverged", "interrupted"}
     """
-    losses: list[float] = []
+    blocks: list[NDArray[np.float64]] = []
+    n_epochs = 0
     watch = Watch(rules)
     reason = "max_iter"
     with progress_bar(rules.max_iter * task.n_samples, verbose) as progress:
         try:
-            while len(losses) < rules.max_iter:
-                found, stop = _run_block(task, rules, watch, rules.max_iter - len(losses), progress)
-                losses += found
+            while n_epochs < rules.max_iter:
+                losses, stop = _run_block(task, rules, watch, rules.max_iter - n_epochs, progress)
+                blocks.append(losses)
+                n_epochs += len(losses)
                 progress.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
                 if stop is not None:
                     reason = stop
@@ -241,21 +243,21 @@ def train(
         except KeyboardInterrupt:
             reason = "interrupted"
             warnings.warn(
-                f"training was interrupted after {len(losses)} epochs; the model keeps what it "
+                f"training was interrupted after {n_epochs} epochs; the model keeps what it "
                 "has learned",
                 stacklevel=3,
             )
     if reason == "diverged":
         warnings.warn(
-            f"training diverged: the loss of epoch {len(losses)} is not finite; "
+            f"training diverged: the loss of epoch {n_epochs} is not finite; "
             "try a lower learning rate",
             RuntimeWarning,
             stacklevel=3,
         )
-    return losses, reason
+    return np.concatenate([np.empty(0), *blocks]).tolist(), reason
 
 
-def _run_block(task, rules, watch, n_left, progress) -> tuple[list[float], str | None]:
+def _run_block(task, rules, watch, n_left, progress) -> tuple[NDArray[np.float64], str | None]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
     n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
@@ -267,12 +269,12 @@ def _run_block(task, rules, watch, n_left, progress) -> tuple[list[float], str |
         if saved is not None and epoch + 1 < n_epochs:
             task.restore(saved)
             task.run(epoch + 1, progress)
-        return losses[: epoch + 1].tolist(), reason
+        return losses[: epoch + 1], reason
     if by_weights and saved is not None:
         change = np.abs(task.params - saved[0]).max()
         if change < rules.weight_threshold:
-            return losses.tolist(), "weight_threshold"
-    return losses.tolist(), None
+            return losses, "weight_threshold"
+    return losses, None
 
 
 @contextmanager

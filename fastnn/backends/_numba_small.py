@@ -50,6 +50,7 @@ class Small(NamedTuple):
 
     n_layers: Any
     group: Any
+    is_full_group: Any  # as many samples as a group has lanes
     table: Any
     weights: Any  # from FIRST on: (n_out, row_in), then the biases (row)
     moment_1: Any  # as weights
@@ -130,6 +131,7 @@ def train_small(p, problem, order, loss_sums):
     s = Small(
         p.n_layers,
         group,
+        n == group,
         pointer(table),
         pointer(memory),
         pointer(memory[n_weights:]),
@@ -232,6 +234,8 @@ def forward_small(s, layer):
             j += 1
         vstore(rows, y + q, z)
     activate(entry(s, layer, CODE), rows, y, y + row, row)
+    if s.is_full_group and row == n_out * group:
+        return  # no padding
     for q in range(y, y + row, L):
         mask = vload(rows, q + 2 * row)
         vstore(rows, q, vmul(vload(rows, q), mask))
