@@ -105,14 +105,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
         check_rate("eta0", self.eta0)
-        rules = StoppingRules(
-            self.max_iter,
-            self.loss_threshold,
-            self.weight_threshold,
-            self.tol,
-            self.n_iter_no_change,
-        )
-        rules.check()
+        rules = StoppingRules.of(self)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         y = check_y(y, X)

@@ -195,14 +195,7 @@ class _BaseMLP(BaseEstimator):
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
         going_on = self.warm_start and hasattr(self, "params_")
-        rules = StoppingRules(
-            self.max_iter,
-            self.loss_threshold,
-            self.weight_threshold,
-            self.tol,
-            self.n_iter_no_change,
-        )
-        rules.check()
+        rules = StoppingRules.of(self)
         optimizer = make_optimizer(
             self.solver,
             self.learning_rate_init,

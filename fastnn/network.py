@@ -9,6 +9,7 @@ from . import random
 from .activations import activation_code
 from .backends.interface import SOFTMAX, Network
 from .losses import FUSED_ACTIVATION, loss_code
+from .validation import is_integer
 
 INITIALIZERS = ("glorot_uniform", "he_normal", "uniform", "normal")
 
@@ -39,7 +40,7 @@ def make_network(
     """
     n_hidden = len(sizes) - 2
     for size in sizes[1:-1]:
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+        if not is_integer(size) or size < 1:
             raise ValueError(f"hidden_layer_sizes: expected integers of 1 or above, got {size!r}")
     hidden = activation_code(activation)
     if hidden == SOFTMAX:

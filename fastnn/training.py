@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import random
 from .backends.interface import Network, Optimizer
+from .validation import is_integer
 
 CALL_SECONDS = 0.5
 MAX_ORDER = 1_000_000  # indices of shuffled samples made at once
@@ -43,11 +44,18 @@ class StoppingRules(NamedTuple):
     tol: float | None = None
     n_iter_no_change: int = 10
 
+    @classmethod
+    def of(cls, estimator: Any) -> "StoppingRules":
+        """Return the rules that an estimator's parameters name; ValueError if out of range."""
+        rules = cls(**{name: getattr(estimator, name) for name in cls._fields})
+        rules.check()
+        return rules
+
     def check(self) -> None:
         """Raise ValueError for a value out of range."""
         for name in ("max_iter", "n_iter_no_change"):
             value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            if not is_integer(value) or value < 1:
                 raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")
         for name in ("loss_threshold", "weight_threshold", "tol"):
             value = getattr(self, name)
