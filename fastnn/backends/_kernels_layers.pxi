@@ -42,31 +42,35 @@ cdef void activate_layer(
 
 cdef void activate(int code, real *y, real *slope, Py_ssize_t n) noexcept nogil:
     """Replace n net inputs z by f(z), and store f'(z); n is a multiple of LANES."""
-    cdef Py_ssize_t q = 0
-    cdef vec one = vsplat(1), z, v
-    while q < n:
-        z = vload(y + q)
-        if code == RELU:
-            vstore(y + q, vmax(z, vsplat(0)))
-            vstore(slope + q, vpositive(z))
-        elif code == SIGMOID:
-            v = vsigmoid(z)
-            vstore(y + q, v)
-            vstore(slope + q, vmul(v, vsub(one, v)))
-        elif code == TANH:
-            v = vtanh(z)
-            vstore(y + q, v)
-            vstore(slope + q, vsub(one, vmul(v, v)))
-        elif code == SOFTSIGN:
-            v = vdiv(one, vadd(one, vabs(z)))
-            vstore(y + q, vmul(z, v))
-            vstore(slope + q, vmul(v, v))
-        elif code == SIGN:
-            vstore(y + q, vsub(vpositive(z), vpositive(vsub(vsplat(0), z))))
-            vstore(slope + q, vsplat(0))
-        else:
-            vstore(slope + q, one)
-        q += LANES
+    cdef Py_ssize_t q
+    cdef vec derivative
+    for q from 0 <= q < n by LANES:
+        vstore(y + q, activated(code, vload(y + q), &derivative))
+        vstore(slope + q, derivative)
+
+
+cdef inline vec activated(int code, vec z, vec *slope) noexcept nogil:
+    """Return f(z), and f'(z) as slope."""
+    cdef vec one = vsplat(1), y = z, v
+    if code == SIGMOID:
+        y = vsigmoid(z)
+        slope[0] = vmul(y, vsub(one, y))
+    elif code == RELU:
+        y = vmax(z, vsplat(0))
+        slope[0] = vpositive(z)
+    elif code == TANH:
+        y = vtanh(z)
+        slope[0] = vsub(one, vmul(y, y))
+    elif code == SOFTSIGN:
+        v = vdiv(one, vadd(one, vabs(z)))
+        y = vmul(z, v)
+        slope[0] = vmul(v, v)
+    elif code == SIGN:
+        y = vsub(vpositive(z), vpositive(vsub(vsplat(0), z)))
+        slope[0] = vsplat(0)
+    else:
+        slope[0] = one
+    return y
 
 
 cdef void philox_blocks(

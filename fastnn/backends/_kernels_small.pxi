@@ -10,12 +10,13 @@ needs 6 vectors of exponentials an epoch: 0.19 microseconds, where the general k
 
 cdef struct SmallLayer:
     Py_ssize_t n_in, n_out, row_in, row  # lengths of rows: n_in and n_out groups, padded
+    Py_ssize_t by_input, by_unit, bias  # strides of the weights, and where the biases begin
     int activation
     bint is_full     # no padding
-    real *weights    # (n_out, row_in), then the biases (row)
+    real *weights    # (n_out, row_in), of the first layer (n_in, row); then the biases (row)
     real *moment_1   # as weights
     real *moment_2
-    real *inputs     # (row_in)
+    real *inputs     # (row_in), of the first layer (n_in, LANES): the samples over and over
     real *outputs    # (row), and so on
     real *slopes
     real *deltas
@@ -50,86 +51,112 @@ cdef bint train_small(
     const int64_t[:, ::1] order, double[::1] loss_sums,
 ) noexcept nogil:
     """Train as `train` does; return False if there is no memory."""
-    cdef Py_ssize_t l, i, k, epoch, size = 0, last = task.n_layers, rows = order.shape[1]
+    cdef Py_ssize_t l, i, k, epoch, size, last = task.n_layers, rows = order.shape[1]
     cdef int group = 1
     cdef SmallLayer *layers
     cdef real *memory
     while group < rows:
         group *= 2
-    size = LANES // group * LANES + 3 * padded(task.layers[1].n_in * group)
-    for l in range(1, last + 1):
-        k = padded(task.layers[l].n_out * group)
-        size += 3 * (task.layers[l].n_out * padded(task.layers[l].n_in * group) + k) + 5 * k
     layers = <SmallLayer *>malloc((last + 1) * sizeof(SmallLayer))
+    if layers == NULL:
+        return False
+    size = lay_out(task, layers, NULL, group, rows)
     memory = <real *>allocate_vectors(size * sizeof(real))
-    if layers == NULL or memory == NULL:
+    if memory == NULL:
         free(layers)
-        release_vectors(memory)
         return False
     for k in range(size):
         memory[k] = 0
     lay_out(task, layers, memory, group, rows)
-    task.samples = &order[0, 0]
-    for i in range(rows):
-        for k in range(task.n_targets):
-            layers[last].targets[k * group + i] = (
-                task.targets[task.samples[i] * task.n_targets + k])
-        for k in range(layers[1].n_in):
-            if task.X_bytes == NULL:
-                layers[1].inputs[k * group + i] = (
-                    task.X[task.samples[i] * task.n_features + k] * task.scale)
-            else:
-                layers[1].inputs[k * group + i] = (
-                    task.X_bytes[task.samples[i] * task.n_features + k] * task.scale)
+    task.samples, task.rows = &order[0, 0], rows
+    load_small(task, layers, group, rows)
     copy_small(task, layers, group, False)
     now.decay = <real>(rates[ALPHA] / rows)
     for epoch in range(loss_sums.shape[0]):
         step += 1
         now.rate = rate_of_step(now, rates, step)
-        for l in range(1, last + 1):
-            forward_small(&layers[l], group)
-        loss_sums[epoch] += output_small(&layers[last], 2 if task.loss == SQUARED_ERROR else 1, rows)
-        for l in range(last, 0, -1):
-            backward_small(&layers[l], group, now)
+        # With the group known, the compiler unrolls the sums over it: 0.15 to 0.13 microseconds.
+        if group == 4 and now.optimizer == SGD and now.decay == 0:
+            loss_sums[epoch] += step_small(task, layers, 4, True, now[0])
+        else:
+            loss_sums[epoch] += step_small(task, layers, group, False, now[0])
     copy_small(task, layers, group, True)
     free(layers)
     release_vectors(memory)
     return True
 
 
-cdef void lay_out(
+cdef inline double step_small(
+    Task *task, SmallLayer *layers, int group, bint is_plain, Rates rates
+) noexcept nogil:
+    """Make one step, by plain gradient descent if is_plain; return the summed loss."""
+    cdef Py_ssize_t l
+    cdef double loss
+    forward_first(layers[1])
+    for l in range(2, task.n_layers + 1):
+        forward_small(layers[l], group)
+    loss = output_small(layers[task.n_layers], task)
+    for l in range(task.n_layers, 1, -1):
+        backward_small(layers[l], group, is_plain, rates)
+    backward_first(layers[1], group, is_plain, rates)
+    for l in range(1, task.n_layers + 1):
+        update_biases(layers[l], group, is_plain, rates)
+    return loss
+
+
+cdef Py_ssize_t lay_out(
     Task *task, SmallLayer *layers, real *memory, int group, Py_ssize_t rows
 ) noexcept nogil:
-    """Give each layer its place in memory, and its mask; layer 0 holds the inputs."""
-    cdef Py_ssize_t l, i, k, row, weights
+    """Give each layer its place in memory; return how many reals they need together."""
+    cdef Py_ssize_t l, row, n_weights
     cdef SmallLayer *layer
-    cdef real *place = memory
-    for i in range(LANES):
-        place[i // group * LANES + i] = 1
-    memory += LANES // group * LANES
-    for l in range(task.n_layers + 1):
+    cdef real *free_from = memory + task.layers[1].n_in * LANES
+    for l in range(1, task.n_layers + 1):
         layer = &layers[l]
-        layer.n_out = task.layers[l].n_out if l else task.layers[1].n_in
-        layer.row = padded(layer.n_out * group)
-        row, layer.place = layer.row, place
-        layer.outputs, layer.slopes, layer.mask = memory, memory + row, memory + 2 * row
-        memory += 3 * row
-        if l == 0:
-            continue
-        layer.n_in, layer.row_in = layers[l - 1].n_out, layers[l - 1].row
+        layer.n_in, layer.n_out = task.layers[l].n_in, task.layers[l].n_out
+        row = padded(layer.n_out * group)
+        layer.row, layer.row_in = row, padded(layer.n_in * group)
         layer.activation = task.layers[l].activation
-        layer.is_full = rows == group and layer.row == layer.n_out * group
-        layer.inputs, layer.slopes_below = layers[l - 1].outputs, layers[l - 1].slopes
-        layer.deltas_below = layers[l - 1].deltas if l > 1 else NULL
-        layer.deltas, layer.targets = memory, memory + row
-        memory += 2 * row
-        weights = layer.n_out * layer.row_in + row
-        layer.weights, layer.moment_1 = memory, memory + weights
-        layer.moment_2 = memory + 2 * weights
-        memory += 3 * weights
-        for k in range(layer.n_out):
-            for i in range(rows):
-                layer.mask[k * group + i] = 1
+        layer.is_full = rows == group and row == layer.n_out * group
+        layer.outputs, layer.slopes, layer.deltas = free_from, free_from + row, free_from + 2 * row
+        layer.mask, layer.targets = free_from + 3 * row, free_from + 4 * row
+        free_from += 5 * row
+        if l == 1:
+            layer.by_input, layer.by_unit, layer.bias = row, group, layer.n_in * row
+            layer.inputs = memory
+        else:
+            layer.by_input, layer.by_unit = group, layer.row_in
+            layer.bias = layer.n_out * layer.row_in
+            layer.inputs, layer.slopes_below = layers[l - 1].outputs, layers[l - 1].slopes
+            layer.deltas_below = layers[l - 1].deltas
+        n_weights = layer.bias + row
+        layer.weights, layer.moment_1 = free_from, free_from + n_weights
+        layer.moment_2 = free_from + 2 * n_weights
+        free_from += 3 * n_weights
+        layer.place = free_from
+    return free_from + LANES // group * LANES - memory
+
+
+cdef void load_small(Task *task, SmallLayer *layers, int group, Py_ssize_t rows) noexcept nogil:
+    """Fill in inputs, targets, masks and places."""
+    cdef Py_ssize_t i, k, l, at
+    cdef real x
+    for l in range(1, task.n_layers + 1):
+        layers[l].place = layers[task.n_layers].place
+        for i in range(rows):
+            for k in range(layers[l].n_out):
+                layers[l].mask[k * group + i] = 1
+    for i in range(LANES):
+        layers[1].place[i // group * LANES + i] = 1
+    for i in range(rows):
+        for k in range(task.n_targets):
+            layers[task.n_layers].targets[k * group + i] = (
+                task.targets[task.samples[i] * task.n_targets + k])
+        for k in range(task.n_features):
+            at = task.samples[i] * task.n_features + k
+            x = task.X[at] if task.X_bytes == NULL else task.X_bytes[at]
+            for l from i <= l < LANES by group:
+                layers[1].inputs[k * LANES + l] = x * task.scale
 
 
 cdef void copy_small(Task *task, SmallLayer *layers, int group, bint back) noexcept nogil:
@@ -151,9 +178,9 @@ cdef void copy_rows(
     for j in range(layer.n_out):
         for k in range(layer.n_in + 1):
             at = ((j // WIDTH) * (layer.n_in + 1) + k) * WIDTH + j % WIDTH
-            first = rows + j * layer.row_in + k * group
+            first = rows + j * layer.by_unit + k * layer.by_input
             if k == layer.n_in:
-                first = rows + layer.n_out * layer.row_in + j * group
+                first = rows + layer.bias + j * group
             if back:
                 panels[at] = first[0]
             else:
@@ -161,38 +188,56 @@ cdef void copy_rows(
                     first[i] = panels[at]
 
 
-cdef void forward_small(SmallLayer *layer, int group) noexcept nogil:
-    """Compute a layer's outputs and slopes (2.12) to (2.15)."""
-    cdef Py_ssize_t j = 0, q, v, u, n
+cdef inline void forward_first(SmallLayer layer) noexcept nogil:
+    """Compute the first layer's outputs and slopes (2.12) to (2.15), all units side by side."""
+    cdef Py_ssize_t q, k, row = layer.row, n_in = layer.n_in
     cdef const real *w = layer.weights
-    cdef const real *bias = layer.weights + layer.n_out * layer.row_in
-    cdef vec z, row, mask
+    cdef const real *x = layer.inputs
+    cdef vec z
+    for q from 0 <= q < row by LANES:
+        z = vload(w + n_in * row + q)
+        for k in range(n_in):
+            z = vmuladd(vload(x + k * LANES), vload(w + k * row + q), z)
+        activate_small(layer, q, z)
+
+
+cdef inline void forward_small(SmallLayer layer, int group) noexcept nogil:
+    """Compute a layer's outputs and slopes, a unit after the other."""
+    cdef Py_ssize_t j = 0, q, v, u, n, row_in = layer.row_in
+    cdef const real *w = layer.weights
+    cdef const real *bias = layer.weights + layer.bias
+    cdef const real *x = layer.inputs
+    cdef const real *place = layer.place
+    cdef vec z, row
     for v in range(layer.row // LANES):
         row = vload(bias + v * LANES)
         n = LANES // group if layer.n_out - j > LANES // group else layer.n_out - j
         for u in range(n):
-            z = vmul(vload(layer.inputs), vload(w))
-            for q in range(1, layer.row_in // LANES):
-                z = vmuladd(vload(layer.inputs + q * LANES), vload(w + q * LANES), z)
+            z = vmul(vload(x), vload(w))
+            for q from LANES <= q < row_in by LANES:
+                z = vmuladd(vload(x + q), vload(w + q), z)
             # Every group holds the sum: take it for the group of unit j.
-            row = vmuladd(vsum_across(z, group), vload(layer.place + u * LANES), row)
-            w += layer.row_in
+            row = vmuladd(vsum_across(z, group), vload(place + u * LANES), row)
+            w += row_in
         j += n
-        vstore(layer.outputs + v * LANES, row)
-    activate(layer.activation, layer.outputs, layer.slopes, layer.row)
-    if layer.is_full:
-        return
-    for v in range(layer.row // LANES):
-        q = v * LANES
+        activate_small(layer, v * LANES, row)
+
+
+cdef inline void activate_small(SmallLayer layer, Py_ssize_t q, vec z) noexcept nogil:
+    """Store f(z) and f'(z) at q, and 0 in the padding."""
+    cdef vec slope, y = activated(layer.activation, z, &slope), mask
+    if not layer.is_full:
         mask = vload(layer.mask + q)
-        vstore(layer.outputs + q, vmul(vload(layer.outputs + q), mask))
-        vstore(layer.slopes + q, vmul(vload(layer.slopes + q), mask))
+        y, slope = vmul(y, mask), vmul(slope, mask)
+    vstore(layer.outputs + q, y)
+    vstore(layer.slopes + q, slope)
 
 
-cdef double output_small(SmallLayer *layer, real factor, Py_ssize_t rows) noexcept nogil:
+cdef inline double output_small(SmallLayer layer, Task *task) noexcept nogil:
     """Store the output layer's deltas (2.41); return the summed loss."""
     cdef Py_ssize_t q, v
-    cdef vec e, squares = vsplat(0), scale = vsplat(factor / rows)
+    cdef real factor = 2 if task.loss == SQUARED_ERROR else 1
+    cdef vec e, squares = vsplat(0), scale = vsplat(factor / task.rows)
     for v in range(layer.row // LANES):
         q = v * LANES
         e = vsub(vload(layer.outputs + q), vload(layer.targets + q))
@@ -201,37 +246,67 @@ cdef double output_small(SmallLayer *layer, real factor, Py_ssize_t rows) noexce
     return factor / 2 * vsum(squares)
 
 
-cdef void backward_small(SmallLayer *layer, int group, Rates *rates) noexcept nogil:
-    """Compute the deltas below (2.42) and update weights and biases, one row after the other."""
-    cdef Py_ssize_t j, q, v, u = 0, at = 0, bias = layer.n_out * layer.row_in, d = 0
-    cdef vec delta, below, g
-    cdef bint is_plain = rates.optimizer == SGD and rates.decay == 0
-    cdef bint has_below = layer.deltas_below != NULL
-    for j in range(layer.n_out):
-        delta = vmul(vload(layer.deltas + d), vload(layer.place + u * LANES))
+cdef inline void backward_small(
+    SmallLayer layer, int group, bint is_plain, Rates rates
+) noexcept nogil:
+    """Compute the deltas below (2.42) and update the weights, a unit after the other."""
+    cdef Py_ssize_t j, q, u = 0, at = 0, row_in = layer.row_in, n_out = layer.n_out
+    cdef real *w = layer.weights
+    cdef const real *x = layer.inputs
+    cdef const real *slopes_below = layer.slopes_below
+    cdef const real *deltas = layer.deltas
+    cdef real *deltas_below = layer.deltas_below
+    cdef vec delta, below
+    for j in range(n_out):
+        delta = vmul(vload(deltas), vload(layer.place + u * LANES))
         delta = vsum_across(delta, group)  # this unit's delta, in every group
         u += 1
         if u * group == LANES:
             u = 0
-            d += LANES
-        for v in range(layer.row_in // LANES):
-            q = v * LANES
-            if has_below:
-                below = vmul(delta, vload(layer.weights + at))
-                if j:
-                    below = vadd(below, vload(layer.deltas_below + q))
-                if j == layer.n_out - 1:
-                    below = vmul(below, vload(layer.slopes_below + q))
-                vstore(layer.deltas_below + q, below)
-            g = vsum_within(vmul(delta, vload(layer.inputs + q)), group)
-            if is_plain:  # asked once, not for each vector
-                vstore(layer.weights + at, vfma(-rates.rate, g, vload(layer.weights + at)))
-            else:
-                descend(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, g,
-                        rates.decay, rates)
+            deltas += LANES
+        for q from 0 <= q < row_in by LANES:
+            below = vmul(delta, vload(w + at + q))
+            if j:
+                below = vadd(below, vload(deltas_below + q))
+            if j == n_out - 1:
+                below = vmul(below, vload(slopes_below + q))
+            vstore(deltas_below + q, below)
+        for q from 0 <= q < row_in by LANES:
+            update_small(layer, at, vsum_within(vmul(delta, vload(x + q)), group), rates.decay,
+                         is_plain, rates)
             at += LANES
-    for v in range(layer.row // LANES):
-        q = v * LANES
-        at = bias + q
-        descend(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at,
-                vsum_within(vload(layer.deltas + q), group), 0, rates)
+
+
+cdef inline void backward_first(
+    SmallLayer layer, int group, bint is_plain, Rates rates
+) noexcept nogil:
+    """Update the first layer's weights, all units side by side."""
+    cdef Py_ssize_t k, q, at = 0, row = layer.row
+    cdef const real *deltas = layer.deltas
+    cdef vec x
+    for k in range(layer.n_in):
+        x = vload(layer.inputs + k * LANES)
+        for q from 0 <= q < row by LANES:
+            update_small(layer, at, vsum_within(vmul(x, vload(deltas + q)), group), rates.decay,
+                         is_plain, rates)
+            at += LANES
+
+
+cdef inline void update_biases(
+    SmallLayer layer, int group, bint is_plain, Rates rates
+) noexcept nogil:
+    cdef Py_ssize_t q
+    for q from 0 <= q < layer.row by LANES:
+        update_small(layer, layer.bias + q, vsum_within(vload(layer.deltas + q), group), 0,
+                     is_plain, rates)
+
+
+cdef inline void update_small(
+    SmallLayer layer, Py_ssize_t at, vec g, real decay, bint is_plain, Rates rates
+) noexcept nogil:
+    """Update LANES weights from their gradient g."""
+    cdef real *w = layer.weights + at
+    if is_plain:
+        vstore(w, vfma(-rates.rate, g, vload(w)))
+    else:
+        descend(w, layer.moment_1 + at, layer.moment_2 + at, g, decay, &rates)

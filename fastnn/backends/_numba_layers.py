@@ -65,27 +65,33 @@ from .panels import (
 # --- activations, dropout, loss ----------------------------------------------------------------
 
 
+@inlined
+def activated(code, z):
+    """Return f(z) and f'(z) of a vector of net inputs."""
+    one, zero = vsplat(real(z, 1.0)), vzero(z)
+    y, slope = z, one
+    if code == RELU:
+        y, slope = vrelu(z), vpositive(z)
+    elif code == SIGMOID:
+        y = vsigmoid(z)
+        slope = vmul(y, vsub(one, y))
+    elif code == TANH:
+        y = vtanh(z)
+        slope = vsub(one, vmul(y, y))
+    elif code == SOFTSIGN:
+        slope = vdiv(one, vadd(one, vabs(z)))
+        y = vmul(z, slope)
+        slope = vmul(slope, slope)
+    elif code == SIGN:
+        y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
+    return y, slope
+
+
 @kernel
 def activate(code, y, out, slope, n):
     """Replace n net inputs z by f(z), and store f'(z); n is a multiple of the vector's lanes."""
-    one, zero = vsplat(real(y, 1.0)), vzero(y)
     for q in range(0, n, lanes(y)):
-        z = vload(y, out + q)
-        v, s = z, one
-        if code == RELU:
-            v, s = vrelu(z), vpositive(z)
-        elif code == SIGMOID:
-            v = vsigmoid(z)
-            s = vmul(v, vsub(one, v))
-        elif code == TANH:
-            v = vtanh(z)
-            s = vsub(one, vmul(v, v))
-        elif code == SOFTSIGN:
-            s = vdiv(one, vadd(one, vabs(z)))
-            v = vmul(z, s)
-            s = vmul(s, s)
-        elif code == SIGN:
-            v, s = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
+        v, s = activated(code, vload(y, out + q))
         vstore(y, out + q, v)
         vstore(y, slope + q, s)
 
@@ -380,7 +386,7 @@ def update(p, layer, b, u):
         if layer == 1 and is_online(p, b.rows, u):
             update_panel_online(p, q, k, end, u)
         elif layer == 1 and p.sparse:
-            update_panel_sparse(p, q, k, end, b.rows, u)
+            update_panel_sparse(p, layer, q, k, end, b.rows, u)
         else:
             update_panel(p, layer, q, k, end, b.rows, u)
         if layer > 1:

@@ -268,13 +268,16 @@ def update_panel(p, layer, panel, k, end, rows, u):
 
 
 @kernel
-def update_panel_sparse(p, panel, k, end, rows, u):
-    """Do the same for the first layer: only the samples that have input k contribute."""
+def update_panel_sparse(p, layer, panel, k, end, rows, u):
+    """Do the same for the first layer: only the samples that have input k contribute.
+
+    `layer` is 1, but given as a literal it would make Numba compile `update_panel` once more.
+    """
     L = lanes(p.weights)
     W = 2 * L
     n_in = p.n_features
-    at = column(p, 1, WEIGHTS) + panel * (n_in + 1) * W
-    d = column(p, 1, DELTAS) + panel * p.batch * W
+    at = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
+    d = column(p, layer, DELTAS) + panel * p.batch * W
     zero = vzero(p.work)
     skip = u.optimizer == SGD and u.decay == 0
     for j in range(k, min(end, n_in)):
@@ -288,7 +291,7 @@ def update_panel_sparse(p, panel, k, end, rows, u):
         descend(p, at + j * W, g0, u.decay, u)
         descend(p, at + j * W + L, g1, u.decay, u)
     if n_in < end:
-        update_panel(p, 1, panel, max(k, n_in), end, rows, u)
+        update_panel(p, layer, panel, max(k, n_in), end, rows, u)
 
 
 @kernel

@@ -247,10 +247,20 @@ def _relu(builder, vector, a):
     return _select(builder, ">", vector, a, zero, a, zero)
 
 
+# Of exp(r) = 1 + r p(r): see _vector.h.
+EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
+EXP_TERMS_64 = (
+    *(1.0, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066),
+    *(0.008333333333326136, 0.001388888893251478, 0.00019841269874820627),
+    *(2.480150431378554e-05, 2.7557255400206422e-06),
+    *(2.7626371065696354e-07, 2.5105217004720745e-08),
+)
+
+
 def _exp_minus(builder, vector, a, shift):
     """exp(a) - shift, with the method and the constants of _vector.h."""
     single = vector.dtype.bitwidth == 32
-    mantissa, bias, terms = (23, 127, 7) if single else (52, 1023, 13)
+    mantissa, bias = (23, 127) if single else (52, 1023)
     low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
     if single:
         ln2_high, ln2_low = 0.693359375, -2.12194440e-4
@@ -270,19 +280,21 @@ def _exp_minus(builder, vector, a, shift):
     shifted = fma(a, constant(1 / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
     r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
-    # (exp(r) - 1) / r in blocks of four terms, which are independent: less to wait for
     r2 = builder.fmul(r, r)
     r4 = builder.fmul(r2, r2)
+    c = [constant(term) for term in (EXP_TERMS_32 if single else EXP_TERMS_64)]
 
-    def term(k):
-        return constant(1 / math.factorial(k) if k <= terms else 0.0)
+    # Blocks of terms, which are independent: less to wait for.
+    def pair(k):
+        return fma(c[k + 1], r, c[k])
 
     def block(k):
-        return fma(fma(term(k + 3), r, term(k + 2)), r2, fma(term(k + 1), r, term(k)))
+        return fma(pair(k + 2), r2, pair(k))
 
-    p = fma(block(5), r4, block(1))
-    if terms > 8:
-        p = fma(fma(term(13), r4, block(9)), builder.fmul(r4, r4), p)
+    if single:
+        p = fma(pair(4), r4, block(0))
+    else:
+        p = fma(fma(c[10], r2, pair(8)), builder.fmul(r4, r4), fma(block(4), r4, block(0)))
     integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
     bits = builder.add(
         builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
@@ -315,9 +327,8 @@ def vdiv_by_root(typingctx, m, v, epsilon):
 
 
 def _sigmoid(builder, vector, a):
-    one = _constant(vector, 1.0)
-    e = _exp_minus(builder, vector, builder.fneg(a), 0.0)
-    return builder.fdiv(one, builder.fadd(one, e))
+    one_plus_exp = _exp_minus(builder, vector, builder.fneg(a), -1.0)
+    return builder.fdiv(_constant(vector, 1.0), one_plus_exp)
 
 
 def _tanh(builder, vector, a):

@@ -183,40 +183,43 @@ INLINE vec vdiv_by_root(vec m, vec v, real epsilon) {
 #endif
 }
 
-/* exp(a) - shift for shift 0 or 1, within 2 ulp; a is clamped to where exp(a) is a normal number.
+/* exp(a) - shift for shift -1, 0 or 1, within 2 ulp; a is clamped to where exp(a) is normal.
  *
- * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) by its Taylor series. Adding
- * 1.5 * 2^MANTISSA_BITS rounds to an integer and leaves n in the lowest bits. ln 2 is split in
- * two, so that r is exact. */
+ * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) = 1 + r p(r), where p is the
+ * polynomial that meets (exp(r) - 1) / r in the Chebyshev points of this interval: two terms less
+ * than Taylor's series, 5 % of the time of XOR. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer
+ * and leaves n in the lowest bits. ln 2 is split in two, so that r is exact. */
 INLINE vec vexp_minus(vec a, real shift) {
     const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
 #if FASTNN_REAL == 32
     const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-    static const real factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040};
+    static const real c[] = {1, 0.5, 0.166665047f, 0.0416664667f, 0.00836915523f, 0.00139336498f};
 #else
     const real ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-    static const real factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800,
-                                     39916800, 479001600, 6227020800.0};
+    static const real c[] = {1, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066,
+                             0.008333333333326136, 0.001388888893251478, 0.00019841269874820627,
+                             2.480150431378554e-05, 2.7557255400206422e-06,
+                             2.7626371065696354e-07, 2.5105217004720745e-08};
 #endif
     a = vclamp(a, EXP_MIN, EXP_MAX);
     const vec shifted = a * (real)1.44269504088896340736 + magic;
     const vec n = shifted - magic;
     const vec r = a - n * ln2_high - n * ln2_low;
-    /* (exp(r) - 1) / r in blocks of four terms, which are independent: less to wait for */
     const vec r2 = r * r, r4 = r2 * r2;
-#define TERM(k) (1 / factorial[k])
-#define BLOCK(k) ((TERM(k) + TERM(k + 1) * r) + (TERM(k + 2) + TERM(k + 3) * r) * r2)
+    /* Blocks of terms, which are independent: less to wait for. */
+#define PAIR(k) (c[k] + c[k + 1] * r)
+#define BLOCK(k) (PAIR(k) + PAIR(k + 2) * r2)
 #if FASTNN_REAL == 32
-    const vec p = BLOCK(1) + ((TERM(5) + TERM(6) * r) + TERM(7) * r2) * r4;
+    const vec p = BLOCK(0) + PAIR(4) * r4;
 #else
-    const vec p = BLOCK(1) + BLOCK(5) * r4 + (BLOCK(9) + TERM(13) * r4) * (r4 * r4);
+    const vec p = BLOCK(0) + BLOCK(4) * r4 + (PAIR(8) + c[10] * r2) * (r4 * r4);
 #endif
     const vec power = (vec)(((words)shifted + EXPONENT_BIAS) << MANTISSA_BITS);
     return power * (p * r) + (power - shift);
 }
 INLINE vec vexp(vec a) { return vexp_minus(a, 0); }
 
-INLINE vec vsigmoid(vec a) { return 1 / (1 + vexp(-a)); }
+INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-a, -1); }
 /* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
 INLINE vec vtanh(vec a) {
     const vec e = vexp_minus(-2 * vabs(a), 1);
