@@ -122,13 +122,14 @@ cdef inline void descend_row(
 
 
 cdef void update_panel(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *rates
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *all_rates
 ) noexcept nogil:
     """Update rows k to end of panel p; row n_in is the bias. The gradient stays in registers."""
     cdef Py_ssize_t i, tile, at = (p * (layer.n_in + 1) + k) * WIDTH, rows = task.rows
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
     cdef const real *x
     cdef vec d0, d1, g00, g01, g10, g11, g20, g21, g30, g31
+    cdef Rates now = all_rates[0]  # a copy that no store can change: it stays in registers
     while k < end:
         tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= layer.n_in else 1
         x = layer.inputs + (k // WIDTH) * task.batch * WIDTH + k % WIDTH
@@ -141,26 +142,26 @@ cdef void update_panel(
                 g20, g21 = vfma(x[2], d0, g20), vfma(x[2], d1, g21)
                 g30, g31 = vfma(x[3], d0, g30), vfma(x[3], d1, g31)
                 x += WIDTH
-            descend_row(layer, at, g00, g01, rates.decay, rates)
-            descend_row(layer, at + WIDTH, g10, g11, rates.decay, rates)
-            descend_row(layer, at + 2 * WIDTH, g20, g21, rates.decay, rates)
-            descend_row(layer, at + 3 * WIDTH, g30, g31, rates.decay, rates)
+            descend_row(layer, at, g00, g01, now.decay, &now)
+            descend_row(layer, at + WIDTH, g10, g11, now.decay, &now)
+            descend_row(layer, at + 2 * WIDTH, g20, g21, now.decay, &now)
+            descend_row(layer, at + 3 * WIDTH, g30, g31, now.decay, &now)
         elif k < layer.n_in:
             for i in range(rows):
                 g00 = vfma(x[i * WIDTH], vload(d + i * WIDTH), g00)
                 g01 = vfma(x[i * WIDTH], vload(d + i * WIDTH + LANES), g01)
-            descend_row(layer, at, g00, g01, rates.decay, rates)
+            descend_row(layer, at, g00, g01, now.decay, &now)
         else:
             for i in range(rows):
                 g00 = vadd(g00, vload(d + i * WIDTH))
                 g01 = vadd(g01, vload(d + i * WIDTH + LANES))
-            descend_row(layer, at, g00, g01, 0, rates)
+            descend_row(layer, at, g00, g01, 0, &now)
         k += tile
         at += tile * WIDTH
 
 
 cdef void update_panel_sparse(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *rates
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *all_rates
 ) noexcept nogil:
     """The same for the first layer: only the samples that have input k contribute."""
     cdef Py_ssize_t q, at = p * (layer.n_in + 1) * WIDTH
@@ -168,8 +169,9 @@ cdef void update_panel_sparse(
     cdef const real *di
     cdef Lists *lists = &task.lists
     cdef vec g0, g1
+    cdef Rates now = all_rates[0]  # a copy that no store can change: it stays in registers
     while k < end and k < layer.n_in:
-        if lists.start[k] == lists.start[k + 1] and rates.optimizer == SGD and rates.decay == 0:
+        if lists.start[k] == lists.start[k + 1] and now.optimizer == SGD and now.decay == 0:
             k += 1
             continue
         g0 = g1 = vsplat(0)
@@ -177,10 +179,10 @@ cdef void update_panel_sparse(
             di = d + lists.sample[q] * WIDTH
             g0 = vfma(lists.sample_value[q], vload(di), g0)
             g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
-        descend_row(layer, at + k * WIDTH, g0, g1, rates.decay, rates)
+        descend_row(layer, at + k * WIDTH, g0, g1, now.decay, &now)
         k += 1
     if k < end:
-        update_panel(task, layer, p, k, end, rates)
+        update_panel(task, layer, p, k, end, all_rates)
 
 
 cdef void update_panel_online(
