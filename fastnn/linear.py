@@ -39,7 +39,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
     ----------
     coef_ : (n_features,) or (n_outputs, n_features)
     intercept_ : float or (n_outputs,)
-    loss_curve_ : list of float
+    loss_curve_ : (n_epochs,) of float64
         sum (T - Y)^2 / 2N (2.2) of each epoch, with the Y that its updates used.
     loss_ : float
     n_iter_ : int
@@ -119,7 +119,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
             *(bool(self.online), bool(self.shuffle and self.online), seed),
         )
         self.loss_curve_, self.stop_reason_ = train(task, rules, self.verbose)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
         self.n_iter_, self.backend_ = len(self.loss_curve_), backend
         coef = weights[1:].T if self.fit_intercept else weights.T
         intercept = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)

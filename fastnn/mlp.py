@@ -68,7 +68,7 @@ _PARAMETERS = """
     ----------
     coefs_, intercepts_ : lists of (n_in, n_out) and (n_out,)
         Weights and biases of each layer: views of the flat vector `params_`.
-    loss_curve_ : list of float
+    loss_curve_ : (n_epochs,) of float64
         Mean loss of each epoch's samples, each taken before the update of its batch.
     loss_ : float
         The last of them.
@@ -95,7 +95,7 @@ class _BaseMLP(BaseEstimator):
     """What the classifier and the regressor share."""
 
     params_: NDArray
-    loss_curve_: list[float]
+    loss_curve_: NDArray[np.float64]
     network_: Network
     _moments: NDArray
     _seed: int
@@ -242,8 +242,8 @@ class _BaseMLP(BaseEstimator):
         losses, self.stop_reason_ = train(task, rules, self.verbose)
         self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
         self._step, self._epoch = task.step, task.epoch
-        self.loss_curve_ = [*self.loss_curve_, *losses] if going_on else losses
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.loss_curve_ = np.append(self.loss_curve_, losses) if going_on else losses
+        self.loss_ = float(losses[-1]) if len(losses) else np.inf
         self.n_iter_, self.backend_ = len(losses), backend
         self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
         self.out_activation_ = targets.out_activation

@@ -135,11 +135,11 @@ def train_recipe(recipe: Recipe, **options: Any) -> dict[str, Any]:
         "stop_reason": model.stop_reason_,
     }
     if X_test is not None and y_test is not None:
-        result["loss_curve"] = model.loss_curve_
+        result["loss_curve"] = model.loss_curve_.tolist()
         result["test_loss"], result["test_accuracy"] = model.evaluate(X_test, y_test)
     else:
         # The loss every 5,000 epochs, as the course prints it.
-        result["loss_curve"] = model.loss_curve_[::5000]
+        result["loss_curve"] = model.loss_curve_[::5000].tolist()
         result["inputs"] = X.tolist()
         result["outputs"] = model.predict_proba(X)[:, 1].tolist()
         result["classes"] = model.predict(X).tolist()

@@ -225,12 +225,12 @@ def sample_orders(n: int, shuffle: bool, seed: int, epoch: int, n_epochs: int) -
 
 def train(
     task: MLPTask | LinearTask, rules: StoppingRules, verbose: bool = True
-) -> tuple[list[float], str]:
+) -> tuple[NDArray[np.float64], str]:
     """Train until a rule says stop or Ctrl-C is pressed; what was trained is kept.
 
     Returns
     -------
-    losses : list of float
+    losses : (n_epochs,)
         The loss of each complete epoch.
     reason : {"max_iter", "loss_threshold", "weight_threshold", "tol", "diverged", "interrupted"}
     """
@@ -262,7 +262,7 @@ def train(
             RuntimeWarning,
             stacklevel=3,
         )
-    return np.concatenate([np.empty(0), *blocks]).tolist(), reason
+    return np.concatenate([np.empty(0), *blocks]), reason
 
 
 def _run_block(task, rules, watch, n_left, progress) -> tuple[NDArray[np.float64], str | None]:

@@ -85,7 +85,7 @@ def test_warm_start_goes_on_bitwise(backend):
     parts = fastnn.MLPClassifier(max_iter=3, tol=None, warm_start=True, **options)
     parts.fit(X_XOR, Y_XOR).set_params(max_iter=4).fit(X_XOR, Y_XOR)
     assert (parts.params_ == whole.params_).all()
-    assert parts.loss_curve_ == whole.loss_curve_
+    assert np.array_equal(parts.loss_curve_, whole.loss_curve_)
 
 
 BAD_PARAMETERS = [

@@ -89,7 +89,7 @@ def test_slices_of_an_epoch_change_nothing(backend, monkeypatch):
     monkeypatch.setattr(training.MLPTask, "_steps_per_call", lambda self: 2)
     sliced = fit()
     assert (whole.params_ == sliced.params_).all()
-    assert whole.loss_curve_ == sliced.loss_curve_
+    assert np.array_equal(whole.loss_curve_, sliced.loss_curve_)
 
 
 def test_quiet_without_a_terminal(capfd):

@@ -1,11 +1,17 @@
-"""One peer in a process of its own: reads 'go', runs once, answers with seconds and loss."""
+"""One peer in a process of its own: reads 'go', runs, answers with seconds and loss.
+
+A short run is repeated and its median taken, so that one pause does not decide a round.
+"""
 
 import importlib
 import json
+import statistics
 import sys
 import time
 
 from ..workloads import WORKLOADS
+
+ROUND_SECONDS = 0.2  # a round lasts at least as long
 
 
 def main():
@@ -27,9 +33,12 @@ def main():
     run()  # compiles, fills caches
     print(json.dumps({"ready": True}), flush=True)
     for _ in sys.stdin:
-        begin = time.perf_counter()
-        loss = run()
-        print(json.dumps({"seconds": time.perf_counter() - begin, "loss": loss}), flush=True)
+        seconds = []
+        while sum(seconds) < ROUND_SECONDS:
+            begin = time.perf_counter()
+            loss = run()
+            seconds.append(time.perf_counter() - begin)
+        print(json.dumps({"seconds": statistics.median(seconds), "loss": loss}), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import math
 from ._numba_delta_rule import add_scaled
 from ._numba_layers import activate
 from ._numba_panels import kernel
-from ._numba_vector import lanes, load, pointer, real
+from ._numba_vector import lanes, load, pointer, real, vfma, vload, vstore
 from .interface import SOFTMAX
 
 
@@ -35,12 +35,44 @@ def predict_few(sizes, activations, params, X, scale, scratch, outputs):
 @kernel
 def multiply_row(work, x, n, w, at, n_out, y):
     """Compute y = x w + b for weights (n, n_out), the bias after them; zeros are skipped."""
+    i = i0 = i1 = i2 = 0  # rows that wait, i of them
     for k in range(n_out):
         work[y + k] = load(w, at + n * n_out + k)
     for k in range(n):
-        value = load(work, x + k)
-        if value != 0:
-            add_scaled(value, w, at + k * n_out, work, y, n_out)
+        if load(work, x + k) == 0:
+            continue
+        if i == 3:
+            add_four(work, x, (i0, i1, i2, k), w, at, y, n_out)
+            i = 0
+        else:
+            i0, i1, i2 = i1, i2, k
+            i += 1
+    if i == 3:
+        add_scaled(load(work, x + i0), w, at + i0 * n_out, work, y, n_out)
+    if i >= 2:
+        add_scaled(load(work, x + i1), w, at + i1 * n_out, work, y, n_out)
+    if i >= 1:
+        add_scaled(load(work, x + i2), w, at + i2 * n_out, work, y, n_out)
+
+
+@kernel
+def add_four(work, x, rows, w, at, y, n):
+    """Add four rows of w, times their inputs, to y."""
+    L = lanes(work)
+    x0, x1 = load(work, x + rows[0]), load(work, x + rows[1])
+    x2, x3 = load(work, x + rows[2]), load(work, x + rows[3])
+    w0, w1, w2, w3 = at + rows[0] * n, at + rows[1] * n, at + rows[2] * n, at + rows[3] * n
+    k = 0
+    while k + L <= n:
+        sums = vfma(x0, vload(w, w0 + k), vload(work, y + k))
+        sums = vfma(x1, vload(w, w1 + k), sums)
+        sums = vfma(x2, vload(w, w2 + k), sums)
+        vstore(work, y + k, vfma(x3, vload(w, w3 + k), sums))
+        k += L
+    while k < n:
+        work[y + k] += x0 * load(w, w0 + k) + x1 * load(w, w1 + k)
+        work[y + k] += x2 * load(w, w2 + k) + x3 * load(w, w3 + k)
+        k += 1
 
 
 @kernel
