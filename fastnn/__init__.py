@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 from .backends import available_backends, get_backend, set_backend, use_backend
 
 if TYPE_CHECKING:
+    from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
     from .linear import LinearNetwork
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
+    from .persistence import CheckpointError, latest_checkpoint, load
 
 __all__ = [
+    "CSVLogger",
+    "CheckpointError",
+    "EarlyStopping",
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
+    "ModelCheckpoint",
     "Perceptron",
     "available_backends",
     "get_backend",
+    "latest_checkpoint",
+    "load",
     "load_digits",
     "load_fashion_mnist",
     "load_mnist",
@@ -30,10 +38,16 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CSVLogger": "callbacks",
+    "CheckpointError": "persistence",
+    "EarlyStopping": "callbacks",
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
+    "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
+    "latest_checkpoint": "persistence",
+    "load": "persistence",
     "load_digits": "datasets",
     "load_fashion_mnist": "datasets",
     "load_mnist": "datasets",

@@ -1,6 +1,7 @@
-"""The command line: fastnn backends | train | compare."""
+"""The command line: fastnn backends | train | compare | bench."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -108,6 +109,35 @@ def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None
             f"{name:<10}{row['loss']:>12.6g}{row['accuracy']:>10.4f}{row['seconds']:>11.4g}"
             f"{row['speed']:>10.1f}x{row['max_relative_difference']:>27.2g}"
         )
+
+
+@main.command()
+@click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
+@click.option("--quick", is_flag=True, help="Little work and few rounds: a check, no figures.")
+@click.option("--paired", is_flag=True, help="Alternate with the peers, and print ratios only.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/bench")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="If paired.")
+def bench(
+    workloads: tuple[str, ...], quick: bool, paired: bool, out: Path, threads: int, rounds: int
+) -> None:
+    """Time every back end and peer, each proven right first; write a report and pictures.
+
+    With names of workloads, such as xor, only those.
+    """
+    from .bench import run
+
+    try:
+        if paired:
+            return run.run_paired(workloads, rounds, threads)
+        status = run.run_suite(
+            out.resolve(), quick=quick, n_threads=threads, select=" or ".join(workloads)
+        )
+    except (ImportError, OSError, ValueError) as error:
+        return _fail(error)
+    click.echo(f"report: {out / 'report.md'}")
+    if status:
+        raise click.exceptions.Exit(status)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The linear network and the delta rule of Widrow and Hoff (the course's 1.3)."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .persistence import save
 from .training import LinearTask, StoppingRules, train
 from .validation import check_dtype, check_X, check_y, real_targets
 
@@ -125,6 +127,10 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         intercept = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)
         self.coef_, self.intercept_ = (coef[0], intercept[0]) if y.ndim == 1 else (coef, intercept)
         return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a file: see `fastnn.load`."""
+        save(self, path)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

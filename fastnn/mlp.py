@@ -1,306 +1,17 @@
 """Multi-layer perceptrons trained by back-propagation, in the manner of scikit-learn."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
-from . import backends, random
-from .backends.interface import N_MOMENTS, SPARSE_CATEGORICAL_CROSSENTROPY, Network
-from .network import given_parameters, initial_parameters, make_network, matrices
-from .optimizers import OPTIMIZERS, make_optimizer
-from .training import MLPTask, StoppingRules, train
-from .validation import (
-    check_batch_size,
-    check_dtype,
-    check_n_jobs,
-    check_scale,
-    check_X,
-    check_y,
-    real_targets,
-)
-
-_PARAMETERS = """
-    Parameters
-    ----------
-    hidden_layer_sizes : sequence of int, default (100,)
-        Units of each hidden layer; an empty one gives a single-layer network.
-    activation : str, default "relu"
-        Of the hidden layers: "sign", "purelin", "sigmoid", "tanh", "softsign" or "relu".
-    out_activation : str, default "auto"
-        Of the output layer; "auto" takes what goes with the loss.
-    loss : str, default "auto"
-        See above.
-    solver : {"adam", "sgd", "momentum"}, default "adam"
-    learning_rate_init : float, default 0.001
-    momentum, beta_1, beta_2, epsilon : float
-        Constants of the solvers "momentum" and "adam".
-    alpha : float, default 0
-        L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
-    batch_size : int, "auto" or "full", default 32
-        1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
-    dropout : float or sequence of float, default 0
-        Fraction of hidden outputs dropped in training, for all hidden layers or for each.
-    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}, default "glorot_uniform"
-    bias_init : float, default 0
-    input_scale : float, default 1
-        Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
-    shuffle : bool, default True
-        Whether each epoch takes the samples in a new random order.
-    max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
-        Stopping rules: see `fastnn.training.StoppingRules`.
-    random_state : None, int, Generator or RandomState
-        Seed of initial weights, shuffles and dropout: the same on every back end.
-    dtype : {"auto", "float32", "float64"}, default "auto"
-        Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
-    n_jobs : int or None
-        Threads at most; None is one per processor. The result does not depend on it.
-    warm_start : bool, default False
-        Whether another `fit` goes on where the last one stopped.
-    verbose : bool, default True
-        Whether to show a progress bar on a terminal.
-
-    Attributes
-    ----------
-    coefs_, intercepts_ : lists of (n_in, n_out) and (n_out,)
-        Weights and biases of each layer: views of the flat vector `params_`.
-    loss_curve_ : (n_epochs,) of float64
-        Mean loss of each epoch's samples, each taken before the update of its batch.
-    loss_ : float
-        The last of them.
-    n_iter_ : int
-        Complete epochs of the last fit.
-    stop_reason_ : str
-        See `fastnn.training.train`.
-    backend_ : str
-        The back end that trained.
-"""
+from .backends.interface import SPARSE_CATEGORICAL_CROSSENTROPY
+from .mlp_base import PARAMETERS, BaseMLP, Targets
+from .validation import real_targets
 
 
-class Targets(NamedTuple):
-    """The targets of a fit, and what follows from them."""
-
-    values: NDArray
-    n_outputs: int
-    loss: str
-    out_activation: str
-    learned: dict[str, Any]  # attributes that the fit sets
-
-
-class _BaseMLP(BaseEstimator):
-    """What the classifier and the regressor share."""
-
-    params_: NDArray
-    loss_curve_: NDArray[np.float64]
-    network_: Network
-    _moments: NDArray
-    _seed: int
-    _step: int  # optimizer steps made
-    _epoch: int  # epochs run, over all fits
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] = (100,),
-        activation: str = "relu",
-        *,
-        out_activation: str = "auto",
-        loss: str = "auto",
-        solver: str = "adam",
-        learning_rate_init: float = 0.001,
-        momentum: float = 0.9,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        alpha: float = 0.0,
-        batch_size: int | str = 32,
-        dropout: float | Sequence[float] = 0.0,
-        weight_init: str = "glorot_uniform",
-        bias_init: float = 0.0,
-        input_scale: float = 1.0,
-        shuffle: bool = True,
-        max_iter: int = 200,
-        tol: float | None = 1e-4,
-        n_iter_no_change: int = 10,
-        loss_threshold: float | None = None,
-        weight_threshold: float | None = None,
-        random_state: Any = None,
-        dtype: str = "auto",
-        n_jobs: int | None = None,
-        warm_start: bool = False,
-        verbose: bool = True,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.out_activation = out_activation
-        self.loss = loss
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.momentum = momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.dropout = dropout
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.input_scale = input_scale
-        self.shuffle = shuffle
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.loss_threshold = loss_threshold
-        self.weight_threshold = weight_threshold
-        self.random_state = random_state
-        self.dtype = dtype
-        self.n_jobs = n_jobs
-        self.warm_start = warm_start
-        self.verbose = verbose
-
-    @property
-    def coefs_(self) -> list[NDArray]:
-        """Weights (n_in, n_out) of each layer."""
-        return matrices(self.network_, self.params_)[0]
-
-    @property
-    def intercepts_(self) -> list[NDArray]:
-        """Biases (n_out,) of each layer."""
-        return matrices(self.network_, self.params_)[1]
-
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        coefs_init: Sequence[NDArray] | None = None,
-        intercepts_init: Sequence[NDArray] | None = None,
-    ) -> "_BaseMLP":
-        """Train on samples X with targets y.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features), real or uint8
-        y : (n_samples,) or, for regression, (n_samples, n_outputs)
-        coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
-            Initial weights and biases of each layer, instead of random ones.
-
-        Raises
-        ------
-        ValueError
-            If an argument or a parameter is not as described; nothing has been changed then.
-        """
-        kernels, backend = backends.kernels(), backends.get_backend()
-        dtype = self._dtype_for(X)
-        going_on = self.warm_start and hasattr(self, "params_")
-        rules = StoppingRules.of(self)
-        optimizer = make_optimizer(
-            self.solver,
-            self.learning_rate_init,
-            self.momentum,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            self.alpha,
-        )
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
-        seed = random.seed_from(self.random_state)
-        X = check_X(self, X, dtype, reset=not going_on)
-        y = check_y(y, X)
-        targets = self._encode(y, dtype)
-        hidden: Any = self.hidden_layer_sizes
-        hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
-        net = make_network(
-            (X.shape[1], *hidden, targets.n_outputs),
-            self.activation,
-            targets.out_activation,
-            self.dropout,
-            targets.loss,
-        )
-        if going_on:
-            self._check_same(net, dtype)
-            params, moments, seed = self.params_, self._moments, self._seed
-        else:
-            params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
-            moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
-        if coefs_init is not None or intercepts_init is not None:
-            default = matrices(net, params)
-            params = given_parameters(
-                net,
-                default[0] if coefs_init is None else coefs_init,
-                default[1] if intercepts_init is None else intercepts_init,
-                dtype,
-            )
-        task = MLPTask(
-            *(kernels, net, optimizer, params, moments, X, scale, targets.values),
-            *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
-        )
-        if going_on:
-            task.step, task.epoch = self._step, self._epoch
-        losses, self.stop_reason_ = train(task, rules, self.verbose)
-        self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
-        self._step, self._epoch = task.step, task.epoch
-        self.loss_curve_ = np.append(self.loss_curve_, losses) if going_on else losses
-        self.loss_ = float(losses[-1]) if len(losses) else np.inf
-        self.n_iter_, self.backend_ = len(losses), backend
-        self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
-        self.out_activation_ = targets.out_activation
-        for name, value in targets.learned.items():
-            setattr(self, name, value)
-        return self
-
-    def _outputs(self, X: ArrayLike) -> NDArray:
-        """Return the network's outputs, (n_samples, n_outputs)."""
-        return self._run("mlp_forward", self._inputs(X), False)[-1]
-
-    def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
-        """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
-        return self._run("mlp_forward", self._inputs(X), True)
-
-    def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-        X = self._inputs(X)
-        targets = self._targets(check_y(y, X), self.params_.dtype)
-        loss, n_right = self._run("mlp_evaluate", X, targets)
-        return loss, n_right / len(X)
-
-    def _inputs(self, X: ArrayLike) -> NDArray:
-        """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
-        if not hasattr(self, "params_"):
-            check_is_fitted(self, "params_")  # raises; its search takes long for one sample
-        return check_X(self, X, self.params_.dtype, reset=False)
-
-    def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
-        function = getattr(backends.kernels(), kernel)
-        return function(self.network_, self.params_, X, scale, argument, n_threads)
-
-    def _dtype_for(self, X: Any) -> np.dtype:
-        if self.dtype == "auto":
-            small = getattr(X, "dtype", None) in (np.float32, np.uint8)
-            return np.dtype(np.float32 if small else np.float64)
-        return check_dtype(self.dtype)
-
-    def _check_same(self, net: Any, dtype: np.dtype) -> None:
-        if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
-            raise ValueError(
-                f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
-                f"cannot become {net.sizes} of {dtype}; make a new estimator"
-            )
-        if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
-            raise ValueError("warm_start: the solver cannot change; make a new estimator")
-
-    def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
-        """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
-        raise NotImplementedError  # the classifier's and the regressor's own
-
-    def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
-        """Return targets for y, as in the last fit."""
-        raise NotImplementedError
-
-
-class MLPClassifier(ClassifierMixin, _BaseMLP):
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that learns classes, with labels of any type.
 
     Losses: "crossentropy" ("auto") has one sigmoid output for two classes, and a softmax output
@@ -381,7 +92,7 @@ def _class_targets(y, classes, by_index, dtype):
     return np.eye(len(classes), dtype=dtype)[index]
 
 
-class MLPRegressor(RegressorMixin, _BaseMLP):
+class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron that learns real numbers, with linear outputs.
 
     Losses: "half_squared_error" (2.2, "auto") or "squared_error".
@@ -396,6 +107,10 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+        """Return the loss (without penalty) and the score R^2 on samples X with targets y."""
+        return self._evaluate(X, y)[0], self.score(X, y)
 
     def _encode(self, y, dtype):
         loss = "half_squared_error" if self.loss == "auto" else self.loss
@@ -412,4 +127,4 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
 
 
 for _estimator in (MLPClassifier, MLPRegressor):
-    _estimator.__doc__ = (_estimator.__doc__ or "") + _PARAMETERS
+    _estimator.__doc__ = (_estimator.__doc__ or "") + PARAMETERS

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
 from .linear import check_rate, first_weights
+from .persistence import save
 from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
 from .validation import check_dtype, check_X, check_y
 
@@ -159,6 +161,10 @@ class Perceptron(ClassifierMixin, BaseEstimator):
                     stacklevel=3,
                 )
         return np.concatenate(records) if records else np.empty((0, *weights.shape))
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a file: see `fastnn.load`."""
+        save(self, path)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) for two classes, else (n_samples, n_classes)."""

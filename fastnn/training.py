@@ -224,15 +224,25 @@ def sample_orders(n: int, shuffle: bool, seed: int, epoch: int, n_epochs: int) -
 
 
 def train(
-    task: MLPTask | LinearTask, rules: StoppingRules, verbose: bool = True
+    task: MLPTask | LinearTask,
+    rules: StoppingRules,
+    verbose: bool = True,
+    observer: Any = None,
 ) -> tuple[NDArray[np.float64], str]:
     """Train until a rule says stop or Ctrl-C is pressed; what was trained is kept.
+
+    Parameters
+    ----------
+    observer : callbacks.Observer, optional
+        Says after how many epochs it wants to look, and whether it wants to stop then.
 
     Returns
     -------
     losses : (n_epochs,)
         The loss of each complete epoch.
-    reason : {"max_iter", "loss_threshold", "weight_threshold", "tol", "diverged", "interrupted"}
+    reason : str
+        "max_iter", "loss_threshold", "weight_threshold", "tol", "callback", "diverged" or
+        "interrupted".
     """
     blocks: list[NDArray[np.float64]] = []
     n_epochs = 0
@@ -241,10 +251,15 @@ def train(
     with progress_bar(rules.max_iter * task.n_samples, verbose) as progress:
         try:
             while n_epochs < rules.max_iter:
-                losses, stop = _run_block(task, rules, watch, rules.max_iter - n_epochs, progress)
+                n_left = rules.max_iter - n_epochs
+                if observer is not None:
+                    n_left = min(n_left, observer.epochs_left(task.epoch))
+                losses, stop = _run_block(task, rules, watch, n_left, progress)
                 blocks.append(losses)
                 n_epochs += len(losses)
                 progress.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
+                if observer is not None and observer.after(task, blocks) and stop is None:
+                    stop = "callback"
                 if stop is not None:
                     reason = stop
                     break

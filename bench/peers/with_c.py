@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("xor.c")
 
 
 def prepare(workload, n_threads):
-    if workload.name != "xor":
+    if workload.data != "xor":
         return None
     library = Path(tempfile.mkdtemp()) / "xor.so"
     options = ["-O3", "-march=native", "-shared", "-fPIC"]

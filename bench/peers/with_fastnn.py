@@ -3,6 +3,8 @@
 import numpy as np
 
 import fastnn
+from fastnn import backends
+from fastnn.network import make_network, matrices
 
 from ..workloads import initial_weights, load
 
@@ -10,16 +12,47 @@ from ..workloads import initial_weights, load
 def prepare(workload, backend, n_threads):
     fastnn.set_backend(backend)
     X, y = load(workload)
-    if workload.name in ("perceptron", "delta-rule"):
-        kind = fastnn.Perceptron if workload.name == "perceptron" else fastnn.LinearNetwork
-        model = kind(eta0=workload.learning_rate, online=True, max_iter=1, weight_init="zeros")
+    if workload.task in ("perceptron", "delta-rule"):
+        model = make_single_layer(workload)
+        return lambda: float(model.fit(X, y).score(X[:1000], y[:1000]))
+    if workload.task == "gradient":
+        return lambda: float(np.linalg.norm(gradient(workload, X, y)[1]))
+    model = make_model(workload, n_threads)
+    start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
+    if workload.task == "predict":
+        keep_weights(model, X, y, start)
+        samples = [X[i : i + 1] for i in range(workload.epochs)]
+        return lambda: float(np.mean([model.predict(x)[0] for x in samples]))
+    if workload.data == "xor":
+        return lambda: model.fit(X, y, *start).loss_
+    fitted = False
 
-        def run():
-            model.fit(X, y)
-            return float(model.score(X[:1000], y[:1000]))
+    def run():
+        nonlocal fitted
+        if fitted:
+            return model.set_params(warm_start=True).fit(X, y).loss_
+        fitted = True
+        return model.fit(X, y, *start).loss_
 
-        return run
-    model = fastnn.MLPClassifier(
+    return run
+
+
+def keep_weights(model, X, y, start):
+    """Give a network its weights by a training step of no length, on a sample of each class."""
+    few = np.unique(y, return_index=True)[1]
+    model.set_params(solver="sgd", learning_rate_init=1e-30).fit(X[few], y[few], *start)
+
+
+def make_single_layer(workload):
+    """Return the perceptron or the linear network of a workload."""
+    kind = fastnn.Perceptron if workload.task == "perceptron" else fastnn.LinearNetwork
+    return kind(eta0=workload.learning_rate, online=True, max_iter=1, weight_init="zeros")
+
+
+def make_model(workload, n_threads):
+    """Return the multi-layer perceptron of a workload."""
+    is_image = "mnist" in workload.data
+    return fastnn.MLPClassifier(
         workload.sizes[1:-1],
         workload.activation,
         loss=workload.loss,
@@ -27,32 +60,29 @@ def prepare(workload, backend, n_threads):
         learning_rate_init=workload.learning_rate,
         batch_size=workload.batch_size,
         dropout=workload.dropout,
-        input_scale=1 / 255 if X.dtype == np.uint8 else 1.0,
-        shuffle=workload.name != "xor",
-        max_iter=1,
+        input_scale=1 / 255 if is_image else 1.0,
+        shuffle=workload.data != "xor",
+        max_iter=workload.epochs if workload.data == "xor" else 1,
         tol=None,
         random_state=0,
         n_jobs=n_threads,
         dtype=workload.dtype,
     )
-    start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
-    if workload.name == "predict-1":
-        model.fit(X[:1000], y[:1000])
-        samples = [X[i : i + 1] for i in range(workload.epochs)]
 
-        def predict():
-            for x in samples:
-                model.predict(x)
-            return 0.0
 
-        return predict
-    if workload.name == "xor":
-        model.set_params(max_iter=workload.epochs)
-
-        def run():
-            return model.fit(X, y, *start).loss_
-
-        return run
-    model.fit(X, y, *start)
-    model.set_params(warm_start=True)
-    return lambda: model.fit(X, y).loss_
+def gradient(workload, X, y, backend=None):
+    """Return the loss and the flat gradient of the first batch at the initial weights."""
+    loss = {"crossentropy": "sparse_categorical_crossentropy"}.get(workload.loss, workload.loss)
+    outputs = "softmax" if workload.loss == "crossentropy" else "sigmoid"
+    net = make_network(workload.sizes, workload.activation, outputs, 0.0, loss)
+    params = np.empty(net.n_parameters, workload.dtype)
+    for W, b, given in zip(*matrices(net, params), initial_weights(workload), strict=True):
+        W[:], b[:] = given
+    n = workload.batch_size
+    X = X[:n] if X.dtype == np.uint8 else X[:n].astype(workload.dtype)
+    targets = y[:n, np.newaxis].astype(workload.dtype)
+    if net.n_targets != 1:
+        targets = np.eye(net.n_targets, dtype=workload.dtype)[y[:n]]
+    scale = 1 / 255 if X.dtype == np.uint8 else 1.0
+    kernels = backends.kernels(backend)
+    return kernels.mlp_loss_gradient(net, params, X, scale, targets, 0.0, 0, 0)

@@ -2,33 +2,51 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..workloads import initial_weights, load_real
 
 
 def prepare(workload, n_threads):
-    if workload.name in ("perceptron", "delta-rule", "predict-1"):
+    if workload.task in ("perceptron", "delta-rule"):
         return None
     jax.config.update("jax_enable_x64", workload.dtype == "float64")
     X, y = load_real(workload)
-    n_classes, n, B = workload.sizes[-1], len(X), workload.batch_size
-    X, y = jnp.asarray(X), jnp.asarray(y)
+    n_classes, n, B = workload.sizes[-1], len(X), min(workload.batch_size, len(X))
     params = [tuple(map(jnp.asarray, layer)) for layer in initial_weights(workload)]
     activate = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}[workload.activation]
 
-    def loss(params, x, t, key):
+    def forward(params, x, key=None):
         for layer, (W, b) in enumerate(params):
             x = x @ W + b
             if layer < len(params) - 1:
                 x = activate(x)
-                if workload.dropout:
+                if workload.dropout and key is not None:
                     keep = 1 - workload.dropout
                     key, now = jax.random.split(key)
                     x = jnp.where(jax.random.bernoulli(now, keep, x.shape), x / keep, 0)
+        return x
+
+    def loss(params, x, t, key):
+        x = forward(params, x, key)
         if workload.loss == "crossentropy":
             return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), t[:, None], axis=1))
         t = t[:, None] if n_classes == 1 else jax.nn.one_hot(t, n_classes, dtype=x.dtype)
         return jnp.mean(jnp.sum((t - jax.nn.sigmoid(x)) ** 2, axis=1)) / 2
+
+    if workload.task == "predict":
+        classify = jax.jit(lambda x: forward(params, x).argmax(axis=1))
+        samples = [X[i : i + 1] for i in range(workload.epochs)]
+        return lambda: float(np.mean([int(classify(x)[0]) for x in samples]))
+    X, y = jnp.asarray(X), jnp.asarray(y)
+    if workload.task == "gradient":
+
+        @jax.jit
+        def norm(params):
+            grads = jax.tree.leaves(jax.grad(loss)(params, X[:B], y[:B], None))
+            return grads, jnp.sqrt(sum(jnp.sum(g**2) for g in grads))
+
+        return lambda: [float(norm(params)[1]) for _ in range(workload.epochs)][-1]
 
     def update(state, x, t, key):
         params, m, v, step = state
@@ -65,7 +83,7 @@ def prepare(workload, n_threads):
 
     zeros = jax.tree.map(jnp.zeros_like, params)
     first = (params, zeros, zeros, jnp.zeros((), X.dtype))
-    if workload.name == "xor":
+    if workload.data == "xor":
         return lambda: float(full_batch(first)[1])
     current = {"state": first, "key": jax.random.key(0)}
 

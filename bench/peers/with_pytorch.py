@@ -1,24 +1,79 @@
 """PyTorch: fused optimizer, batches by index, no data loader."""
 
+import numpy as np
 import torch
 from torch import nn
 
-from ..workloads import initial_weights, load_real
+from ..workloads import initial_weights, load_real, one_hot
 
 
-def prepare(workload, n_threads):
-    if workload.name in ("xor", "perceptron", "delta-rule"):
+def prepare(workload, n_threads, compiler=lambda model: model):
+    if workload.task in ("perceptron", "delta-rule"):
         return None
     torch.set_num_threads(n_threads)
     X, y = load_real(workload)
-    X, y = torch.from_numpy(X), torch.from_numpy(y.astype("int64"))
+    targets = y.astype(np.int64) if workload.loss == "crossentropy" else one_hot(workload, y)
+    X, targets = torch.from_numpy(X), torch.from_numpy(targets)
+    plain = make_model(workload)
+    model = compiler(plain)
+    if workload.task == "predict":
+        samples = [X[i : i + 1] for i in range(workload.epochs)]
+
+        def predict():
+            with torch.inference_mode():
+                return float(np.mean([int(model(x).argmax(dim=1)[0]) for x in samples]))
+
+        model.eval()
+        return predict
+    cross_entropy = nn.CrossEntropyLoss()
+
+    def criterion(output, target):
+        if workload.loss == "crossentropy":
+            return cross_entropy(output, target)
+        return ((output - target) ** 2).sum(dim=1).mean() / 2
+
+    if workload.task == "gradient":
+        x, t = X[: workload.batch_size], targets[: workload.batch_size]
+
+        def gradient():
+            for _ in range(workload.epochs):
+                model.zero_grad()
+                criterion(model(x), t).backward()
+            return float(torch.sqrt(sum((p.grad**2).sum() for p in model.parameters())))
+
+        return gradient
+    kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+    is_xor = workload.data == "xor"
+    optimizer = None
+
+    def run():
+        nonlocal optimizer
+        if is_xor:
+            set_weights(plain, workload)
+        if optimizer is None:
+            optimizer = kinds[workload.solver](
+                model.parameters(), workload.learning_rate, fused=True
+            )
+        for _ in range(workload.epochs):
+            total = 0.0
+            order = None if is_xor else torch.randperm(len(X))
+            for start in range(0, len(X), workload.batch_size):
+                batch = slice(None) if is_xor else order[start : start + workload.batch_size]
+                optimizer.zero_grad()
+                loss = criterion(model(X[batch]), targets[batch])
+                loss.backward()
+                optimizer.step()
+                total += loss.detach()
+        return float(total) * workload.batch_size / len(X)
+
+    return run
+
+
+def make_model(workload):
     layers = []
-    for W, b in initial_weights(workload):
-        linear = nn.Linear(*W.shape)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(W.T.copy()))
-            linear.bias.copy_(torch.from_numpy(b))
-        layers += [linear, {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}[workload.activation]()]
+    for m, n in zip(workload.sizes, workload.sizes[1:], strict=False):
+        layers += [nn.Linear(m, n, dtype=getattr(torch, workload.dtype))]
+        layers += [{"relu": nn.ReLU, "sigmoid": nn.Sigmoid}[workload.activation]()]
         if workload.dropout:
             layers.append(nn.Dropout(workload.dropout))
     while not isinstance(layers[-1], nn.Linear):
@@ -26,40 +81,13 @@ def prepare(workload, n_threads):
     if workload.loss != "crossentropy":
         layers.append(nn.Sigmoid())
     model = nn.Sequential(*layers)
-    if workload.name == "predict-1":
-        model.eval()
+    set_weights(model, workload)
+    return model
 
-        def predict():
-            with torch.inference_mode():
-                for i in range(workload.epochs):
-                    model(X[i : i + 1]).argmax(dim=1)
-            return 0.0
 
-        return predict
-    if workload.solver == "adam":
-        optimizer = torch.optim.Adam(model.parameters(), workload.learning_rate, fused=True)
-    else:
-        optimizer = torch.optim.SGD(model.parameters(), workload.learning_rate, fused=True)
-    targets = y
-    if workload.loss == "crossentropy":
-        criterion = nn.CrossEntropyLoss()
-    else:
-        targets = nn.functional.one_hot(y, workload.sizes[-1]).to(X.dtype)
-
-        def criterion(output, target):
-            return ((output - target) ** 2).sum(dim=1).mean() / 2
-
-    def run():
-        total = 0.0
-        order = torch.randperm(len(X))
-        for start in range(0, len(X), workload.batch_size):
-            batch = order[start : start + workload.batch_size]
-            optimizer.zero_grad()
-            loss = criterion(model(X[batch]), targets[batch])
-            loss.backward()
-            optimizer.step()
-            if start % 6400 == 0:
-                total = loss.item()
-        return total
-
-    return run
+def set_weights(model, workload):
+    linears = [layer for layer in model if isinstance(layer, nn.Linear)]
+    with torch.no_grad():
+        for linear, (W, b) in zip(linears, initial_weights(workload), strict=True):
+            linear.weight.copy_(torch.from_numpy(W.T.copy()))
+            linear.bias.copy_(torch.from_numpy(b))

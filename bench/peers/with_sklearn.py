@@ -1,42 +1,42 @@
-"""scikit-learn's own estimators (its network has no dropout)."""
+"""scikit-learn's own estimators (its network has no dropout and one loss)."""
 
 import warnings
 
+import numpy as np
 from sklearn.linear_model import Perceptron, SGDRegressor
 from sklearn.neural_network import MLPClassifier
 
-from ..workloads import load_real
+from ..workloads import initial_weights, load_real
 
 
 def prepare(workload, n_threads):
     warnings.simplefilter("ignore")
-    if workload.name not in ("mnist-32", "perceptron", "delta-rule", "predict-1"):
+    if workload.task == "gradient" or workload.loss == "half_squared_error":
         return None
     X, y = load_real(workload)
-    if workload.name in ("perceptron", "delta-rule"):
-        if workload.name == "perceptron":
+    if workload.task in ("perceptron", "delta-rule"):
+        if workload.task == "perceptron":
             model = Perceptron(max_iter=1, tol=None, shuffle=False)
         else:
             model = SGDRegressor(
-                max_iter=1, tol=None, shuffle=False, alpha=0, learning_rate="constant", eta0=0.001
+                *("squared_error",),
+                **{"max_iter": 1, "tol": None, "shuffle": False, "alpha": 0},
+                **{"learning_rate": "constant", "eta0": workload.learning_rate},
             )
         return lambda: float(model.fit(X, y).score(X[:1000], y[:1000]))
     model = MLPClassifier(
         workload.sizes[1:-1],
         workload.activation,
         alpha=0,
-        batch_size=workload.batch_size,
+        batch_size=min(workload.batch_size, len(X)),
         learning_rate_init=workload.learning_rate,
         max_iter=1,
     )
-    if workload.name == "predict-1":
+    if workload.task == "predict":
         model.fit(X[:1000], y[:1000])
-
-        def predict():
-            for i in range(workload.epochs):
-                model.predict(X[i : i + 1])
-            return 0.0
-
-        return predict
+        for index, (W, b) in enumerate(initial_weights(workload)):
+            model.coefs_[index][:], model.intercepts_[index][:] = W, b
+        samples = [X[i : i + 1] for i in range(workload.epochs)]
+        return lambda: float(np.mean([model.predict(x)[0] for x in samples]))
     model.set_params(warm_start=True)
     return lambda: model.fit(X, y).loss_

@@ -1,44 +1,81 @@
-"""One peer in a process of its own: reads 'go', runs, answers with seconds and loss.
-
-A short run is repeated and its median taken, so that one pause does not decide a round.
-"""
+"""The process of a peer: reads questions from `Peer`, a line of JSON each, and answers them."""
 
 import importlib
 import json
+import os
 import statistics
 import sys
 import time
+import traceback
+from importlib import metadata
 
-from ..workloads import WORKLOADS
+from threadpoolctl import threadpool_limits
 
-ROUND_SECONDS = 0.2  # a round lasts at least as long
+from ..workloads import Workload
+
+BACKENDS = ("cython", "numba", "python")
+PACKAGES = {
+    **{"cython": ("cython",), "numba": ("numba", "llvmlite"), "python": (), "numpy": ()},
+    **{"sklearn": ("scikit-learn", "scipy"), "keras": ("tensorflow", "keras"), "c": ()},
+    **{"tf-function": ("tensorflow",), "tf-xla": ("tensorflow",), "pytorch": ("torch",)},
+    **{"torch-compile": ("torch",), "jax": ("jax", "jaxlib")},
+}
 
 
 def main():
-    peer, name, n_threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    workload = WORKLOADS[name]
-    if peer.startswith("fastnn-"):
+    peer, n_threads = sys.argv[1], int(sys.argv[2])
+    limit_processors(n_threads)
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    run = None
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            if "prepare" in question:
+                run = load(peer, workload_of(question["prepare"]), n_threads)
+                threadpool_limits(n_threads)
+                answer = {"missing": "it does not do this"} if run is None else versions(peer)
+            else:
+                answer = measure(run, question["run"])
+        except ImportError as error:
+            answer = {"missing": str(error)}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def load(peer, workload, n_threads):
+    if peer in BACKENDS:
         from .with_fastnn import prepare
 
-        run = prepare(workload, peer.removeprefix("fastnn-"), n_threads)
-    else:
-        try:
-            run = importlib.import_module(f".with_{peer}", __package__).prepare(workload, n_threads)
-        except ImportError as error:
-            print(json.dumps({"missing": str(error)}), flush=True)
-            return
-    if run is None:
-        print(json.dumps({"missing": ""}), flush=True)
-        return
-    run()  # compiles, fills caches
-    print(json.dumps({"ready": True}), flush=True)
-    for _ in sys.stdin:
-        seconds = []
-        while sum(seconds) < ROUND_SECONDS:
-            begin = time.perf_counter()
-            loss = run()
-            seconds.append(time.perf_counter() - begin)
-        print(json.dumps({"seconds": statistics.median(seconds), "loss": loss}), flush=True)
+        return prepare(workload, peer, n_threads)
+    module = importlib.import_module(f".with_{peer.replace('-', '_')}", __package__)
+    return module.prepare(workload, n_threads)
+
+
+def workload_of(fields):
+    return Workload(**{**fields, "sizes": tuple(fields["sizes"])})
+
+
+def limit_processors(n_threads):
+    """Keep to n processors, for peers that ask the machine how many threads to start."""
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[:n_threads])
+
+
+def versions(peer):
+    names = ("numpy", *PACKAGES[peer])
+    return {"versions": {name: metadata.version(name) for name in names if name != "cython"}}
+
+
+def measure(run, least_seconds):
+    """Run, again and again if it is short, so that one pause does not decide a round."""
+    seconds = []
+    while not seconds or sum(seconds) < least_seconds:
+        begin = time.perf_counter()
+        result = run()
+        seconds.append(time.perf_counter() - begin)
+    return {"seconds": statistics.median(seconds), "result": result}
 
 
 if __name__ == "__main__":

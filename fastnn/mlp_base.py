@@ -1,0 +1,327 @@
+"""What the classifier and the regressor share: parameters, fit, outputs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from . import backends, random
+from .backends.interface import N_MOMENTS, Network
+from .callbacks import Observer
+from .network import given_parameters, initial_parameters, make_network, matrices
+from .optimizers import OPTIMIZERS, make_optimizer
+from .persistence import save
+from .training import MLPTask, StoppingRules, train
+from .validation import (
+    check_batch_size,
+    check_dtype,
+    check_n_jobs,
+    check_scale,
+    check_X,
+    check_y,
+)
+
+PARAMETERS = """
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default (100,)
+        Units of each hidden layer; an empty one gives a single-layer network.
+    activation : str, default "relu"
+        Of the hidden layers: "sign", "purelin", "sigmoid", "tanh", "softsign" or "relu".
+    out_activation : str, default "auto"
+        Of the output layer; "auto" takes what goes with the loss.
+    loss : str, default "auto"
+        See above.
+    solver : {"adam", "sgd", "momentum"}, default "adam"
+    learning_rate_init : float, default 0.001
+    momentum, beta_1, beta_2, epsilon : float
+        Constants of the solvers "momentum" and "adam".
+    alpha : float, default 0
+        L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
+    batch_size : int, "auto" or "full", default 32
+        1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
+    dropout : float or sequence of float, default 0
+        Fraction of hidden outputs dropped in training, for all hidden layers or for each.
+    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}, default "glorot_uniform"
+    bias_init : float, default 0
+    input_scale : float, default 1
+        Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
+    shuffle : bool, default True
+        Whether each epoch takes the samples in a new random order.
+    max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
+        Stopping rules: see `fastnn.training.StoppingRules`.
+    random_state : None, int, Generator or RandomState
+        Seed of initial weights, shuffles and dropout: the same on every back end.
+    dtype : {"auto", "float32", "float64"}, default "auto"
+        Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
+    n_jobs : int or None
+        Threads at most; None is one per processor. The result does not depend on it.
+    warm_start : bool, default False
+        Whether another `fit` goes on where the last one stopped.
+    verbose : bool, default True
+        Whether to show a progress bar on a terminal.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : lists of (n_in, n_out) and (n_out,)
+        Weights and biases of each layer: views of the flat vector `params_`.
+    loss_curve_ : (n_epochs,) of float64
+        Mean loss of each epoch's samples, each taken before the update of its batch.
+    loss_ : float
+        The last of them.
+    n_iter_, n_epochs_ : int
+        Complete epochs of the last fit, and of all since it began afresh.
+    stop_reason_ : str
+        See `fastnn.training.train`.
+    backend_ : str
+        The back end that trained.
+"""
+
+
+class Targets(NamedTuple):
+    """The targets of a fit, and what follows from them."""
+
+    values: NDArray
+    n_outputs: int
+    loss: str
+    out_activation: str
+    learned: dict[str, Any]  # attributes that the fit sets
+
+
+class BaseMLP(BaseEstimator):
+    """A network, its training and its outputs; what targets mean is the subclass's."""
+
+    params_: NDArray
+    loss_curve_: NDArray[np.float64]
+    network_: Network
+    _moments: NDArray
+    _seed: int
+    _earlier: int  # epochs of earlier fits that this one goes on from
+    _step: int  # optimizer steps made
+    _epoch: int  # epochs run, over all fits
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        out_activation: str = "auto",
+        loss: str = "auto",
+        solver: str = "adam",
+        learning_rate_init: float = 0.001,
+        momentum: float = 0.9,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        alpha: float = 0.0,
+        batch_size: int | str = 32,
+        dropout: float | Sequence[float] = 0.0,
+        weight_init: str = "glorot_uniform",
+        bias_init: float = 0.0,
+        input_scale: float = 1.0,
+        shuffle: bool = True,
+        max_iter: int = 200,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        loss_threshold: float | None = None,
+        weight_threshold: float | None = None,
+        random_state: Any = None,
+        dtype: str = "auto",
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        verbose: bool = True,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.out_activation = out_activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.dropout = dropout
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.input_scale = input_scale
+        self.shuffle = shuffle
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.loss_threshold = loss_threshold
+        self.weight_threshold = weight_threshold
+        self.random_state = random_state
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @property
+    def n_epochs_(self) -> int:
+        """Epochs trained, over all fits."""
+        return self._epoch
+
+    @property
+    def coefs_(self) -> list[NDArray]:
+        """Weights (n_in, n_out) of each layer."""
+        return matrices(self.network_, self.params_)[0]
+
+    @property
+    def intercepts_(self) -> list[NDArray]:
+        """Biases (n_out,) of each layer."""
+        return matrices(self.network_, self.params_)[1]
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        coefs_init: Sequence[NDArray] | None = None,
+        intercepts_init: Sequence[NDArray] | None = None,
+        *,
+        callbacks: Sequence[Any] = (),
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> "BaseMLP":
+        """Train on samples X with targets y.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features), real or uint8
+        y : (n_samples,) or, for regression, (n_samples, n_outputs)
+        coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
+            Initial weights and biases of each layer, instead of random ones.
+        callbacks : sequence
+            Called after each epoch: see `fastnn.callbacks`.
+        validation_data : (X, y), optional
+            For callbacks that look at samples outside the training.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described; nothing has been changed then.
+        """
+        observer = Observer(self, callbacks, (X, y), validation_data)
+        kernels, backend = backends.kernels(), backends.get_backend()
+        dtype = self._dtype_for(X)
+        going_on = self.warm_start and hasattr(self, "params_")
+        rules = StoppingRules.of(self)
+        optimizer = make_optimizer(
+            self.solver,
+            self.learning_rate_init,
+            self.momentum,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.alpha,
+        )
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        seed = random.seed_from(self.random_state)
+        X = check_X(self, X, dtype, reset=not going_on)
+        y = check_y(y, X)
+        targets = self._encode(y, dtype)
+        hidden: Any = self.hidden_layer_sizes
+        hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
+        net = make_network(
+            (X.shape[1], *hidden, targets.n_outputs),
+            self.activation,
+            targets.out_activation,
+            self.dropout,
+            targets.loss,
+        )
+        if going_on:
+            self._check_same(net, dtype)
+            params, moments, seed = self.params_, self._moments, self._seed
+        else:
+            params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
+            moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+        if coefs_init is not None or intercepts_init is not None:
+            default = matrices(net, params)
+            params = given_parameters(
+                net,
+                default[0] if coefs_init is None else coefs_init,
+                default[1] if intercepts_init is None else intercepts_init,
+                dtype,
+            )
+        task = MLPTask(
+            *(kernels, net, optimizer, params, moments, X, scale, targets.values),
+            *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
+        )
+        if going_on:
+            task.step, task.epoch = self._step, self._epoch
+        else:
+            self.loss_curve_ = np.empty(0)
+        self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
+        self._earlier, self.backend_ = len(self.loss_curve_), backend
+        self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
+        self.out_activation_ = targets.out_activation
+        for name, value in targets.learned.items():
+            setattr(self, name, value)
+        self._record(task, np.empty(0))
+        losses, self.stop_reason_ = train(task, rules, self.verbose, observer)
+        self._record(task, losses)
+        return self
+
+    def _record(self, task: MLPTask, losses: NDArray) -> None:
+        """Take down how far a fit has come; `losses` are those of its epochs."""
+        self._step, self._epoch = task.step, task.epoch
+        self.loss_curve_ = np.append(self.loss_curve_[: self._earlier], losses)
+        self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
+        self.n_iter_ = len(losses)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted network, with all that further training needs: see `fastnn.load`."""
+        save(self, path)
+
+    def _outputs(self, X: ArrayLike) -> NDArray:
+        """Return the network's outputs, (n_samples, n_outputs)."""
+        return self._run("mlp_forward", self._inputs(X), False)[-1]
+
+    def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
+        """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        return self._run("mlp_forward", self._inputs(X), True)
+
+    def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+        X = self._inputs(X)
+        targets = self._targets(check_y(y, X), self.params_.dtype)
+        loss, n_right = self._run("mlp_evaluate", X, targets)
+        return loss, n_right / len(X)
+
+    def _inputs(self, X: ArrayLike) -> NDArray:
+        """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
+        if not hasattr(self, "params_"):
+            check_is_fitted(self, "params_")  # raises; its search takes long for one sample
+        return check_X(self, X, self.params_.dtype, reset=False)
+
+    def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        function = getattr(backends.kernels(), kernel)
+        return function(self.network_, self.params_, X, scale, argument, n_threads)
+
+    def _dtype_for(self, X: Any) -> np.dtype:
+        if self.dtype == "auto":
+            small = getattr(X, "dtype", None) in (np.float32, np.uint8)
+            return np.dtype(np.float32 if small else np.float64)
+        return check_dtype(self.dtype)
+
+    def _check_same(self, net: Any, dtype: np.dtype) -> None:
+        if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
+            raise ValueError(
+                f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
+                f"cannot become {net.sizes} of {dtype}; make a new estimator"
+            )
+        if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
+            raise ValueError("warm_start: the solver cannot change; make a new estimator")
+
+    def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
+        """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
+        raise NotImplementedError  # the classifier's and the regressor's own
+
+    def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
+        """Return targets for y, as in the last fit."""
+        raise NotImplementedError
