@@ -52,7 +52,7 @@ def groups_of(rows: list[dict]) -> dict[str, list[dict]]:
     return groups
 
 
-def figure(value: float) -> str:
+def digits(value: float) -> str:
     """Return three significant digits, and all digits of a large number."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -60,12 +60,12 @@ def figure(value: float) -> str:
 def ratio(row: dict, peers: list[str], group: list[dict]) -> str:
     """Return how many times faster a row is than the fastest of some peers."""
     medians = [other["median"] for other in group if other["peer"] in peers]
-    return figure(min(medians) / row["median"]) if medians else ""
+    return digits(min(medians) / row["median"]) if medians else ""
 
 
 def report(rows: list[dict], content: dict) -> str:
     """Return the report: the machine, a summary, a table per group."""
-    info = rows[0] if rows else {}
+    info = next((row for row in rows if "cpu" in row), {})
     versions = {name: v for row in rows for name, v in row.get("versions", {}).items()}
     training = [row for row in rows if not row["scaling"] and row["group"] != "first call"]
     lines = [
@@ -123,13 +123,13 @@ def table(rows: list[dict]) -> list[str]:
         off = row["difference_from_python"]
         cells = [
             row["peer"],
-            figure(row["median"]),
-            f"{figure(row['min'])} to {figure(row['max'])}",
+            digits(row["median"]),
+            f"{digits(row['min'])} to {digits(row['max'])}",
             f"{row['rounds']}",
             f"{row['sample_epochs']:,}",
             ratio(row, ["python"], rows),
             ratio(row, peers, rows),
-            figure(row["gflops"]),
+            digits(row["gflops"]),
             "" if off is None else f"{off:.1g}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
@@ -153,7 +153,7 @@ def pivot(rows: list[dict], name: str) -> list[str]:
             continue
         cells = []
         for value in values:
-            cell = figure(medians[value]) if value in medians else ""
+            cell = digits(medians[value]) if value in medians else ""
             cells.append(f"**{cell}**" if medians.get(value) == best[value] else cell)
         lines.append(f"| {peer} | " + " | ".join(cells) + " |")
     return lines
@@ -194,13 +194,13 @@ def speed_picture(rows: list[dict], path: Path) -> None:
         axis.set(xscale="log", title=group, xlabel="times as fast as plain Python")
         for index, speed in enumerate(speeds):
             axis.annotate(
-                f"  {figure(speed)}x",
+                f"  {digits(speed)}x",
                 (python / found[index]["min"], index),
                 va="center",
                 fontsize=8,
             )
         low, high = min(speeds), max(speeds)
-        axis.set_xlim(low / 2, high * 6)
+        axis.set_xlim(low / 2, high * 15)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

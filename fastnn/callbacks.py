@@ -33,6 +33,7 @@ class Epoch:
         Mean loss of the epoch's samples, each taken before the update of its batch.
     seconds : float
         Since the fit began.
+    training_data : (X, y)
     accuracy : float
         On the training samples, without dropout (for a regression the score R^2).
     val_loss, val_accuracy : float
@@ -43,12 +44,12 @@ class Epoch:
         self, model: Any, number: int, loss: float, seconds: float, data: tuple, held_out: Any
     ):
         self.model, self.number, self.loss, self.seconds = model, number, loss, seconds
-        self._data, self._held_out = data, held_out
+        self.training_data, self._held_out = data, held_out
 
     @cached_property
     def accuracy(self) -> float:
         """See above."""
-        return float(self.model.score(*self._data))
+        return float(self.model.score(*self.training_data))
 
     @cached_property
     def val_accuracy(self) -> float:

@@ -1,4 +1,4 @@
-"""The command line: fastnn backends | train | compare | bench."""
+"""The command line: fastnn backends | train | compare | course | bench."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from . import backends
+from .course.commands import course
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
 
@@ -138,6 +139,9 @@ def bench(
     click.echo(f"report: {out / 'report.md'}")
     if status:
         raise click.exceptions.Exit(status)
+
+
+main.add_command(course)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import random
 from .activations import activation_code
@@ -114,8 +114,8 @@ def initial_parameters(
 
 def given_parameters(
     net: Network,
-    coefs: Sequence[NDArray],
-    intercepts: Sequence[NDArray],
+    coefs: Sequence[ArrayLike],
+    intercepts: Sequence[ArrayLike],
     dtype: np.dtype,
 ) -> NDArray:
     """Return the flat vector of given weights and biases; ValueError if shapes do not fit."""

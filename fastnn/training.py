@@ -28,7 +28,7 @@ class StoppingRules(NamedTuple):
     Attributes
     ----------
     max_iter : int
-        Epochs at most.
+        Epochs at most; with 0 a fit only sets the initial weights.
     loss_threshold : float or None
         Stop after an epoch whose loss is below it.
     weight_threshold : float or None
@@ -53,10 +53,10 @@ class StoppingRules(NamedTuple):
 
     def check(self) -> None:
         """Raise ValueError for a value out of range."""
-        for name in ("max_iter", "n_iter_no_change"):
+        for name, least in (("max_iter", 0), ("n_iter_no_change", 1)):
             value = getattr(self, name)
-            if not is_integer(value) or value < 1:
-                raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")
+            if not is_integer(value) or value < least:
+                raise ValueError(f"{name}={value!r}: expected an integer of {least} or above")
         for name in ("loss_threshold", "weight_threshold", "tol"):
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -1,6 +1,7 @@
 """Plain C for XOR, compiled with -O3 -march=native."""
 
 import ctypes
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ SOURCE = Path(__file__).with_name("xor.c")
 def prepare(workload, n_threads):
     if workload.data != "xor":
         return None
+    if shutil.which("cc") is None:
+        raise ImportError("no C compiler 'cc'")
     library = Path(tempfile.mkdtemp()) / "xor.so"
     options = ["-O3", "-march=native", "-shared", "-fPIC"]
     subprocess.run(["cc", *options, str(SOURCE), "-o", str(library), "-lm"], check=True)

@@ -1,0 +1,84 @@
+"""What a system prints and draws, kept for the report."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Lesson:
+    """The stage of one system.
+
+    Parameters
+    ----------
+    folder : path or None
+        Where its pictures and checkpoints go; None keeps nothing.
+    seed : int
+    quick : bool
+        Whether to train on little data for few epochs, to see that it works.
+    show : bool
+        Whether to open a window per picture.
+    silent : bool
+        Whether to print nothing.
+
+    Attributes
+    ----------
+    lines : list of str
+        What was printed.
+    figures : list of path
+        Pictures saved.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        seed: int = 0,
+        quick: bool = False,
+        show: bool = False,
+        silent: bool = False,
+    ):
+        self.folder, self.seed, self.quick = folder, seed, quick
+        self._show, self._silent = show, silent
+        self.lines: list[str] = []
+        self.figures: list[Path] = []
+
+    def print(self, *values: Any) -> None:
+        """Print as `print` does, and keep it."""
+        text = " ".join(map(str, values))
+        self.lines.append(text)
+        if not self._silent:
+            print(text)
+
+    def epochs(self, full: int, quick: int) -> int:
+        """Return how many epochs to train."""
+        return quick if self.quick else full
+
+    @contextmanager
+    def figure(self, name: str, rows: int = 1, columns: int = 1, **options: Any) -> Iterator[Any]:
+        """Give the axes of a new picture (an array of them if several); save it at the end.
+
+        `options` go to Matplotlib's `subplots`.
+        """
+        import matplotlib
+
+        if not self._show:
+            matplotlib.use("agg")
+        from matplotlib import pyplot
+
+        size = (min(4.8 * columns, 13), 3.6 * rows)
+        figure, axes = pyplot.subplots(
+            rows, columns, **{"figsize": size, "layout": "constrained", **options}
+        )
+        yield axes
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{name}.png"
+            figure.savefig(path, dpi=110)
+            self.figures.append(path)
+            if not self._silent:
+                print(f"picture: {path}", file=sys.stderr)
+        if self._show:
+            pyplot.show()
+        pyplot.close(figure)
