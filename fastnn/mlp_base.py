@@ -270,7 +270,8 @@ class BaseMLP(BaseEstimator):
     def _record(self, task: MLPTask, losses: NDArray) -> None:
         """Take down how far a fit has come; `losses` are those of its epochs."""
         self._step, self._epoch = task.step, task.epoch
-        self.loss_curve_ = np.append(self.loss_curve_[: self._earlier], losses)
+        earlier = self.loss_curve_[: self._earlier]
+        self.loss_curve_ = np.append(earlier, losses) if len(earlier) else losses
         self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
         self.n_iter_ = len(losses)
 

@@ -146,7 +146,8 @@ class MLPTask:
                 self._call(part, sums, self._steps(size), progress)
                 start += size
         self.epoch += n_epochs
-        return sums / self.n_samples
+        sums /= self.n_samples
+        return sums
 
     def _call(self, order, sums, n_steps, progress) -> None:
         begin = time.perf_counter()

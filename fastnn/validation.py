@@ -109,12 +109,18 @@ def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
         raise ValueError(
             f"{name}: this estimator requires y to be passed, but the target y is None"
         )
-    try:
-        y = check_array(
-            y, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name=name
-        )
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    if type(y) is not np.ndarray or y.dtype.kind not in "iuf" or y.size == 0:
+        try:
+            y = check_array(
+                y,
+                dtype=None,
+                ensure_2d=False,
+                allow_nd=True,
+                ensure_all_finite=False,
+                input_name=name,
+            )
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     if y.ndim not in (1, 2):
         raise ValueError(f"{name}: expected 1 or 2 dimensions, got shape {y.shape}")
     if len(y) != len(X):

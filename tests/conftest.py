@@ -16,6 +16,13 @@ def backend(request):
 
 
 @pytest.fixture(params=COMPILED)
+def compiled_backend(request):
+    """Run a test on every compiled back end."""
+    with fastnn.use_backend(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=COMPILED)
 def compiled(request):
     """Return each compiled back end's kernels."""
     return backends.kernels(request.param)

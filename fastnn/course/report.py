@@ -31,7 +31,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 nav ol { columns: 18rem 2; padding-left: 1.6rem; } a { color: var(--mark); }
 .number { color: var(--mark); margin-right: .4em; }
 .formula { display: flex; gap: 1.5rem; align-items: center; overflow-x: auto; padding: .2rem 0; }
-.formula math { font-size: 1.15rem; } .formula span { color: var(--soft); white-space: nowrap; }
+.formula math { font-size: 1.15rem; width: auto; }
+.formula span { color: var(--soft); white-space: nowrap; }
 .both { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem),
   1fr)); }
 .both > div { min-width: 0; }
@@ -89,11 +90,15 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
 def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) -> str:
     """Run a system on every back end; return its part of the page."""
     report, own = words["report"], words[system.name]
+    if system.name not in ("mnist", "fashion-mnist"):  # first imports and pictures are slow
+        system.run(Lesson(seed=seed, quick=True, silent=True))
     lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
     seconds = {backends.get_backend(): _timed(system, lesson)}
     for name, reason in backends.available_backends().items():
         if reason is None and name not in seconds and system.name not in TOO_SLOW.get(name, ()):
             with backends.use_backend(name):
+                if name == "numba":  # it compiles on the first call
+                    system.run(Lesson(seed=seed, quick=True, silent=True))
                 seconds[name] = _timed(system, Lesson(seed=seed, quick=quick, silent=True))
     figures = "".join(
         f'<figure><img alt="{escape(own["title"])}: {path.stem}" src="data:image/png;base64,'
@@ -124,10 +129,11 @@ def _timed(system: System, lesson: Lesson) -> float:
 def _formulas(formulas: list[list[str]]) -> str:
     from latex2mathml.converter import convert
 
-    rows = [
-        f'<div class="formula">{convert(latex)}<span>{f"({number})" if number else ""}</span></div>'
-        for latex, number in formulas
-    ]
+    rows = []
+    for latex, number in formulas:
+        label = f"({number})" if number else ""
+        math = convert(latex, display="block")
+        rows.append(f'<div class="formula">{math}<span>{label}</span></div>')
     return "".join(rows)
 
 

@@ -1,0 +1,81 @@
+"""The benchmark suite's own parts: the proof, the report."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("pytest_benchmark")
+
+from fastnn.backends import kernels
+from fastnn.bench import proof, report
+from fastnn.bench.workloads import WORKLOADS, Workload, load
+
+SMALL = Workload("small", "dense", (256, 12, 10), batch_size=8, samples=24)
+
+
+@pytest.mark.parametrize("name", ["xor", "perceptron", "delta-rule"])
+def test_back_ends_pass_the_proof(compiled_backend, name):
+    assert 0 <= proof.check_backend(WORKLOADS[name], compiled_backend, 2) < 1e-9
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("task", ["train", "gradient"])
+def test_an_error_of_a_thousandth_in_a_gradient_fails(compiled_backend, task, solver, monkeypatch):
+    """A wrong result gets no time: here one layer's gradients are 0.1 % too large."""
+    workload = replace(SMALL, task=task, solver=solver, learning_rate=0.01)
+    assert proof.check_backend(workload, compiled_backend, 1) < 1e-4
+    module = kernels(compiled_backend)
+    right = module.mlp_loss_gradient
+
+    def wrong(*args):
+        loss, gradient = right(*args)
+        gradient[-130:] *= 1.001
+        return loss, gradient
+
+    monkeypatch.setattr(module, "mlp_loss_gradient", wrong)
+    proof._gradient.cache_clear()
+    with pytest.raises(proof.WrongResult, match="gradients differ from plain Python's"):
+        proof.check_backend(workload, compiled_backend, 1)
+    proof._gradient.cache_clear()
+
+
+def test_a_peer_with_another_result_fails():
+    good = proof._expected(SMALL, 1)
+    assert proof.check_peer(SMALL, "numpy", good * 1.01, 1) == pytest.approx(0.01)
+    with pytest.raises(proof.WrongResult, match="small by numpy: got"):
+        proof.check_peer(SMALL, "numpy", good * 1.2, 1)
+    with pytest.raises(proof.WrongResult, match="got nan"):
+        proof.check_peer(SMALL, "numpy", float("nan"), 1)
+
+
+def test_few_samples_show_every_class():
+    workload = replace(SMALL, samples=10)
+    X, y = load(workload)
+    assert X.shape == (10, 256)
+    assert sorted(y) == list(range(10))
+
+
+def test_report(tmp_path):
+    def row(peer, median, group="xor", **extra):
+        stats = {"median": median, "min": median * 0.9, "max": median * 1.2, "rounds": 3}
+        info = {"peer": peer, "sample_epochs": 1000, "gflops": 2.0, "cpu": "a CPU", "threads": 2}
+        info |= {"difference_from_python": 1e-10, "versions": {"numpy": "2"}, **extra}
+        return {"group": group, "stats": stats, "extra_info": info}
+
+    rows = [row("python", 3.0), row("cython", 0.002), row("numba", 0.004), row("jax", 0.02)]
+    for value in (8, 32):
+        for peer in ("cython", "jax"):
+            extra = {"scaling": "hidden units", "value": value}
+            rows.append(row(peer, value * 1e-4, f"hidden {value}", **extra))
+    raw = tmp_path / "benchmark.json"
+    raw.write_text(json.dumps({"datetime": "2026-11-24T01:02:03", "benchmarks": rows}))
+    report.write_report(raw, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "| xor | 1,500x | 1x | 2x | 10x |" in text
+    assert "| cython | 2 | 1.8 to 2.4 | 3 | 1,000 | 1,500 | 10 | 2 | 1e-10 |" in text
+    for name in ("speed.png", "scaling.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    raw.write_text("{}")
+    with pytest.raises(ValueError, match="not the JSON of pytest-benchmark"):
+        report.write_report(raw, tmp_path)
