@@ -39,12 +39,13 @@ def run_suite(out: Path, *, quick: bool, n_threads: int, select: str | None) -> 
 
 def run_paired(workloads: Sequence[str], rounds: int, n_threads: int) -> None:
     """Print the table of the paired comparison, workload by workload."""
-    from .peers.paired import compare
+    from .peers.paired import compare, compare_threads
     from .workloads import WORKLOADS
 
+    known = (*WORKLOADS, "threads")
     for name in workloads:
-        if name not in WORKLOADS:
-            raise ValueError(f"workload: no {name!r}; choose from {', '.join(WORKLOADS)}")
-    for name in workloads or WORKLOADS:
-        for line in compare(name, rounds, n_threads):
-            print(line, flush=True)
+        if name not in known:
+            raise ValueError(f"workload: there is no {name!r}; choose from {', '.join(known)}")
+    for name in workloads or known:
+        lines = compare_threads(rounds) if name == "threads" else compare(name, rounds, n_threads)
+        print("\n".join(lines), flush=True)

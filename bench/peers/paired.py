@@ -2,39 +2,24 @@
 
 import statistics
 
-from ..workloads import WORKLOADS
+from ..workloads import WORKLOADS, Workload
 from .process import Missing, Peer
 
 OURS = ("cython", "numba")
 ROUND_SECONDS = 0.2  # a round lasts at least as long
+THREADS = 1.6  # how many times faster two threads have to be, mnist-128
 
 
 def compare(name: str, rounds: int, n_threads: int) -> list[str]:
     """Time a workload; return the lines of its table: medians, and ratios with those wanted."""
     workload = WORKLOADS[name]
-    lines, peers = [], {}
-    for peer in (*OURS, *workload.at_least):
-        process = Peer(peer, n_threads)
-        try:
-            process.prepare(workload)
-            process.run()  # compiles, fills caches
-            peers[peer] = process
-        except Missing as reason:
-            lines.append(f"{name:<13}{peer:<9} skipped: {reason}")
-            process.close()
-    found = {peer: [] for peer in peers}
-    for _ in range(rounds):
-        for peer, process in peers.items():
-            found[peer].append(process.run(ROUND_SECONDS))
-    for process in peers.values():
-        process.close()
-    seconds = {peer: [run["seconds"] for run in runs] for peer, runs in found.items()}
-    medians = {peer: statistics.median(values) for peer, values in seconds.items()}
-    for peer, values in seconds.items():
-        line = (
-            f"{name:<13}{peer:<9}{medians[peer]:>10.4g} s  ({min(values):.4g}-{max(values):.4g})  "
-            f"result {found[peer][-1]['result']:<10.4g}"
-        )
+    peers = {peer: Peer(peer, n_threads) for peer in (*OURS, *workload.at_least)}
+    runs, lines = alternate(peers, workload, rounds)
+    medians = {
+        peer: statistics.median(run["seconds"] for run in found) for peer, found in runs.items()
+    }
+    for peer, found in runs.items():
+        line = f"{name:<13}{peer:<9}{spread(found)}  result {found[-1]['result']:<10.4g}"
         if peer not in OURS:
             ratios = {ours: medians[peer] / medians[ours] for ours in OURS if ours in medians}
             wanted = workload.at_least[peer]
@@ -43,3 +28,50 @@ def compare(name: str, rounds: int, n_threads: int) -> list[str]:
             line += f"{parts}   wanted {wanted}x  {mark}"
         lines.append(line)
     return lines
+
+
+def compare_threads(rounds: int) -> list[str]:
+    """Time one thread against two; return the lines of the table."""
+    peers = {f"{ours} {n}": Peer(ours, n) for ours in OURS for n in (1, 2)}
+    runs, lines = alternate(peers, WORKLOADS["mnist-128"], rounds)
+    for ours in OURS:
+        one, two = runs.get(f"{ours} 1"), runs.get(f"{ours} 2")
+        if one and two:
+            ratio = statistics.median(r["seconds"] for r in one) / statistics.median(
+                r["seconds"] for r in two
+            )
+            mark = "ok" if ratio >= THREADS else "TOO SLOW"
+            lines.append(
+                f"{'threads 1, 2':<13}{ours:<9}{spread(one)} {spread(two)}  {ratio:.2f}x"
+                f"   wanted {THREADS}x  {mark}"
+            )
+    return lines
+
+
+def alternate(
+    peers: dict[str, Peer], workload: Workload, rounds: int
+) -> tuple[dict[str, list[dict]], list[str]]:
+    """Return the rounds of each peer, and a line for each that is missing; ends the peers."""
+    missing = []
+    try:
+        for name, peer in list(peers.items()):
+            try:
+                peer.prepare(workload)
+                peer.run()  # compiles, fills caches
+            except Missing as reason:
+                missing.append(f"{workload.name:<13}{name:<9} skipped: {reason}")
+                peers.pop(name).close()
+        runs: dict[str, list[dict]] = {name: [] for name in peers}
+        for _ in range(rounds):
+            for name, peer in peers.items():
+                runs[name].append(peer.run(ROUND_SECONDS))
+    finally:
+        for peer in peers.values():
+            peer.close()
+    return runs, missing
+
+
+def spread(runs: list[dict]) -> str:
+    """Return the median of some rounds, and the lowest and the highest."""
+    values = [run["seconds"] for run in runs]
+    return f"{statistics.median(values):>10.4g} s  ({min(values):.4g}-{max(values):.4g})"
