@@ -206,7 +206,6 @@ class BaseMLP(BaseEstimator):
         ValueError
             If an argument or a parameter is not as described; nothing has been changed then.
         """
-        observer = Observer(self, callbacks, (X, y), validation_data)
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
         going_on = self.warm_start and hasattr(self, "params_")
@@ -225,6 +224,8 @@ class BaseMLP(BaseEstimator):
         X = check_X(self, X, dtype, reset=not going_on)
         y = check_y(y, X)
         targets = self._encode(y, dtype)
+        held_out = self._held_out(validation_data, dtype, targets.learned.get("classes_"))
+        observer = Observer(self, callbacks, (X, y), held_out)
         hidden: Any = self.hidden_layer_sizes
         hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         net = make_network(
@@ -309,6 +310,20 @@ class BaseMLP(BaseEstimator):
             small = getattr(X, "dtype", None) in (np.float32, np.uint8)
             return np.dtype(np.float32 if small else np.float64)
         return check_dtype(self.dtype)
+
+    def _held_out(self, validation_data: Any, dtype: np.dtype, classes: NDArray | None) -> Any:
+        """Return validation data as checked arrays; ValueError if they are not as X and y."""
+        if validation_data is None:
+            return None
+        try:
+            X, y = validation_data
+            X = check_X(self, X, dtype, reset=False)
+            y = check_y(y, X)
+            if classes is not None and not np.isin(y, classes).all():
+                raise ValueError(f"y: expected labels among {classes.tolist()}")
+            return X, y
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
 
     def _check_same(self, net: Any, dtype: np.dtype) -> None:
         if net.sizes != self.network_.sizes or dtype != self.params_.dtype:

@@ -116,6 +116,10 @@ def test_bad_arguments(make, message):
 def test_bad_callbacks(data):
     with pytest.raises(ValueError, match="has no method on_epoch_end"):
         network().fit(*data, callbacks=[print])
+    X, y = data
+    for wrong in (X, (X,), (X[:, :2], y), (X, y[:3]), (X * np.nan, y), (X, y + 5)):
+        with pytest.raises(ValueError, match="validation_data: expected"):
+            network().fit(*data, validation_data=wrong)
     model = network()
     with pytest.raises(ValueError, match="validation_data: a callback asks for it"):
         model.fit(*data, callbacks=[fastnn.EarlyStopping()])

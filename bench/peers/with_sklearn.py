@@ -32,11 +32,11 @@ def prepare(workload, n_threads):
         learning_rate_init=workload.learning_rate,
         max_iter=1,
     )
+    few = np.unique(y, return_index=True)[1]
+    model.set_params(warm_start=True).fit(X[few], y[few])
+    for index, (W, b) in enumerate(initial_weights(workload)):  # a warm start keeps them
+        model.coefs_[index][:], model.intercepts_[index][:] = W, b
     if workload.task == "predict":
-        model.fit(X[:1000], y[:1000])
-        for index, (W, b) in enumerate(initial_weights(workload)):
-            model.coefs_[index][:], model.intercepts_[index][:] = W, b
         samples = [X[i : i + 1] for i in range(workload.epochs)]
         return lambda: float(np.mean([model.predict(x)[0] for x in samples]))
-    model.set_params(warm_start=True)
     return lambda: model.fit(X, y).loss_
