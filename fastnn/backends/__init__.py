@@ -13,7 +13,12 @@ from functools import cache
 from typing import Any
 
 # Name -> module, in the order of preference.
-_MODULES = {"cython": "cython", "numba": "numba_cpu", "python": "python"}
+_MODULES = {
+    "cython": "cython",
+    "numba": "numba_cpu",
+    "python": "python",
+    "numba-cuda": "numba_cuda",
+}
 
 _default: str | None = None
 _override: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
@@ -29,7 +34,7 @@ def set_backend(name: str) -> None:
 
     Parameters
     ----------
-    name : {"cython", "numba", "python"}
+    name : {"cython", "numba", "python", "numba-cuda"}
 
     Raises
     ------

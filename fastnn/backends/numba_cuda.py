@@ -1,0 +1,276 @@
+"""The CUDA back end: Numba kernels on an NVIDIA GPU.
+
+Data and parameters are copied to the device once per call, bytes as bytes; the steps are launched
+one after the other without waiting for any of them; the results are copied back at the end.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from .interface import ADAM, Network, Optimizer, dropout_limit
+
+FORWARD_ROWS = 1024  # samples at once where nothing is learned
+
+
+@cache
+def unavailable() -> str | None:
+    """Say why there is no CUDA, or return None if there is."""
+    try:
+        from numba import cuda
+        from numba.core import config
+    except ImportError as error:
+        return f"Numba's CUDA target cannot be imported ({error}): pip install 'fastnn[cuda]'"
+    if getattr(config, "ENABLE_CUDASIM", False):
+        return None
+    try:
+        import numba_cuda  # noqa: F401
+    except ImportError:
+        return "the package numba-cuda is not installed: pip install 'fastnn[cuda]'"
+    if not cuda.is_available():
+        reason = getattr(cuda.cudadrv.driver.driver, "initialization_error", None)
+        return f"no CUDA driver or no NVIDIA GPU ({reason or 'none was found'})"
+    return None
+
+
+@contextmanager
+def _device() -> Iterator[Any]:
+    """Give Numba's CUDA module; a full device memory becomes a MemoryError that says so."""
+    from numba import cuda
+
+    full = False
+    try:
+        yield cuda
+    except Exception as error:
+        if "OUT_OF_MEMORY" not in str(error):
+            raise
+        full = True
+    if full:  # raised here, it does not keep the arrays of the failed call alive
+        raise MemoryError(
+            "the GPU's memory is full: train on fewer samples at once, with a smaller network or "
+            "batch, or on another back end"
+        )
+
+
+def _real(dtype: np.dtype) -> Any:
+    from numba import float32, float64
+
+    return float32 if dtype == np.float32 else float64
+
+
+# --- perceptron and linear network -------------------------------------------------------------
+
+
+def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, online, history):
+    """Train by the perceptron rule; see `interface.Kernels`."""
+    losses = np.empty(max_epochs)
+    return _delta_rule(X, targets, weights, learning_rate, True, order, online, history, losses)
+
+
+def linear_train(X, targets, weights, learning_rate, order, online, losses):
+    """Train by the delta rule; see `interface.Kernels`."""
+    history = np.empty((0, *weights.shape), weights.dtype)
+    _delta_rule(X, targets, weights, learning_rate, False, order, online, history, losses)
+
+
+def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, losses):
+    from ._cuda_delta_rule import THREADS, delta_rule_kernel
+
+    with _device() as cuda:
+        kernel = delta_rule_kernel(_real(weights.dtype))
+        by_output = np.ascontiguousarray(weights.T)
+        w, done = cuda.to_device(by_output), cuda.to_device(np.zeros(1, np.int64))
+        dev_history, dev_losses = _to_device(cuda, history), cuda.to_device(losses)
+        kernel[1, THREADS](
+            *(cuda.to_device(X), cuda.to_device(targets), w, cuda.device_array_like(w)),
+            *(weights.dtype.type(rate), use_sign, cuda.to_device(order), bool(online)),
+            *(dev_history, dev_losses, done),
+        )
+        weights[:] = w.copy_to_host().T
+        losses[:] = dev_losses.copy_to_host()
+        if len(history):
+            history[:] = dev_history.copy_to_host()
+        return int(done.copy_to_host()[0])
+
+
+def _to_device(cuda: Any, array: np.ndarray) -> Any:
+    """Copy an array; one of no rows becomes one of no rows with a device pointer."""
+    if array.size:
+        return cuda.to_device(array)
+    return cuda.device_array((1, *array.shape[1:]), array.dtype)[:0]
+
+
+# --- multi-layer perceptron --------------------------------------------------------------------
+
+
+class _Training:
+    """A network on the device, and the buffers of a batch."""
+
+    def __init__(self, cuda: Any, net: Network, params: np.ndarray, rows: int):
+        from ._cuda_layers import BLOCK, TILE, layer_kernels
+
+        self.cuda, self.net, self.rows = cuda, net, rows
+        self.tile, self.block = TILE, BLOCK
+        self.kernels = layer_kernels(_real(params.dtype))
+        self.type = params.dtype.type
+        self.params = cuda.to_device(params)
+        sizes = list(zip(net.sizes, net.sizes[1:], strict=False))
+        self.starts = np.cumsum([0, *((m + 1) * n for m, n in sizes)])[:-1].tolist()
+        self.sizes = sizes
+
+        def buffers(widths):
+            return [cuda.device_array((rows, n), params.dtype) for n in widths]
+
+        self.outputs = buffers(net.sizes)  # the inputs first
+        self.sums, self.slopes, self.deltas = (buffers(net.sizes[1:]) for _ in range(3))
+        self.losses = cuda.device_array(rows, np.float64)
+
+    def forward(self, X, order, first, rows, scale, key, step, training):
+        """Compute the outputs of all layers; of the last one, the net inputs."""
+        k = self.kernels
+        n = self.net.sizes[0]
+        k.gather[(-(-n // self.block), rows), self.block](
+            X, order, first, self.type(scale), self.outputs[0], rows
+        )
+        for layer, (m, n) in enumerate(self.sizes):
+            rate = self.net.dropout[layer] if training else 0.0
+            limit = dropout_limit(rate)
+            dropout = (limit, 1 / (1 - limit / 2**32))
+            code = self.net.activations[layer]
+            k.forward[self._grid(n, rows), (self.tile, self.tile)](
+                *(self.outputs[layer], self.params, self.starts[layer], m, n),
+                *(self.sums[layer], self.outputs[layer + 1], self.slopes[layer]),
+                *(rows, code, layer, dropout, np.uint64(key), np.uint64(step)),
+            )
+
+    def finish(self, targets, order, first, rows):
+        """Compute outputs and deltas of the last layer, and the loss of each row."""
+        self.kernels.output[-(-rows // self.block), self.block](
+            *(self.sums[-1], self.outputs[-1], self.deltas[-1], rows, self.net.sizes[-1]),
+            *(self.net.activations[-1], self.net.loss, targets, order, first, self.losses),
+        )
+
+    def learn(self, rows, kind, moments, numbers):
+        """Pass the deltas back (2.42) and change the weights, from the last layer to the first."""
+        for layer in reversed(range(len(self.sizes))):
+            m, n = self.sizes[layer]
+            start, tiles = self.starts[layer], (self.tile, self.tile)
+            if layer:
+                self.kernels.backward[self._grid(m, rows), tiles](
+                    *(self.deltas[layer], self.params, start, m, n),
+                    *(self.slopes[layer - 1], self.deltas[layer - 1], rows),
+                )
+            self.kernels.update[self._grid(n, m + 1), tiles](
+                *(self.outputs[layer], self.deltas[layer], self.params, moments),
+                *(start, m, n, rows, kind, numbers),
+            )
+
+    def _grid(self, columns, rows):
+        return -(-columns // self.tile), -(-rows // self.tile)
+
+
+def mlp_forward(net, params, X, scale, all_layers, n_threads):
+    """Return layer outputs; see `interface.Kernels`."""
+    wanted = range(1, len(net.sizes)) if all_layers else [len(net.sizes) - 1]
+    found = {layer: np.empty((len(X), net.sizes[layer]), params.dtype) for layer in wanted}
+    targets = np.zeros((len(X), net.n_targets), params.dtype)
+    for own, first, rows in _blocks(net, params, X, scale, targets):
+        for layer, outputs in found.items():
+            outputs[first : first + rows] = own.outputs[layer].copy_to_host()[:rows]
+    return list(found.values())
+
+
+def mlp_evaluate(net, params, X, scale, targets, n_threads):
+    """Return loss and right answers over a data set; see `interface.Kernels`."""
+    loss, n_right = 0.0, 0
+    for own, first, rows in _blocks(net, params, X, scale, targets):
+        right = own.cuda.to_device(np.zeros(rows, np.int32))
+        own.kernels.count_right[-(-rows // own.block), own.block](
+            *(own.outputs[-1], rows, net.sizes[-1], net.loss),
+            *(own.cuda.to_device(targets[first : first + rows]), 0, right),
+        )
+        loss += float(own.losses.copy_to_host()[:rows].sum())
+        n_right += int(right.copy_to_host().sum())
+    return loss / len(X), n_right
+
+
+def _blocks(net, params, X, scale, targets):
+    """Run the network block by block; yield it with the first sample and the number of rows."""
+    with _device() as cuda:
+        own = _Training(cuda, net, params, min(len(X), FORWARD_ROWS))
+        order = cuda.to_device(np.arange(own.rows))
+        for first in range(0, len(X), own.rows):
+            rows = min(own.rows, len(X) - first)
+            block = cuda.to_device(X[first : first + rows])
+            own.forward(block, order, 0, rows, scale, 0, 0, False)
+            own.finish(cuda.to_device(targets[first : first + rows]), order, 0, rows)
+            yield own, first, rows
+
+
+def mlp_loss_gradient(net, params, X, scale, targets, alpha, seed, step):
+    """Return the loss of one batch and its gradient; see `interface.Kernels`."""
+    from ._cuda_device import STORE_GRADIENT
+
+    gradient, losses = np.zeros((1, len(params)), params.dtype), np.zeros(1)
+    optimizer = Optimizer(STORE_GRADIENT, 0.0, alpha=alpha)
+    order = np.arange(len(X))[np.newaxis]
+    mlp_train(
+        *(net, optimizer, params.copy(), gradient, X, scale, targets, order, len(X)),
+        *(seed, step, losses, 1),
+    )
+    penalty, start = 0.0, 0
+    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+        W = params[start : start + m * n].astype(np.float64)
+        penalty += float(W @ W)
+        start += (m + 1) * n
+    return (losses[0] + alpha * penalty / 2) / len(X), gradient[0]
+
+
+def mlp_train(
+    net: Network,
+    optimizer: Optimizer,
+    params,
+    moments,
+    X,
+    scale,
+    targets,
+    order,
+    batch_size,
+    seed,
+    step,
+    loss_sums,
+    n_threads,
+):
+    """Train by mini-batch back-propagation; see `interface.Kernels`."""
+    n = order.shape[1]
+    with _device() as cuda:
+        own = _Training(cuda, net, params, min(batch_size, n))
+        state = _to_device(cuda, moments)
+        inputs, wanted = cuda.to_device(X), cuda.to_device(targets)
+        orders = [cuda.to_device(row) for row in order]
+        sums = cuda.to_device(loss_sums)
+        for epoch in range(len(loss_sums)):
+            samples = orders[epoch % len(orders)]
+            for first in range(0, n, batch_size):
+                rows = min(batch_size, n - first)
+                own.forward(inputs, samples, first, rows, scale, seed, step & 0xFFFFFFFF, True)
+                own.finish(wanted, samples, first, rows)
+                own.kernels.add_losses[1, 1](own.losses, rows, sums, epoch)
+                step += 1
+                own.learn(rows, optimizer.kind, state, _numbers(optimizer, step, own.type))
+        params[:] = own.params.copy_to_host()
+        loss_sums[:] = sums.copy_to_host()
+        if len(moments):
+            moments[:] = state.copy_to_host()
+
+
+def _numbers(optimizer: Optimizer, step: int, real: Any) -> tuple:
+    """Return rate, beta_1, beta_2, epsilon and alpha for step number `step`, from 1 on."""
+    rate, b1, b2 = optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2
+    if optimizer.kind == ADAM:
+        rate *= sqrt(1 - b2**step) / (1 - b1**step)
+    return tuple(real(v) for v in (rate, b1, b2, optimizer.epsilon, optimizer.alpha))

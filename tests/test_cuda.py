@@ -1,0 +1,152 @@
+"""The CUDA back end against plain Python: on a GPU, or on Numba's simulator of one.
+
+Without a GPU: NUMBA_ENABLE_CUDASIM=1 pytest tests/test_cuda.py
+"""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import relative_error
+
+import fastnn
+from fastnn import backends
+from fastnn.backends import interface as api
+from fastnn.network import make_network
+
+REASON = fastnn.available_backends()["numba-cuda"]
+needs_cuda = pytest.mark.skipif(REASON is not None, reason=f"no CUDA: {REASON}")
+
+REFERENCE = backends.kernels("python")
+OUTPUTS = (  # output activation, loss, number of outputs
+    ("purelin", "half_squared_error", 3),
+    ("tanh", "squared_error", 2),
+    ("softmax", "half_squared_error", 3),
+    ("sigmoid", "binary_crossentropy", 1),
+    ("softmax", "categorical_crossentropy", 3),
+    ("softmax", "sparse_categorical_crossentropy", 5),
+)
+
+
+@pytest.fixture
+def cuda():
+    return backends.kernels("numba-cuda")
+
+
+def problem(rng, outputs=OUTPUTS[-1], dtype=np.float64, dropout=0.0, activation="tanh", n=11):
+    """Return a network, its parameters, inputs of bytes, and targets."""
+    out_activation, loss, n_outputs = outputs
+    net = make_network((7, 6, 5, n_outputs), activation, out_activation, dropout, loss)
+    params = rng.normal(0, 0.5, net.n_parameters).astype(dtype)
+    X = rng.integers(0, 256, (n, 7), np.uint8)
+    if loss == "sparse_categorical_crossentropy":
+        targets = rng.integers(0, n_outputs, (n, 1))
+    elif loss == "categorical_crossentropy":
+        targets = np.eye(n_outputs)[rng.integers(0, n_outputs, n)]
+    else:
+        targets = rng.integers(0, 2, (n, n_outputs))
+    return net, params, X, 1 / 255, targets.astype(dtype)
+
+
+@needs_cuda
+@pytest.mark.parametrize("activation", ["sign", "purelin", "sigmoid", "tanh", "softsign", "relu"])
+def test_forward(cuda, rng, activation):
+    net, params, X, scale, _ = problem(rng, activation=activation)
+    found = cuda.mlp_forward(net, params, X, scale, True, 1)
+    expected = REFERENCE.mlp_forward(net, params, X, scale, True, 1)
+    for values, reference in zip(found, expected, strict=True):
+        assert relative_error(values, reference) < 1e-12
+    (last,) = cuda.mlp_forward(net, params, X, scale, False, 1)
+    assert np.array_equal(last, found[-1])
+
+
+@needs_cuda
+@pytest.mark.parametrize("outputs", OUTPUTS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_gradient_and_evaluation(cuda, rng, outputs, dtype, tolerance):
+    net, params, X, scale, targets = problem(rng, outputs, dtype, dropout=0.3)
+    args = (net, params, X, scale, targets)
+    loss, gradient = cuda.mlp_loss_gradient(*args, 0.1, 2**40 + 3, 5)
+    expected_loss, expected = REFERENCE.mlp_loss_gradient(*args, 0.1, 2**40 + 3, 5)
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    assert relative_error(gradient, expected) < tolerance
+    loss, right = cuda.mlp_evaluate(*args, 1)
+    expected_loss, expected_right = REFERENCE.mlp_evaluate(*args, 1)
+    assert (loss, right) == (pytest.approx(expected_loss, rel=tolerance), expected_right)
+
+
+@needs_cuda
+@pytest.mark.parametrize("solver", [api.SGD, api.MOMENTUM, api.ADAM])
+def test_training(cuda, rng, solver):
+    net, params, X, scale, targets = problem(rng, dropout=0.25)
+    optimizer = api.Optimizer(solver, 0.05, alpha=0.01)
+    order = np.array([rng.permutation(11)[:6] for _ in range(2)])
+    results = []
+    for kernels in (cuda, REFERENCE):
+        w, losses = params.copy(), np.zeros(2)
+        moments = np.zeros((api.N_MOMENTS[solver], len(params)))
+        kernels.mlp_train(
+            *(net, optimizer, w, moments, X, scale, targets, order, 4, 99, 2**32 - 2, losses, 1)
+        )
+        results.append((w, losses, moments))
+    for values, reference in zip(*results, strict=True):
+        if values.size:
+            assert relative_error(values, reference) < 1e-12
+
+
+@needs_cuda
+@pytest.mark.parametrize(("online", "bias"), [*itertools.product([True, False], [0, 1])])
+def test_single_layers(cuda, rng, online, bias):
+    X = rng.normal(size=(7, 9))
+    targets = np.where(rng.random((7, 2)) > 0.5, 1.0, -1.0)
+    start = 0.1 * rng.normal(size=(9 + bias, 2))
+    order = np.array([rng.permutation(7) for _ in range(2)])
+    results = []
+    for kernels in (cuda, REFERENCE):
+        w, history = start.copy(), np.full((3, *start.shape), np.nan)
+        epochs = kernels.perceptron_train(X, targets, w, 0.1, 3, order, online, history)
+        linear, losses = start.copy(), np.empty(2)
+        kernels.linear_train(X, targets, linear, 0.02, order, online, losses)
+        results.append((epochs, w, history[:epochs], linear, losses))
+    assert results[0][0] == results[1][0] > 1
+    for values, reference in zip(results[0][1:], results[1][1:], strict=True):
+        assert relative_error(values, reference) < 1e-12
+
+
+@needs_cuda
+def test_estimators(rng):
+    X, y = fastnn.load_xor()
+    model = fastnn.MLPClassifier((4,), "tanh", max_iter=5, tol=None, random_state=0)
+    with fastnn.use_backend("numba-cuda"):
+        found = model.fit(X, y).params_.copy(), model.predict_proba(X)
+    with fastnn.use_backend("python"):
+        expected = model.fit(X, y).params_, model.predict_proba(X)
+    for values, reference in zip(found, expected, strict=True):
+        assert relative_error(values, reference) < 1e-9
+
+
+@needs_cuda
+def test_a_full_device_memory_is_said_so(cuda, rng, monkeypatch):
+    from numba import cuda as device
+
+    def full(*args, **options):
+        raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(device, "to_device", full)
+    with pytest.raises(MemoryError, match="the GPU's memory is full"):
+        cuda.mlp_loss_gradient(*problem(rng), 0.0, 0, 0)
+
+
+def test_without_cuda_the_reason_is_named():
+    code = (
+        "import fastnn; print(fastnn.available_backends()['numba-cuda'])\n"
+        "try: fastnn.set_backend('numba-cuda')\n"
+        "except RuntimeError as error: print(error)"
+    )
+    clean = {"PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""}
+    run = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True)
+    reason, error = run.stdout.strip().splitlines()
+    assert "numba-cuda is not installed" in reason or "no CUDA driver or no NVIDIA GPU" in reason
+    assert error == f"name: the back end 'numba-cuda' cannot be used: {reason}"
