@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .backends import available_backends, get_backend, set_backend, use_backend
 
 if TYPE_CHECKING:
-    from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint
+    from .backends.interface import ImageDistortion
+    from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, TimeLimit
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
     from .linear import LinearNetwork
+    from .many import train_many
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
     from .persistence import CheckpointError, latest_checkpoint, load
@@ -20,11 +22,13 @@ __all__ = [
     "CSVLogger",
     "CheckpointError",
     "EarlyStopping",
+    "ImageDistortion",
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
     "ModelCheckpoint",
     "Perceptron",
+    "TimeLimit",
     "available_backends",
     "get_backend",
     "latest_checkpoint",
@@ -34,6 +38,7 @@ __all__ = [
     "load_mnist",
     "load_xor",
     "set_backend",
+    "train_many",
     "use_backend",
 ]
 
@@ -41,17 +46,20 @@ _MODULES = {
     "CSVLogger": "callbacks",
     "CheckpointError": "persistence",
     "EarlyStopping": "callbacks",
+    "ImageDistortion": "backends.interface",
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
+    "TimeLimit": "callbacks",
     "latest_checkpoint": "persistence",
     "load": "persistence",
     "load_digits": "datasets",
     "load_fashion_mnist": "datasets",
     "load_mnist": "datasets",
     "load_xor": "datasets",
+    "train_many": "many",
 }
 
 

@@ -1,4 +1,4 @@
-"""Callbacks of a fit: early stopping, a log file, checkpoints.
+"""Callbacks of a fit: early stopping, a time limit, a log file, checkpoints.
 
 A callback is an object with a method `on_epoch_end(epoch)`, which gets an `Epoch` and returns True
 to end the training. With an attribute `every` it is called after every so many epochs only, and
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .persistence import checkpoints, save, step_of
-from .validation import is_integer
+from .validation import check_positive, is_integer
 
 
 class Epoch:
@@ -96,7 +96,7 @@ class EarlyStopping:
         known = ("val_loss", "val_accuracy", "loss", "accuracy")
         if monitor not in known:
             raise ValueError(f"monitor={monitor!r}: expected one of {known}")
-        _check_positive("patience", patience)
+        _check_count("patience", patience)
         if not min_delta >= 0:
             raise ValueError(f"min_delta={min_delta!r}: expected a number of 0 or above")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
@@ -116,6 +116,23 @@ class EarlyStopping:
         if stop and self.restore_best_weights and self._params is not None:
             epoch.model.params_[:] = self._params
         return stop
+
+
+class TimeLimit:
+    """Stop after the first epoch that ends so many seconds after the fit began.
+
+    Parameters
+    ----------
+    seconds : float
+    """
+
+    def __init__(self, seconds: float):
+        check_positive("seconds", seconds)
+        self.seconds = seconds
+
+    def on_epoch_end(self, epoch: Epoch) -> bool:
+        """Look at the clock."""
+        return epoch.seconds >= self.seconds
 
 
 class CSVLogger:
@@ -142,7 +159,7 @@ class CSVLogger:
         for field in fields:
             if field not in known:
                 raise ValueError(f"fields: unknown {field!r}; expected some of {known}")
-        _check_positive("every", every)
+        _check_count("every", every)
         self.path, self.fields, self.append, self.every = Path(path), tuple(fields), append, every
 
     def on_epoch_end(self, epoch: Epoch) -> None:
@@ -172,9 +189,9 @@ class ModelCheckpoint:
     def __init__(self, path_pattern: str | Path, every: int = 1, keep: int | None = None):
         self.path_pattern = str(path_pattern)
         step_of(self.path_pattern, self.path_pattern)  # raises if the pattern has no epoch
-        _check_positive("every", every)
+        _check_count("every", every)
         if keep is not None:
-            _check_positive("keep", keep)
+            _check_count("keep", keep)
         self.every, self.keep = every, keep
 
     def on_epoch_end(self, epoch: Epoch) -> None:
@@ -192,7 +209,7 @@ class Observer:
         for callback in callbacks:
             if not callable(getattr(callback, "on_epoch_end", None)):
                 raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
-            _check_positive("callbacks: every", getattr(callback, "every", 1))
+            _check_count("callbacks: every", getattr(callback, "every", 1))
         self._model, self._callbacks, self._data = model, list(callbacks), data
         self._held_out = held_out
         self._begin = time.perf_counter()
@@ -219,6 +236,6 @@ class Observer:
         return any(answers)
 
 
-def _check_positive(name: str, value: Any) -> None:
+def _check_count(name: str, value: Any) -> None:
     if not is_integer(value) or value < 1:
         raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")

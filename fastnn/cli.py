@@ -28,7 +28,7 @@ def show_backends() -> None:
     current = backends.get_backend()
     for name, reason in backends.available_backends().items():
         mark = "*" if name == current else " "
-        click.echo(f"{mark} {name:<8} {'available' if reason is None else 'missing: ' + reason}")
+        click.echo(f"{mark} {name:<10} {'available' if reason is None else 'missing: ' + reason}")
 
 
 def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int, ...] | None:
@@ -42,7 +42,9 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 
 @main.command()
 @click.argument("dataset", type=click.Choice(DATASETS))
-@click.option("--backend", help="cython, numba or python.  [default: the fastest available]")
+@click.option("--recipe", help="deep-big-simple, for mnist: five layers, distorted images.")
+@click.option("--backend", help="cython, numba, python or numba-cuda.  [default: the fastest]")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Begin no epoch later.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs to train.")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
 @click.option("--lr", type=float, help="Learning rate.")
@@ -53,19 +55,27 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--dtype", type=click.Choice(["float32", "float64"]))
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train(dataset: str, backend: str | None, as_json: bool, **options: Any) -> None:
+def train(
+    dataset: str, recipe: str | None, backend: str | None, as_json: bool, **options: Any
+) -> None:
     """Train the course's network on a data set; options change its defaults."""
-    from .recipes import RECIPES, train_recipe
+    from .recipes import RECIPES, SPECIAL_RECIPES, train_recipe
 
+    chosen = RECIPES[dataset] if recipe is None else SPECIAL_RECIPES.get(recipe)
+    if chosen is None or chosen.name != dataset:
+        known = ", ".join(f"{name} (for {r.name})" for name, r in SPECIAL_RECIPES.items())
+        raise click.BadParameter(f"{recipe!r} for {dataset}; expected {known}", param_hint="recipe")
     try:
         if backend is not None:
             backends.set_backend(backend)
-        result = train_recipe(RECIPES[dataset], **options)
+        result = train_recipe(chosen, **options)
     except (ValueError, RuntimeError) as error:
         return _fail(error)
     if as_json:
         click.echo(json.dumps(result))
         return
+    for epoch, seconds, loss, wrong in result.get("test_errors", []):
+        click.echo(f"epoch {epoch:3} {seconds:8.1f} s  loss {loss:.5f}  test error {wrong:.2%}")
     click.echo(f"{dataset}: {result['network']} on {result['backend']}, {result['epochs']} epochs")
     click.echo(f"loss              {result['loss']:.6g}")
     click.echo(f"accuracy          {result['accuracy']:.4f}")

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
-from .backends.interface import N_MOMENTS, Network
+from .backends.interface import N_MOMENTS, ImageDistortion, Network
 from .callbacks import Observer
 from .network import given_parameters, initial_parameters, make_network, matrices
 from .optimizers import OPTIMIZERS, make_optimizer
@@ -18,8 +18,10 @@ from .persistence import save
 from .training import MLPTask, StoppingRules, train
 from .validation import (
     check_batch_size,
+    check_distortion,
     check_dtype,
     check_n_jobs,
+    check_positive,
     check_scale,
     check_X,
     check_y,
@@ -42,6 +44,8 @@ PARAMETERS = """
         Constants of the solvers "momentum" and "adam".
     alpha : float, default 0
         L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
+    learning_rate_decay : float, default 1
+        Factor on the learning rate after each epoch; if not 1, an epoch is a call of its own.
     batch_size : int, "auto" or "full", default 32
         1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
     dropout : float or sequence of float, default 0
@@ -50,6 +54,8 @@ PARAMETERS = """
     bias_init : float, default 0
     input_scale : float, default 1
         Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
+    distortion : ImageDistortion or None
+        Random changes of the training images (bytes), made anew in each epoch.
     shuffle : bool, default True
         Whether each epoch takes the samples in a new random order.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
@@ -118,11 +124,13 @@ class BaseMLP(BaseEstimator):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         alpha: float = 0.0,
+        learning_rate_decay: float = 1.0,
         batch_size: int | str = 32,
         dropout: float | Sequence[float] = 0.0,
         weight_init: str = "glorot_uniform",
         bias_init: float = 0.0,
         input_scale: float = 1.0,
+        distortion: ImageDistortion | None = None,
         shuffle: bool = True,
         max_iter: int = 200,
         tol: float | None = 1e-4,
@@ -146,11 +154,13 @@ class BaseMLP(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.alpha = alpha
+        self.learning_rate_decay = learning_rate_decay
         self.batch_size = batch_size
         self.dropout = dropout
         self.weight_init = weight_init
         self.bias_init = bias_init
         self.input_scale = input_scale
+        self.distortion = distortion
         self.shuffle = shuffle
         self.max_iter = max_iter
         self.tol = tol
@@ -206,6 +216,17 @@ class BaseMLP(BaseEstimator):
         ValueError
             If an argument or a parameter is not as described; nothing has been changed then.
         """
+        task, rules, observer = self._begin(
+            X, y, coefs_init, intercepts_init, callbacks, validation_data
+        )
+        losses, self.stop_reason_ = train(task, rules, self.verbose, observer)
+        self._record(task, losses)
+        return self
+
+    def _begin(
+        self, X, y, coefs_init=None, intercepts_init=None, callbacks=(), validation_data=None
+    ) -> tuple[MLPTask, StoppingRules, Observer]:
+        """Check all arguments of `fit`, then set what can be set before the first epoch."""
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
         going_on = self.warm_start and hasattr(self, "params_")
@@ -219,11 +240,13 @@ class BaseMLP(BaseEstimator):
             self.epsilon,
             self.alpha,
         )
+        check_positive("learning_rate_decay", self.learning_rate_decay)
         scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=not going_on)
         y = check_y(y, X)
         targets = self._encode(y, dtype)
+        angles = check_distortion(self.distortion, X, targets.values)
         held_out = self._held_out(validation_data, dtype, targets.learned.get("classes_"))
         observer = Observer(self, callbacks, (X, y), held_out)
         hidden: Any = self.hidden_layer_sizes
@@ -252,6 +275,7 @@ class BaseMLP(BaseEstimator):
         task = MLPTask(
             *(kernels, net, optimizer, params, moments, X, scale, targets.values),
             *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
+            *(self.learning_rate_decay, self.distortion, angles),
         )
         if going_on:
             task.step, task.epoch = self._step, self._epoch
@@ -264,9 +288,7 @@ class BaseMLP(BaseEstimator):
         for name, value in targets.learned.items():
             setattr(self, name, value)
         self._record(task, np.empty(0))
-        losses, self.stop_reason_ = train(task, rules, self.verbose, observer)
-        self._record(task, losses)
-        return self
+        return task, rules, observer
 
     def _record(self, task: MLPTask, losses: NDArray) -> None:
         """Take down how far a fit has come; `losses` are those of its epochs."""

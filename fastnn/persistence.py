@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends.interface import Network
+from .backends.interface import ImageDistortion, Network
 
 FORMAT, VERSION = "fastnn", 1
 _ESTIMATORS = {
@@ -195,11 +195,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _to_json(name: str, value: Any) -> Any:
-    """Return a value as JSON has it; arrays, tuples and networks are marked as such."""
+    """Return a value as JSON has it; arrays, tuples, networks and distortions are marked."""
     if isinstance(value, Network):
         return {"network": [list(value.sizes), list(value.activations), list(value.dropout)]} | {
             "loss": value.loss
         }
+    if isinstance(value, ImageDistortion):
+        return {"distortion": [_to_json(name, item) for item in value]}
     if isinstance(value, (np.ndarray, np.generic)):
         values = value.tolist()
         flat = np.ravel(value).tolist()
@@ -222,6 +224,8 @@ def _of_json(value: Any) -> Any:
     if "network" in value:
         sizes, activations, dropout = (tuple(part) for part in value["network"])
         return Network(sizes, activations, dropout, value["loss"])
+    if "distortion" in value:
+        return ImageDistortion(*(_of_json(item) for item in value["distortion"]))
     if "tuple" in value:
         return tuple(_of_json(item) for item in value["tuple"])
     array = np.array(value["array"], value["dtype"])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import random
-from .backends.interface import Network, Optimizer
+from .backends.interface import ImageDistortion, Network, Optimizer
 from .validation import is_integer
 
 CALL_SECONDS = 0.5
@@ -108,6 +108,9 @@ class MLPTask:
     shuffle: bool
     seed: int
     n_threads: int
+    learning_rate_decay: float = 1.0
+    distortion: ImageDistortion | None = None
+    angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     step: int = 0
     epoch: int = 0
     seconds_per_step: float = field(default=0.0, init=False)
@@ -127,6 +130,8 @@ class MLPTask:
 
     def epochs_per_call(self) -> int:
         """Return how many epochs fit in a call."""
+        if self.distortion is not None or self.learning_rate_decay != 1:
+            return 1
         most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
         return max(1, min(most, self._steps_per_call() // self._steps(self.n_samples)))
 
@@ -134,8 +139,14 @@ class MLPTask:
         """Train for some epochs, in one call if they fit; return the loss of each."""
         order = sample_orders(self.n_samples, self.shuffle, self.seed, self.epoch, n_epochs)
         sums = np.zeros(n_epochs)
+        X, rate = self.X, self.optimizer.learning_rate * self.learning_rate_decay**self.epoch
+        if self.distortion is not None:
+            X = self.kernels.distort_images(
+                X, self.distortion, self.angles, self.seed, self.epoch, self.n_threads
+            )
+        given = (X, self.optimizer._replace(learning_rate=rate))
         if n_epochs > 1:
-            self._call(order, sums, n_epochs * self._steps(self.n_samples), progress)
+            self._call(*given, order, sums, n_epochs * self._steps(self.n_samples), progress)
         else:
             start = 0
             while start < self.n_samples:
@@ -143,16 +154,16 @@ class MLPTask:
                 left = self.n_samples - start
                 size = left if left < 1.5 * size else size
                 part = np.ascontiguousarray(order[:, start : start + size])
-                self._call(part, sums, self._steps(size), progress)
+                self._call(*given, part, sums, self._steps(size), progress)
                 start += size
         self.epoch += n_epochs
         sums /= self.n_samples
         return sums
 
-    def _call(self, order, sums, n_steps, progress) -> None:
+    def _call(self, X, optimizer, order, sums, n_steps, progress) -> None:
         begin = time.perf_counter()
         self.kernels.mlp_train(
-            *(self.net, self.optimizer, self.params, self.moments, self.X, self.scale),
+            *(self.net, optimizer, self.params, self.moments, X, self.scale),
             *(self.targets, order, self.batch_size, self.seed, self.step, sums, self.n_threads),
         )
         self.step += n_steps

@@ -1,11 +1,13 @@
 """Checks of user input: each error names the argument, what is wrong and what is accepted."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
+from .backends.interface import ImageDistortion
 from .backends.threads import available_processors
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
@@ -24,9 +26,57 @@ def check_dtype(dtype: Any) -> np.dtype:
 
 def check_scale(scale: float) -> float:
     """Return `input_scale`; ValueError if it is 0 or not finite."""
-    if not (np.isfinite(scale) and scale != 0):
+    if not (math.isfinite(scale) and scale != 0):  # NumPy's takes 0.4 microseconds longer
         raise ValueError(f"input_scale={scale!r}: expected a finite number, not 0")
     return float(scale)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise ValueError unless a parameter is a finite number above 0."""
+    if not (is_real(value) and value > 0):
+        raise ValueError(f"{name}={value!r}: expected a finite number above 0")
+
+
+def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[np.float64]:
+    """Return the largest angle of each sample in radians, none without a distortion.
+
+    Raises
+    ------
+    ValueError
+        If X is no images of bytes of the distortion's size, or a number is out of range.
+    """
+    if distortion is None:
+        return np.empty(0)
+    if not isinstance(distortion, ImageDistortion):
+        raise ValueError(f"distortion={distortion!r}: expected None or an ImageDistortion")
+    h, w, rotation, scaling, sigma, alpha = distortion
+    if not (is_integer(h) and is_integer(w) and h > 0 and h * w == X.shape[1]):
+        raise ValueError(
+            f"distortion: images of height={h!r} and width={w!r}; expected integers whose product "
+            f"is the {X.shape[1]} features of X"
+        )
+    if X.dtype != np.uint8:
+        raise ValueError(f"distortion: expected X of uint8, from 0 to 255, got {X.dtype}")
+    if not (is_real(scaling) and 0 <= scaling < 1):
+        raise ValueError(f"distortion: scaling={scaling!r}: expected a number from 0 to below 1")
+    check_positive("distortion: sigma", sigma)
+    if not is_real(alpha):
+        raise ValueError(f"distortion: alpha={alpha!r}: expected a finite number")
+    is_tuple = isinstance(rotation, (tuple, list))
+    angles = np.array(rotation if is_tuple else [rotation], object)
+    if not (len(angles) and all(is_real(angle) for angle in angles)):
+        raise ValueError(f"distortion: rotation={rotation!r}: expected finite numbers of degrees")
+    if not is_tuple:
+        return np.full(len(X), np.radians(float(angles[0])))
+    several = targets.shape[1] > 1
+    labels = targets.argmax(axis=1) if several else targets[:, 0].astype(np.int64)
+    n_classes = targets.shape[1] if several else int(labels.max()) + 1
+    if len(angles) < n_classes:
+        raise ValueError(
+            f"distortion: rotation has {len(angles)} angles; expected one number, or one for each "
+            f"of {n_classes} classes"
+        )
+    return np.radians(angles.astype(np.float64))[labels]
 
 
 def check_n_jobs(n_jobs: int | None) -> int:
@@ -54,6 +104,15 @@ def check_batch_size(size: int | str, n_samples: int) -> int:
 def is_integer(value: Any) -> bool:
     """Say whether a value is an integer of Python or NumPy, and not a bool."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+    """Say whether a value is a finite real number of Python or NumPy, and not a bool."""
+    return (
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )
 
 
 def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:

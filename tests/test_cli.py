@@ -1,8 +1,12 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import fastnn
+from fastnn import recipes
 from fastnn.cli import main
 
 
@@ -19,7 +23,7 @@ def run(*arguments):
 
 def test_backends():
     printed = run("backends").output
-    assert "python   available" in printed
+    assert "python     available" in printed
     assert "*" in printed
 
 
@@ -41,6 +45,32 @@ def test_train_json():
     assert {"test_accuracy", "seconds_per_epoch", "backend"} <= set(result)
 
 
+def test_a_special_recipe_follows_the_test_error(monkeypatch):
+    X, y = fastnn.load_digits()
+    X = X.astype(np.uint8) * 15
+    small = replace(
+        recipes.DEEP_BIG_SIMPLE,
+        load=lambda: (X[:300], y[:300], X[300:400], y[300:400]),
+        parameters={
+            **recipes.DEEP_BIG_SIMPLE.parameters,
+            "batch_size": 10,
+            "hidden_layer_sizes": (20, 10),
+            "distortion": fastnn.ImageDistortion(8, 8, sigma=2.0, alpha=6.0),
+        },
+    )
+    monkeypatch.setitem(recipes.SPECIAL_RECIPES, "deep-big-simple", small)
+    options = ("train", "mnist", "--recipe", "deep-big-simple", "--epochs", "40")
+    result = json.loads(run(*options, "--json").output)
+    epochs, seconds, _, errors = zip(*result["test_errors"], strict=True)
+    assert epochs == tuple(range(1, 41))
+    assert list(seconds) == sorted(seconds)
+    assert errors[-1] < 0.4 < errors[0]
+    assert errors[-1] == pytest.approx(1 - result["test_accuracy"])
+    assert "test error" in run(*options).output
+    result = json.loads(run(*options, "--minutes", "1e-6", "--json").output)
+    assert (result["epochs"], result["stop_reason"]) == (1, "callback")
+
+
 def test_compare():
     result = json.loads(run("compare", "digits", "--json").output)
     assert result["dataset"] == "digits"
@@ -57,6 +87,9 @@ def test_compare():
         (("train", "xor", "--lr", "-1"), "learning_rate_init=-1.0"),
         (("train", "xor", "--hidden", "a"), "expected integers separated by commas"),
         (("train", "xor", "--activation", "rely"), "activation='rely'"),
+        (("train", "xor", "--recipe", "deep-big-simple"), "'deep-big-simple' for xor; expected"),
+        (("train", "mnist", "--recipe", "deep"), "expected deep-big-simple (for mnist)"),
+        (("train", "xor", "--minutes", "0"), "0.0 is not in the range"),
         (("train", "zebra"), "'zebra' is not one of"),
     ],
 )

@@ -5,8 +5,8 @@
 Compiled once per processor level and dtype (setup.py), with `real` and `vec` from _vector.h.
 """
 
-from libc.math cimport exp, fabs, log, log1p, pow, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.math cimport cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 cdef extern from "_vector.h" nogil:
@@ -123,6 +123,7 @@ include "_kernels_layers.pxi"
 include "_kernels_small.pxi"
 include "_kernels_delta_rule.pxi"
 include "_kernels_predict.pxi"
+include "_kernels_distortion.pxi"
 
 
 cdef Task *new_task(

@@ -6,14 +6,16 @@ def predict_few(
     const real[:, ::1] X, const uint8_t[:, ::1] X_bytes, double scale, real[::1] scratch,
     real[:, ::1] outputs,
 ):
-    """Write the network's outputs; `scratch` is aligned and holds 3 layers of padded size."""
-    cdef Py_ssize_t i, k, l, n_layers = activations.shape[0], size = scratch.shape[0] // 3
+    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
+    cdef Py_ssize_t line = 64 // sizeof(real)
+    cdef Py_ssize_t i, k, l, n_layers = activations.shape[0], size = (scratch.shape[0] - line) // 3
+    cdef real *first = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)
     cdef real *y
     cdef real *below
-    cdef real *slopes = &scratch[2 * size]
+    cdef real *slopes = first + 2 * size
     with nogil:
         for i in range(outputs.shape[0]):
-            below, y = &scratch[0], &scratch[size]
+            below, y = first, first + size
             for k in range(sizes[0]):
                 below[k] = <real>((X[i, k] if X.shape[0] else X_bytes[i, k]) * scale)
             k = 0

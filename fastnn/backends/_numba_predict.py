@@ -11,11 +11,12 @@ from .interface import SOFTMAX
 
 @kernel
 def predict_few(sizes, activations, params, X, scale, scratch, outputs):
-    """Write the network's outputs; `scratch` is aligned and holds 3 layers of padded size."""
-    size, L = len(scratch) // 3, lanes(scratch)
+    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
+    size, L = (len(scratch) - 64 // scratch.itemsize) // 3, lanes(scratch)
+    first = -scratch.ctypes.data % 64 // scratch.itemsize  # so that all layers are aligned
     work, w = pointer(scratch), pointer(params)
     for i in range(len(outputs)):
-        below, y, at = 0, size, 0
+        below, y, at = first, first + size, 0
         for k in range(sizes[0]):
             work[below + k] = real(work, X[i, k] * scale)
         for layer in range(len(activations)):
@@ -26,7 +27,7 @@ def predict_few(sizes, activations, params, X, scale, scratch, outputs):
                 softmax(work, y, n_out)
             else:
                 padded = (n_out + L - 1) // L * L
-                activate(activations[layer], work, y, 2 * size, padded)
+                activate(activations[layer], work, y, first + 2 * size, padded)
             below, y = y, below
         for k in range(outputs.shape[1]):
             outputs[i, k] = work[below + k]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from . import panels
-from .interface import SGD, Network, Optimizer
-from .threads import run_workers
+from .interface import SGD, Network, Optimizer, gaussian_weights
+from .threads import available_processors, run_workers
 
 NO_STATE: Any = np.empty((0, 0))
+IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
 
 
 class Compiled:
@@ -23,8 +24,10 @@ class Compiled:
     ----------
     load : callable
         Returns, for a real dtype, an object with the attributes `panel_width`, `mlp_train`,
-        `mlp_forward`, `predict_few` and `delta_rule`.
+        `mlp_forward`, `predict_few`, `delta_rule` and `distort_images`.
     """
+
+    NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
 
     def __init__(self, load: Callable[[np.dtype], Any]):
         self._load = load
@@ -65,7 +68,7 @@ class Compiled:
         outputs = np.empty((len(X), net.sizes[-1]), params.dtype)
         sizes, activations = np.array(net.sizes), np.array(net.activations)
         longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
-        scratch = panels.aligned(3 * longest, params.dtype)
+        scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
         kernels = self._load(params.dtype)
         kernels.predict_few(sizes, activations, params, X, scale, scratch, outputs)
         return outputs
@@ -171,3 +174,52 @@ class Compiled:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
         for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
+
+    def mlp_train_many(
+        self,
+        net: Network,
+        optimizer: Optimizer,
+        rates,
+        params,
+        moments,
+        X,
+        scale,
+        targets,
+        order,
+        batch_size,
+        seeds,
+        step,
+        loss_sums,
+        n_threads,
+    ):
+        """Train several networks, as many at a time as there are threads."""
+        n_networks = len(params)
+        n_workers = max(1, min(n_threads, n_networks, available_processors()))
+
+        def worker(thread: int) -> None:
+            for i in range(thread, n_networks, n_workers):
+                own = optimizer._replace(learning_rate=float(rates[i]))
+                self.mlp_train(
+                    *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)]),
+                    *(batch_size, int(seeds[i]), step, loss_sums[i], n_threads // n_workers),
+                )
+
+        run_workers(worker, n_workers)
+
+    def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
+        """Return the images of an epoch."""
+        h, w, _, scaling, sigma, alpha = distortion
+        kernels = self._load(np.dtype(np.float64))
+        distorted, weights = np.empty_like(images), gaussian_weights(sigma)
+        n = len(images)
+        n_threads = max(1, min(n_threads, available_processors(), n // IMAGES_PER_THREAD))
+
+        def worker(thread: int) -> None:
+            start, stop = n * thread // n_threads, n * (thread + 1) // n_threads
+            kernels.distort_images(
+                *(images, distorted, h, w, scaling, alpha, weights, angles),
+                *(seed, epoch, start, stop, np.empty((4, h * w))),
+            )
+
+        run_workers(worker, n_threads)
+        return distorted

@@ -81,14 +81,18 @@ def load_level(level: str, dtype: np.dtype) -> Any:
         mlp_train=mlp_train,
         mlp_forward=mlp_forward,
         delta_rule=module.delta_rule,
+        distort_images=module.distort_images,
         predict_few=predict_few,
     )
 
 
 _compiled = Compiled(_load)
+NETWORKS_AT_ONCE = _compiled.NETWORKS_AT_ONCE
 perceptron_train = _compiled.perceptron_train
 linear_train = _compiled.linear_train
 mlp_forward = _compiled.mlp_forward
 mlp_loss_gradient = _compiled.mlp_loss_gradient
 mlp_train = _compiled.mlp_train
+mlp_train_many = _compiled.mlp_train_many
+distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate

@@ -1,6 +1,6 @@
 """The kernel interface: what every back end offers, written once.
 
-A back end is a module with the six functions of `Kernels` and the function `unavailable()`.
+A back end is a module with the names of `Kernels`.
 Kernels work on C-contiguous arrays of one real dtype (float32 or float64), write their results in
 place and hold no state: everything they need is an argument.
 
@@ -13,7 +13,8 @@ Targets are (n_samples, n_outputs) in the real dtype. With `SPARSE_CATEGORICAL_C
 are (n_samples, 1) and hold the index of the class.
 """
 
-from typing import NamedTuple, Protocol
+import math
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ N_MOMENTS = {SGD: 0, MOMENTUM: 1, ADAM: 2}  # state vectors, each as long as the
 STREAM_WEIGHTS = 1
 STREAM_SHUFFLE = 2
 STREAM_DROPOUT = 3
+STREAM_DISTORTION = 4
 
 
 class Network(NamedTuple):
@@ -104,8 +106,44 @@ class Optimizer(NamedTuple):
     alpha: float = 0.0
 
 
+class ImageDistortion(NamedTuple):
+    """Random changes of training images, made anew in every epoch (Cireşan et al. 2010).
+
+    An image is turned, stretched along both axes, and bent by a random field that is smoothed by a
+    Gaussian (Simard et al. 2003, section 2).
+
+    Attributes
+    ----------
+    height, width : int
+        Pixels of an image; its row of X has height * width bytes, line after line.
+    rotation : float or tuple of float, default 15
+        Largest angle in degrees; a tuple has one for each class.
+    scaling : float, default 0.15
+        Largest stretch or shrinkage of each axis, as a fraction; below 1.
+    sigma : float, default 6
+        Standard deviation of the Gaussian in pixels.
+    alpha : float, default 36
+        Factor of the smoothed field, which moves pixels by U(-1, 1) before it is smoothed.
+    """
+
+    height: int
+    width: int
+    rotation: float | tuple[float, ...] = 15.0
+    scaling: float = 0.15
+    sigma: float = 6.0
+    alpha: float = 36.0
+
+
 class Kernels(Protocol):
-    """The functions of a back end. Dropout and Adam count steps from `step` on."""
+    """The functions of a back end. Dropout and Adam count steps from `step` on.
+
+    Attributes
+    ----------
+    NETWORKS_AT_ONCE : int
+        How many networks in a call of `mlp_train_many` keep the machine busy.
+    """
+
+    NETWORKS_AT_ONCE: int
 
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
@@ -215,6 +253,60 @@ class Kernels(Protocol):
             The loss of each sample, without penalty, before its batch's update is added here.
         """
 
+    def mlp_train_many(
+        self,
+        net: Network,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        params: NDArray,
+        moments: NDArray,
+        X: NDArray,
+        scale: float,
+        targets: NDArray,
+        order: NDArray[np.int64],
+        batch_size: int,
+        seeds: NDArray[np.uint64],
+        step: int,
+        loss_sums: NDArray[np.float64],
+        n_threads: int,
+    ) -> None:
+        """Train m networks of one shape in place, each as `mlp_train` would.
+
+        Parameters
+        ----------
+        rates : (m,)
+            The learning rate of each, instead of the optimizer's.
+        params : (m, n_parameters); moments : (m, N_MOMENTS[kind], n_parameters)
+        order : (m, r, k) or, the same for all, (1, r, k)
+        seeds : (m,)
+        loss_sums : (m, n_epochs)
+        """
+
+    def distort_images(
+        self,
+        images: NDArray[np.uint8],
+        distortion: ImageDistortion,
+        angles: NDArray[np.float64],
+        seed: int,
+        epoch: int,
+        n_threads: int,
+    ) -> Any:
+        """Return the images of an epoch as an array that `mlp_train` of this back end takes as X.
+
+        Sample i draws from the counters (block, i, epoch): u = 2 word / 2^32 - 1 of words 0, 1, 2
+        for the angle and the two stretches, of 4 + p and 4 + h w + p for the field at pixel p.
+        Pixel (r, c), at y = r - (h - 1) / 2 and x = c - (w - 1) / 2, takes its value from
+        (y cos - x sin) / (1 + scaling u_1) + alpha d_r and
+        (y sin + x cos) / (1 + scaling u_2) + alpha d_c, by bilinear interpolation; outside of the
+        image all is 0, and so is the field before it is smoothed.
+
+        Parameters
+        ----------
+        images : (n_samples, height * width)
+        angles : (n_samples,)
+            Largest angle of each sample in radians.
+        """
+
     def mlp_evaluate(
         self,
         net: Network,
@@ -233,3 +325,10 @@ class Kernels(Protocol):
 def dropout_limit(rate: float) -> int:
     """Return the limit below which a random 32-bit word drops its unit."""
     return round(rate * 2**32)
+
+
+def gaussian_weights(sigma: float) -> NDArray[np.float64]:
+    """Return a Gaussian at -r, ..., r with r = 3 sigma rounded up, its sum 1."""
+    radius = math.ceil(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(weights / weights.sum())

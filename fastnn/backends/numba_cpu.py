@@ -21,6 +21,7 @@ def unavailable() -> str | None:
 def _load(dtype: np.dtype) -> Any:
     from . import _numba_training as kernels
     from ._numba_delta_rule import delta_rule
+    from ._numba_distortion import distort_images
     from ._numba_predict import predict_few
     from ._numba_vector import VECTOR_BYTES
     from .panels import Problem
@@ -41,14 +42,18 @@ def _load(dtype: np.dtype) -> Any:
         mlp_train=mlp_train,
         mlp_forward=mlp_forward,
         delta_rule=delta_rule,
+        distort_images=distort_images,
         predict_few=predict_few,
     )
 
 
 _compiled = Compiled(_load)
+NETWORKS_AT_ONCE = _compiled.NETWORKS_AT_ONCE
 perceptron_train = _compiled.perceptron_train
 linear_train = _compiled.linear_train
 mlp_forward = _compiled.mlp_forward
 mlp_loss_gradient = _compiled.mlp_loss_gradient
 mlp_train = _compiled.mlp_train
+mlp_train_many = _compiled.mlp_train_many
+distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate

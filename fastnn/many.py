@@ -1,0 +1,198 @@
+"""Many networks at once: the same shape and data, seeds and learning rates of their own."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from . import random
+from .mlp_base import BaseMLP
+from .network import initial_parameters
+from .training import CALL_SECONDS, MAX_ORDER, MLPTask, progress_bar, sample_orders
+from .validation import check_positive
+
+# Multiply-adds of an epoch of as many networks as go into a call, if they are large.
+WORK_AT_ONCE = 5e9
+
+
+def train_many(
+    estimator: BaseMLP,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    random_state: Sequence[Any] | None = None,
+    learning_rate_init: Sequence[float] | None = None,
+    record_losses: bool = True,
+) -> list[Any]:
+    """Train copies of an estimator that differ in seed and learning rate, many at a time.
+
+    On a GPU each small network has a block of threads of its own; on a CPU each thread trains one
+    network after the other. Copy i becomes what `fit` would make of an estimator with seed i and
+    learning rate i.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Not changed. All `max_iter` epochs are run: no stopping rule, no `distortion`.
+    X, y
+        As for its `fit`.
+    random_state : sequence, optional
+        Seeds, one for each network; without it all have the estimator's.
+    learning_rate_init : sequence of float, optional
+        Learning rates; as long as `random_state` if both are given.
+    record_losses : bool, default True
+        Whether each `loss_curve_` has all epochs or only the last: 100,000 epochs of 10,000
+        networks are 8 GB.
+
+    Returns
+    -------
+    list
+        Fitted estimators. After Ctrl-C (a warning says so), `n_iter_` tells how far each has come.
+
+    Raises
+    ------
+    ValueError
+        If an argument or a parameter is not as described.
+    """
+    rates, seeds = _check(estimator, random_state, learning_rate_init)
+    first = clone(estimator).set_params(random_state=seeds[0], learning_rate_init=rates[0])
+    task, rules, _ = first._begin(X, y)
+    n, max_iter = len(seeds), rules.max_iter
+    params = np.empty((n, task.net.n_parameters), task.params.dtype)
+    moments = np.zeros((n, *task.moments.shape), params.dtype)
+    for i, seed in enumerate(seeds):
+        params[i] = initial_parameters(
+            task.net, first.weight_init, first.bias_init, seed, params.dtype
+        )
+    losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
+    done = np.zeros(n, np.int64)
+    at_once = _networks_at_once(task)
+    groups = np.array_split(np.arange(n), -(-n // at_once))
+    with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
+        try:
+            for group in groups:
+                part = slice(group[0], group[-1] + 1)
+                own = np.array(rates[part]), np.array(seeds[part], np.uint64)
+                trained = params[part], moments[part], losses[part], done[part]
+                _train_group(task, own, trained, max_iter, progress)
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"training was interrupted: {np.count_nonzero(done == max_iter)} of {n} networks "
+                "have all epochs; each keeps what it has learned",
+                stacklevel=2,
+            )
+    return _fitted(first, task, seeds, rates, params, moments, losses, done)
+
+
+def _check(estimator, random_state, learning_rate_init) -> tuple[list[float], list[int]]:
+    """Return learning rates and seeds, as many of the ones as of the others."""
+    if not isinstance(estimator, BaseMLP):
+        raise ValueError(f"estimator: expected MLPClassifier or MLPRegressor, got {estimator!r}")
+    for name, wanted in (
+        *((rule, None) for rule in ("tol", "loss_threshold", "weight_threshold", "distortion")),
+        ("warm_start", False),
+    ):
+        if getattr(estimator, name) != wanted:
+            raise ValueError(
+                f"estimator: {name}={getattr(estimator, name)!r}; train_many expects {wanted}: it "
+                "runs max_iter epochs, from the initial weights, on the samples as they are"
+            )
+    given = {"random_state": random_state, "learning_rate_init": learning_rate_init}
+    lengths = {}
+    for name, values in given.items():
+        if values is not None:
+            if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
+                raise ValueError(f"{name}={values!r}: expected a sequence, one value per network")
+            lengths[name] = len(values)
+    if not lengths:
+        raise ValueError("random_state, learning_rate_init: expected at least one sequence")
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"random_state, learning_rate_init: expected as many of both, got {lengths}"
+        )
+    n = next(iter(lengths.values()))
+    rates = [estimator.learning_rate_init] * n
+    if learning_rate_init is not None:
+        rates = list(learning_rate_init)
+    for i, rate in enumerate(rates):
+        check_positive(f"learning_rate_init[{i}]", rate)
+    rates = [float(rate) for rate in rates]
+    if random_state is None:
+        return rates, [random.seed_from(estimator.random_state)] * n
+    return rates, [random.seed_from(seed) for seed in random_state]
+
+
+def _networks_at_once(task: MLPTask) -> int:
+    """Return how many networks go into a call."""
+    most = int(WORK_AT_ONCE / (task.net.n_parameters * task.n_samples))
+    return max(task.n_threads, min(task.kernels.NETWORKS_AT_ONCE, most))
+
+
+def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progress: Any) -> None:
+    """Train some networks for max_iter epochs, in calls of about CALL_SECONDS.
+
+    `own` are their rates and seeds; `trained` are parameters, moments, losses and epochs done.
+    """
+    rates, seeds = own
+    params, moments, losses, done = trained
+    n, n_samples = len(params), task.n_samples
+    steps = -(-n_samples // task.batch_size)
+    epoch, n_epochs = 0, 1
+    while epoch < max_iter:
+        n_epochs = min(n_epochs, max_iter - epoch)
+        shufflers = seeds.tolist() if task.shuffle else [0]  # in order: one serves all
+        order = np.stack(
+            [sample_orders(n_samples, task.shuffle, seed, epoch, n_epochs) for seed in shufflers]
+        )
+        sums = np.zeros((n, n_epochs))
+        begin = time.perf_counter()
+        task.kernels.mlp_train_many(
+            *(task.net, task.optimizer, rates * task.learning_rate_decay**epoch, params, moments),
+            *(task.X, task.scale, task.targets, order, task.batch_size, seeds, epoch * steps),
+            *(sums, task.n_threads),
+        )
+        seconds = max(1e-9, (time.perf_counter() - begin) / n_epochs)
+        sums /= n_samples
+        if losses.shape[1] == max_iter:
+            losses[:, epoch : epoch + n_epochs] = sums
+        else:
+            losses[:, 0] = sums[:, -1]
+        epoch += n_epochs
+        done[:] = epoch
+        progress.update(n * n_epochs * n_samples)
+        n_epochs = max(1, int(CALL_SECONDS / seconds))
+        if task.shuffle:
+            n_epochs = max(1, min(n_epochs, MAX_ORDER // (n * n_samples)))
+        if task.learning_rate_decay != 1:
+            n_epochs = 1
+
+
+def _fitted(first, task, seeds, rates, params, moments, losses, done) -> list[Any]:
+    """Return the networks as fitted estimators: they share all but what was trained."""
+    models, n_diverged = [], 0
+    steps = -(-task.n_samples // task.batch_size)
+    for i, epochs in enumerate(done.tolist()):
+        model = copy(first)
+        model.random_state, model.learning_rate_init = seeds[i], rates[i]
+        model._seed, model.params_, model._moments = seeds[i], params[i], moments[i]
+        curve = losses[i, : min(epochs, losses.shape[1])]
+        model._record(task, curve)
+        model._step, model._epoch, model.n_iter_ = epochs * steps, epochs, epochs
+        diverged = len(curve) > 0 and not np.isfinite(curve[-1])
+        n_diverged += diverged
+        complete = "max_iter" if epochs == first.max_iter else "interrupted"
+        model.stop_reason_ = "diverged" if diverged else complete
+        models.append(model)
+    if n_diverged:
+        warnings.warn(
+            f"training diverged in {n_diverged} of {len(models)} networks: their last loss is not "
+            "finite; try lower learning rates",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return models
