@@ -6,6 +6,7 @@ Without a GPU: NUMBA_ENABLE_CUDASIM=1 pytest tests/test_cuda.py
 import itertools
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from conftest import relative_error
 import fastnn
 from fastnn import backends
 from fastnn.backends import interface as api
+from fastnn.backends import numba_cuda
 from fastnn.network import make_network
 
 REASON = fastnn.available_backends()["numba-cuda"]
@@ -30,8 +32,16 @@ OUTPUTS = (  # output activation, loss, number of outputs
 )
 
 
-@pytest.fixture
-def cuda():
+@pytest.fixture(params=["small", "small, weights in global memory", "large"])
+def cuda(request, monkeypatch):
+    """Return the kernels, made to take each of their ways for networks of these sizes."""
+    if request.param == "large":
+        monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
+    elif request.param != "small":
+        from fastnn.backends import _cuda_small
+
+        plan = _cuda_small.plan
+        monkeypatch.setattr(_cuda_small, "plan", lambda *given: plan(*given)._replace(n_state=0))
     return backends.kernels("numba-cuda")
 
 
@@ -50,9 +60,23 @@ def problem(rng, outputs=OUTPUTS[-1], dtype=np.float64, dropout=0.0, activation=
     return net, params, X, 1 / 255, targets.astype(dtype)
 
 
+def test_where_a_network_is_trained():
+    """In shared memory with its weights, without them, or not by a block at all."""
+    small = pytest.importorskip("fastnn.backends._cuda_small")
+    net = problem(np.random.default_rng(0))[0]
+    assert net.n_parameters * 11 < numba_cuda.SMALL_STEP
+    assert small.plan(net, 4, 2, 8).n_state == 3 * net.n_parameters
+    deep = make_network((9, *(70,) * 3, 5), "tanh", "softmax", 0.0, "categorical_crossentropy")
+    layout = small.plan(deep, 4, 2, 8)
+    assert layout.n_state == 0
+    assert layout.n_shared * 8 <= small.SHARED_BYTES
+    assert small.plan(deep, 1000, 2, 8) is None
+
+
 @needs_cuda
 @pytest.mark.parametrize("activation", ["sign", "purelin", "sigmoid", "tanh", "softsign", "relu"])
-def test_forward(cuda, rng, activation):
+def test_forward(rng, activation):
+    cuda = backends.kernels("numba-cuda")
     net, params, X, scale, _ = problem(rng, activation=activation)
     found = cuda.mlp_forward(net, params, X, scale, True, 1)
     expected = REFERENCE.mlp_forward(net, params, X, scale, True, 1)
@@ -97,8 +121,84 @@ def test_training(cuda, rng, solver):
 
 
 @needs_cuda
+@pytest.mark.parametrize("n_orders", [1, 3])
+def test_many_networks(cuda, rng, n_orders, monkeypatch):
+    net, _, X, scale, targets = problem(rng, dropout=0.25)
+    if numba_cuda.SMALL_STEP == 0:  # as if too large for a block: one network after the other
+        monkeypatch.setattr("fastnn.backends._cuda_small.SHARED_BYTES", 0)
+    params = rng.normal(0, 0.5, (3, net.n_parameters))
+    seeds, rates = np.array([1, 2**63, 3], np.uint64), np.array([0.05, 0.1, 0.01])
+    order = np.array([[rng.permutation(11)[:6]] for _ in range(n_orders)])
+    results = []
+    for kernels in (cuda, REFERENCE):
+        w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 2))
+        kernels.mlp_train_many(
+            *(net, api.Optimizer(api.ADAM, 9.0), rates, w, moments, X, scale, targets, order, 4),
+            *(seeds, 7, losses, 1),
+        )
+        results.append((w, moments, losses))
+    for values, reference in zip(*results, strict=True):
+        assert relative_error(values, reference) < 1e-12
+
+
+@needs_cuda
+def test_distorted_images_stay_on_the_device(rng, monkeypatch):
+    cuda = backends.kernels("numba-cuda")
+    monkeypatch.setattr(numba_cuda, "IMAGES_AT_ONCE", 2)  # each block has several images
+    images = rng.integers(0, 256, (5, 6 * 5), np.uint8)
+    arguments = (api.ImageDistortion(6, 5, sigma=2.0), rng.random(5), 2**40 + 3, 4, 1)
+    found = cuda.distort_images(images, *arguments)
+    assert not isinstance(found, np.ndarray)
+    expected = REFERENCE.distort_images(images, *arguments)
+    difference = np.abs(found.copy_to_host().astype(int) - expected)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.02
+
+
+@needs_cuda
+def test_a_fit_on_distorted_images(rng):
+    X, y = rng.integers(0, 256, (9, 12), np.uint8), np.arange(9) % 3
+    model = fastnn.MLPClassifier(
+        (4,), max_iter=2, tol=None, random_state=0, dtype="float64", learning_rate_decay=0.5
+    ).set_params(distortion=fastnn.ImageDistortion(3, 4, sigma=1.0))
+    with fastnn.use_backend("numba-cuda"):
+        found = model.fit(X, y).params_.copy()
+    with fastnn.use_backend("python"):
+        assert relative_error(found, model.fit(X, y).params_) < 1e-6
+
+
+@needs_cuda
+def test_two_threads_fit_at_once():
+    X, y = fastnn.load_xor()
+    models = [
+        fastnn.MLPClassifier((3,), "tanh", max_iter=4, tol=None, random_state=seed)
+        for seed in (1, 2)
+    ]
+    errors = []
+
+    def fit(model):
+        try:
+            with fastnn.use_backend("numba-cuda"):
+                model.fit(X, y)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=fit, args=(model,)) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    for seed, model in zip((1, 2), models, strict=True):
+        with fastnn.use_backend("numba-cuda"):
+            alone = fastnn.MLPClassifier((3,), "tanh", max_iter=4, tol=None, random_state=seed)
+            assert np.array_equal(model.params_, alone.fit(X, y).params_)
+
+
+@needs_cuda
 @pytest.mark.parametrize(("online", "bias"), [*itertools.product([True, False], [0, 1])])
-def test_single_layers(cuda, rng, online, bias):
+def test_single_layers(rng, online, bias):
+    cuda = backends.kernels("numba-cuda")
     X = rng.normal(size=(7, 9))
     targets = np.where(rng.random((7, 2)) > 0.5, 1.0, -1.0)
     start = 0.1 * rng.normal(size=(9 + bias, 2))

@@ -16,7 +16,7 @@ from . import interface as api
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-STORE_GRADIENT = 3  # in place of an optimizer: the gradient goes into the first moments
+STORE_GRADIENT = 3  # in place of an optimizer: the gradient goes into the first moment
 
 
 @cuda.jit(device=True)
@@ -78,34 +78,34 @@ def device_functions(real: Any) -> SimpleNamespace:
         return one
 
     @cuda.jit(device=True)
-    def softmax(z, y, row, n):
-        """Write the softmax of row z to y; return the logarithm of the sum, ln sum exp z."""
-        largest, total = z[row, 0], zero
+    def softmax(z, y, n):
+        """Write the softmax of z to y; return the logarithm of the sum, ln sum exp z."""
+        largest, total = z[0], zero
         for j in range(1, n):
-            largest = max(largest, z[row, j])
+            largest = max(largest, z[j])
         for j in range(n):
-            total += math.exp(z[row, j] - largest)
+            total += math.exp(z[j] - largest)
         for j in range(n):
-            y[row, j] = math.exp(z[row, j] - largest) / total
+            y[j] = math.exp(z[j] - largest) / total
         return largest + math.log(total)
 
     @cuda.jit(device=True)
-    def finish(z, y, delta, row, n, activation, loss, targets, i):
-        """From net inputs z[row] to outputs y and deltas (2.41); return the loss of sample i."""
+    def finish(z, y, delta, n, activation, loss, targets, i):
+        """From a sample's net inputs z to its outputs y and deltas (2.41); return its loss."""
         log_sum, value, mean = zero, zero, zero
         if activation == api.SOFTMAX:
-            log_sum = softmax(z, y, row, n)
+            log_sum = softmax(z, y, n)
         else:
             for j in range(n):
-                y[row, j] = activate(activation, z[row, j])
+                y[j] = activate(activation, z[j])
         if loss == api.SPARSE_CATEGORICAL_CROSSENTROPY:
             label = int(targets[i, 0])
             for j in range(n):
-                delta[row, j] = y[row, j] - (one if j == label else zero)
-            return log_sum - z[row, label]
+                delta[j] = y[j] - (one if j == label else zero)
+            return log_sum - z[label]
         for j in range(n):
-            t, v = targets[i, j], z[row, j]
-            e = y[row, j] - t
+            t, v = targets[i, j], z[j]
+            e = y[j] - t
             if loss == api.BINARY_CROSSENTROPY:
                 value += max(v, zero) - v * t + math.log1p(math.exp(-abs(v)))
             elif loss == api.CATEGORICAL_CROSSENTROPY:
@@ -116,24 +116,24 @@ def device_functions(real: Any) -> SimpleNamespace:
                 e *= two
             else:
                 value += e * e / two
-            mean += e * y[row, j]
+            mean += e * y[j]
             squared = loss == api.HALF_SQUARED_ERROR or loss == api.SQUARED_ERROR
             if squared and activation != api.SOFTMAX:
-                e *= slope_of(activation, v, y[row, j])
-            delta[row, j] = e
+                e *= slope_of(activation, v, y[j])
+            delta[j] = e
         if activation == api.SOFTMAX and loss != api.CATEGORICAL_CROSSENTROPY:
             for j in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
-                delta[row, j] = y[row, j] * (delta[row, j] - mean)
+                delta[j] = y[j] * (delta[j] - mean)
         return value
 
     @cuda.jit(device=True)
-    def is_right(y, row, n, loss, targets, i):
-        """Say whether the outputs y[row] name the class that the targets of sample i name."""
+    def is_right(y, n, loss, targets, i):
+        """Say whether the outputs y name the class that the targets of sample i name."""
         if n == 1:
-            return (y[row, 0] > real(0.5)) == (targets[i, 0] > real(0.5))
+            return (y[0] > real(0.5)) == (targets[i, 0] > real(0.5))
         best, wanted = 0, 0
         for j in range(1, n):
-            if y[row, j] > y[row, best]:
+            if y[j] > y[best]:
                 best = j
         if loss == api.SPARSE_CATEGORICAL_CROSSENTROPY:
             return best == int(targets[i, 0])
@@ -150,19 +150,19 @@ def device_functions(real: Any) -> SimpleNamespace:
         return zero if word < limit else kept
 
     @cuda.jit(device=True)
-    def descend(kind, w, moments, p, g, rate, beta_1, beta_2, epsilon):
-        """Change parameter p by the gradient g."""
+    def descend(kind, w, moment_1, moment_2, p, g, rate, beta_1, beta_2, epsilon):
+        """Change parameter p by the gradient g; moments that the rule lacks are not touched."""
         if kind == api.SGD:
             w[p] -= rate * g
         elif kind == api.MOMENTUM:
-            moments[0, p] = beta_1 * moments[0, p] - rate * g
-            w[p] += moments[0, p]
+            moment_1[p] = beta_1 * moment_1[p] - rate * g
+            w[p] += moment_1[p]
         elif kind == api.ADAM:
-            moments[0, p] = beta_1 * moments[0, p] + (one - beta_1) * g
-            moments[1, p] = beta_2 * moments[1, p] + (one - beta_2) * g * g
-            w[p] -= rate * moments[0, p] / (math.sqrt(moments[1, p]) + epsilon)
+            moment_1[p] = beta_1 * moment_1[p] + (one - beta_1) * g
+            moment_2[p] = beta_2 * moment_2[p] + (one - beta_2) * g * g
+            w[p] -= rate * moment_1[p] / (math.sqrt(moment_2[p]) + epsilon)
         else:
-            moments[0, p] = g
+            moment_1[p] = g
 
     return SimpleNamespace(
         activate=activate,

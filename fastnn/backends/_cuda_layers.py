@@ -62,7 +62,7 @@ def layer_kernels(real: Any) -> SimpleNamespace:
         row = cuda.grid(1)
         if row < rows:
             i = order[first + row]
-            losses[row] = finish(z, y, delta, row, n, code, loss, targets, i)
+            losses[row] = finish(z[row], y[row], delta[row], n, code, loss, targets, i)
 
     @cuda.jit
     def add_losses(losses, rows, sums, at):
@@ -75,7 +75,7 @@ def layer_kernels(real: Any) -> SimpleNamespace:
         """Write 1 where the outputs of a row name the right class, else 0."""
         row = cuda.grid(1)
         if row < rows:
-            right[first + row] = 1 if is_right(y, row, n, loss, targets, first + row) else 0
+            right[first + row] = 1 if is_right(y[row], n, loss, targets, first + row) else 0
 
     @cuda.jit
     def backward(delta, w, start, n_in, n_out, slope, below, rows):
@@ -98,7 +98,7 @@ def layer_kernels(real: Any) -> SimpleNamespace:
             below[row, k] = total * slope[row, k]
 
     @cuda.jit
-    def update(x, delta, w, moments, start, n_in, n_out, rows, kind, numbers):
+    def update(x, delta, w, moment_1, moment_2, start, n_in, n_out, rows, kind, numbers):
         """Form x^T delta / rows (2.44) and change weights and bias; row n_in is the bias.
 
         `numbers` are rate, beta_1, beta_2, epsilon, alpha.
@@ -124,7 +124,8 @@ def layer_kernels(real: Any) -> SimpleNamespace:
             if k < n_in:
                 total += numbers[4] * w[p]
             g = total / real(rows)
-            descend(kind, w, moments, p, g, numbers[0], numbers[1], numbers[2], numbers[3])
+            rate, beta_1, beta_2, epsilon, _ = numbers
+            descend(kind, w, moment_1, moment_2, p, g, rate, beta_1, beta_2, epsilon)
 
     return SimpleNamespace(
         gather=gather,

@@ -1,9 +1,12 @@
 """The CUDA back end: Numba kernels on an NVIDIA GPU.
 
-Data and parameters are copied to the device once per call, bytes as bytes; the steps are launched
-one after the other without waiting for any of them; the results are copied back at the end.
+Data and parameters are copied to the device once per call, bytes as bytes, and the results back
+at its end. A block of threads trains a small network from the first step to the last (many
+networks: many blocks); the steps of a large one are launches, one after the other, and none waits
+for the host.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,9 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from .interface import ADAM, Network, Optimizer, dropout_limit
+from .interface import ADAM, Network, Optimizer, dropout_limit, gaussian_weights
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
+NETWORKS_AT_ONCE = 4096
+IMAGES_AT_ONCE = 1024  # blocks that distort images, each with scratch of its own
+# Multiply-adds of a step up to which a block trains a network alone: an estimate, what the launches
+# of a step cost the host (some 50 microseconds). Not yet measured on a GPU.
+SMALL_STEP = 100_000
+
+_one_call = threading.RLock()  # calls of several threads take turns
 
 
 @cache
@@ -44,7 +54,8 @@ def _device() -> Iterator[Any]:
 
     full = False
     try:
-        yield cuda
+        with _one_call:
+            yield cuda
     except Exception as error:
         if "OUT_OF_MEMORY" not in str(error):
             raise
@@ -97,8 +108,10 @@ def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, los
         return int(done.copy_to_host()[0])
 
 
-def _to_device(cuda: Any, array: np.ndarray) -> Any:
-    """Copy an array; one of no rows becomes one of no rows with a device pointer."""
+def _to_device(cuda: Any, array: Any) -> Any:
+    """Copy an array, unless it is there; one of no rows gets a device pointer all the same."""
+    if hasattr(array, "__cuda_ndarray__"):
+        return array
     if array.size:
         return cuda.to_device(array)
     return cuda.device_array((1, *array.shape[1:]), array.dtype)[:0]
@@ -165,7 +178,7 @@ class _Training:
                     *(self.slopes[layer - 1], self.deltas[layer - 1], rows),
                 )
             self.kernels.update[self._grid(n, m + 1), tiles](
-                *(self.outputs[layer], self.deltas[layer], self.params, moments),
+                *(self.outputs[layer], self.deltas[layer], self.params, *moments),
                 *(start, m, n, rows, kind, numbers),
             )
 
@@ -246,26 +259,112 @@ def mlp_train(
     n_threads,
 ):
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
+    batch = min(batch_size, order.shape[1])
+    rates, seeds = np.array([optimizer.learning_rate]), np.array([seed], np.uint64)
+    if net.n_parameters * batch <= SMALL_STEP and _train_blocks(
+        *(net, optimizer, rates, params[np.newaxis], moments[np.newaxis], X, scale, targets),
+        *(order[np.newaxis], batch, seeds, step, loss_sums[np.newaxis]),
+    ):
+        return
     n = order.shape[1]
     with _device() as cuda:
-        own = _Training(cuda, net, params, min(batch_size, n))
-        state = _to_device(cuda, moments)
-        inputs, wanted = cuda.to_device(X), cuda.to_device(targets)
+        own = _Training(cuda, net, params, batch)
+        state = [cuda.to_device(moment) for moment in moments]
+        both = (*state, own.params, own.params)[:2]  # a moment that is not used needs no memory
+        inputs, wanted = _to_device(cuda, X), cuda.to_device(targets)
         orders = [cuda.to_device(row) for row in order]
         sums = cuda.to_device(loss_sums)
         for epoch in range(len(loss_sums)):
             samples = orders[epoch % len(orders)]
-            for first in range(0, n, batch_size):
-                rows = min(batch_size, n - first)
+            for first in range(0, n, batch):
+                rows = min(batch, n - first)
                 own.forward(inputs, samples, first, rows, scale, seed, step & 0xFFFFFFFF, True)
                 own.finish(wanted, samples, first, rows)
                 own.kernels.add_losses[1, 1](own.losses, rows, sums, epoch)
                 step += 1
-                own.learn(rows, optimizer.kind, state, _numbers(optimizer, step, own.type))
+                own.learn(rows, optimizer.kind, both, _numbers(optimizer, step, own.type))
         params[:] = own.params.copy_to_host()
         loss_sums[:] = sums.copy_to_host()
-        if len(moments):
-            moments[:] = state.copy_to_host()
+        for moment, values in zip(moments, state, strict=True):
+            moment[:] = values.copy_to_host()
+
+
+def mlp_train_many(
+    net: Network,
+    optimizer: Optimizer,
+    rates,
+    params,
+    moments,
+    X,
+    scale,
+    targets,
+    order,
+    batch_size,
+    seeds,
+    step,
+    loss_sums,
+    n_threads,
+):
+    """Train several networks; see `interface.Kernels`."""
+    batch = min(batch_size, order.shape[2])
+    if _train_blocks(
+        *(net, optimizer, rates, params, moments, X, scale, targets, order, batch),
+        *(seeds, step, loss_sums),
+    ):
+        return
+    for i in range(len(params)):
+        own = optimizer._replace(learning_rate=float(rates[i]))
+        mlp_train(
+            *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)], batch),
+            *(int(seeds[i]), step, loss_sums[i], n_threads),
+        )
+
+
+def _train_blocks(
+    net, optimizer, rates, params, moments, X, scale, targets, order, batch, seeds, step, loss_sums
+) -> bool:
+    """Train each network in a block of its own; return False if it is too large for that."""
+    from ._cuda_small import plan, small_kernels
+
+    n_moments = moments.shape[1]
+    layout = plan(net, batch, n_moments, params.itemsize)
+    if layout is None:
+        return False
+    numbers = np.empty((len(params), 5))
+    numbers[:] = optimizer[1:]
+    numbers[:, 0] = rates
+    with _device() as cuda:
+        kernels = small_kernels(_real(params.dtype))
+        kernel = kernels.in_shared if layout.n_state else kernels.in_global
+        w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
+        state = [cuda.to_device(np.ascontiguousarray(moments[:, i])) for i in range(n_moments)]
+        kernel[len(params), layout.threads, 0, layout.n_shared * params.itemsize](
+            *(w, *(*state, w, w)[:2], layout.n_buffer, cuda.to_device(layout.table)),
+            *(_to_device(cuda, X), params.dtype.type(scale), cuda.to_device(targets)),
+            *(cuda.to_device(order), batch, net.loss, optimizer.kind, cuda.to_device(numbers)),
+            *(cuda.to_device(seeds), step, sums),
+        )
+        params[:] = w.copy_to_host()
+        loss_sums[:] = sums.copy_to_host()
+        for i, values in enumerate(state):
+            moments[:, i] = values.copy_to_host()
+    return True
+
+
+def distort_images(images, distortion, angles, seed, epoch, n_threads):
+    """Return the images of an epoch, on the device; see `interface.Kernels`."""
+    from ._cuda_distortion import THREADS, distort
+
+    h, w, _, scaling, sigma, alpha = distortion
+    blocks = min(len(images), IMAGES_AT_ONCE)
+    with _device() as cuda:
+        distorted = cuda.device_array(images.shape, np.uint8)
+        distort[blocks, THREADS](
+            *(cuda.to_device(images), distorted, h, w, scaling, alpha),
+            *(cuda.to_device(gaussian_weights(sigma)), cuda.to_device(angles), np.uint64(seed)),
+            *(epoch, cuda.device_array((blocks, 4, h * w), np.float64)),
+        )
+        return distorted
 
 
 def _numbers(optimizer: Optimizer, step: int, real: Any) -> tuple:
