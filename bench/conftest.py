@@ -12,7 +12,7 @@ from . import proof
 from .peers.process import Missing, Peer
 from .workloads import SMALL_MNIST, load
 
-BACKENDS = ("python", "cython", "numba")
+BACKENDS = ("python", "cython", "numba", "numba-cuda")
 BUDGET = 1.5  # seconds of timed rounds per row, if three rounds are not longer
 SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "asimd", "sve")
 

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 SCALINGS = ("hidden units", "batch size")
-OURS = ("python", "cython", "numba")
+OURS = ("python", "cython", "numba", "numba-cuda")
 COLORS = {
-    **{"python": "#7f7f7f", "cython": "#d62728", "numba": "#ff7f0e", "numpy": "#17becf"},
+    **{"python": "#7f7f7f", "cython": "#d62728", "numba": "#ff7f0e"},
+    **{"numba-cuda": "#bcbd22", "numpy": "#17becf"},
     **{"sklearn": "#2ca02c", "keras": "#9467bd", "tf-function": "#c5b0d5", "tf-xla": "#8c564b"},
     **{"pytorch": "#1f77b4", "jax": "#e377c2", "c": "#000000"},
 }

@@ -7,7 +7,8 @@ import pytest
 from .peers.process import Missing, Peer
 from .workloads import WORKLOADS
 
-PEERS = ("cython", "numba", "numba, empty cache", "tf-function", "tf-xla", "torch-compile", "jax")
+PEERS = ("cython", "numba", "numba, empty cache", "numba-cuda")
+PEERS += ("tf-function", "tf-xla", "torch-compile", "jax")
 
 
 @pytest.mark.parametrize("peer", PEERS)

@@ -6,7 +6,8 @@ import pytest
 
 from .workloads import WORKLOADS
 
-PEERS = ("python", "cython", "numba", "numpy", "sklearn", "keras", "tf-xla", "pytorch", "jax")
+PEERS = ("python", "cython", "numba", "numba-cuda", "numpy", "sklearn")
+PEERS += ("keras", "tf-xla", "pytorch", "jax")
 HIDDEN = (8, 32, 128, 512, 2048)
 BATCHES = (1, 8, 32, 128, 1024)
 MNIST = replace(WORKLOADS["mnist-32"], dropout=0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from .workloads import WORKLOADS, smaller
 
-OURS = ("python", "cython", "numba")
+OURS = ("python", "cython", "numba", "numba-cuda")
 PEERS = ("numpy", "sklearn", "keras", "tf-function", "tf-xla", "pytorch", "jax")
 SINGLE_LAYER = (*OURS, "numpy", "sklearn")
 NO_SKLEARN = tuple(peer for peer in PEERS if peer != "sklearn")

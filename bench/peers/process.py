@@ -21,7 +21,7 @@ class Peer:
     Parameters
     ----------
     name : str
-        "cython", "numba" or "python" for fastnn's back ends, or a module `with_<name>`.
+        A back end of fastnn, or of a module `with_<name>`.
     environment : dict
         Additional environment variables.
     """

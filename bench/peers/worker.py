@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from ..workloads import Workload
 
-BACKENDS = ("cython", "numba", "python")
+BACKENDS = ("cython", "numba", "python", "numba-cuda")
 PACKAGES = {
     **{"cython": ("cython",), "numba": ("numba", "llvmlite"), "python": (), "numpy": ()},
+    "numba-cuda": ("numba", "numba-cuda"),
     **{"sklearn": ("scikit-learn", "scipy"), "keras": ("tensorflow", "keras"), "c": ()},
     **{"tf-function": ("tensorflow",), "tf-xla": ("tensorflow",), "pytorch": ("torch",)},
     **{"torch-compile": ("torch",), "jax": ("jax", "jaxlib")},
@@ -45,8 +46,12 @@ def main():
 
 def load(peer, workload, n_threads):
     if peer in BACKENDS:
+        from fastnn import available_backends
+
         from .with_fastnn import prepare
 
+        if (reason := available_backends()[peer]) is not None:
+            raise ImportError(reason)
         return prepare(workload, peer, n_threads)
     module = importlib.import_module(f".with_{peer.replace('-', '_')}", __package__)
     return module.prepare(workload, n_threads)

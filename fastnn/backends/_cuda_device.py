@@ -1,4 +1,4 @@
-"""What the CUDA kernels share, for one real type: activations, losses, masks, optimizer steps.
+"""What the CUDA kernels share: the layout of a batch, and, for one real type, the formulas.
 
 Constants are made in the kernels' own type: a literal would turn float32 arithmetic to double.
 """
@@ -10,13 +10,38 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from . import interface as api
 
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+# Columns of the layer table. START is an offset in the parameters, the three last ones are offsets
+# in the buffer of a batch: (rows, units) each, the inputs first.
+UNITS, ACTIVATION, DROP_LIMIT, START, OUTPUTS, SLOPES, DELTAS = range(7)
+N_COLUMNS = 7
+
 STORE_GRADIENT = 3  # in place of an optimizer: the gradient goes into the first moment
+
+
+def layout(net: api.Network, batch: int) -> tuple[NDArray[np.int64], int]:
+    """Return the layer table, (n_layers + 1, N_COLUMNS), and the length of a batch's buffer.
+
+    At the end of the buffer are the net inputs of the last layer, and the loss of each row.
+    """
+    table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)
+    n_buffer = start = 0
+    for layer, units in enumerate(net.sizes):
+        row, n = table[layer], units * batch
+        row[UNITS] = units
+        row[OUTPUTS], n_buffer = n_buffer, n_buffer + n
+        if layer > 0:
+            row[ACTIVATION] = net.activations[layer - 1]
+            row[DROP_LIMIT] = api.dropout_limit(net.dropout[layer - 1])
+            row[START], start = start, start + (net.sizes[layer - 1] + 1) * units
+            row[SLOPES], row[DELTAS], n_buffer = n_buffer, n_buffer + n, n_buffer + 2 * n
+    return table, n_buffer + (net.sizes[-1] + 1) * batch
 
 
 @cuda.jit(device=True)
@@ -127,6 +152,56 @@ def device_functions(real: Any) -> SimpleNamespace:
         return value
 
     @cuda.jit(device=True)
+    def mask(key, step, row, layer, unit, limit, kept):
+        """Return a unit's dropout factor: 0 or 1 / (1 - rate)."""
+        stream = np.uint64(api.STREAM_DROPOUT << 16) | np.uint64(layer)
+        word = random_word(key, np.uint64(unit // 4), np.uint64(row), step & LOW, stream, unit % 4)
+        return zero if word < limit else kept
+
+    @cuda.jit(device=True)
+    def finish_rows(buffer, table, batch, loss, targets, samples, first, rows, own, step):
+        """Finish the rows own, own + step, ... of a batch; their losses go to its buffer."""
+        last = table[table.shape[0] - 1]
+        n = last[UNITS]
+        losses = buffer.shape[0] - batch
+        net_inputs = losses - batch * n
+        for row in range(own, rows, step):
+            at = row * n
+            z = buffer[net_inputs + at : net_inputs + at + n]
+            y = buffer[last[OUTPUTS] + at : last[OUTPUTS] + at + n]
+            d = buffer[last[DELTAS] + at : last[DELTAS] + at + n]
+            i = samples[first + row]
+            buffer[losses + row] = finish(z, y, d, n, last[ACTIVATION], loss, targets, i)
+
+    @cuda.jit(device=True)
+    def store_unit(buffer, table, layer, batch, row, j, total, training, key, step):
+        """From a unit's net input to its output and slope; of the last layer, the input is kept."""
+        here = table[layer]
+        at = row * here[UNITS] + j
+        if layer == table.shape[0] - 1:
+            buffer[buffer.shape[0] - batch - batch * here[UNITS] + at] = total
+            return
+        value = activate(here[ACTIVATION], total)
+        steep = slope_of(here[ACTIVATION], total, value)
+        limit = here[DROP_LIMIT]
+        if training and limit > 0:
+            kept = real(1 / (1 - limit / 4294967296.0))
+            factor = mask(key, step, row, layer - 1, j, limit, kept)
+            value *= factor
+            steep *= factor
+        buffer[here[OUTPUTS] + at] = value
+        buffer[here[SLOPES] + at] = steep
+
+    @cuda.jit(device=True)
+    def rate_of_step(kind, numbers, step):
+        """Return the step size; Adam's carries the correction of its two means (see python.py)."""
+        rate = numbers[0]
+        if kind == api.ADAM:
+            rate *= math.sqrt(1 - math.pow(numbers[2], float(step)))
+            rate /= 1 - math.pow(numbers[1], float(step))
+        return real(rate)
+
+    @cuda.jit(device=True)
     def is_right(y, n, loss, targets, i):
         """Say whether the outputs y name the class that the targets of sample i name."""
         if n == 1:
@@ -143,15 +218,9 @@ def device_functions(real: Any) -> SimpleNamespace:
         return best == wanted
 
     @cuda.jit(device=True)
-    def mask(key, step, row, layer, unit, limit, kept):
-        """Return a unit's dropout factor: 0 or 1 / (1 - rate)."""
-        stream = np.uint64(api.STREAM_DROPOUT << 16) | np.uint64(layer)
-        word = random_word(key, np.uint64(unit // 4), np.uint64(row), step & LOW, stream, unit % 4)
-        return zero if word < limit else kept
-
-    @cuda.jit(device=True)
-    def descend(kind, w, moment_1, moment_2, p, g, rate, beta_1, beta_2, epsilon):
+    def descend(kind, w, moment_1, moment_2, p, g, rate, numbers):
         """Change parameter p by the gradient g; moments that the rule lacks are not touched."""
+        beta_1, beta_2, epsilon = real(numbers[1]), real(numbers[2]), real(numbers[3])
         if kind == api.SGD:
             w[p] -= rate * g
         elif kind == api.MOMENTUM:
@@ -165,10 +234,9 @@ def device_functions(real: Any) -> SimpleNamespace:
             moment_1[p] = g
 
     return SimpleNamespace(
-        activate=activate,
-        slope_of=slope_of,
-        finish=finish,
+        finish_rows=finish_rows,
+        store_unit=store_unit,
+        rate_of_step=rate_of_step,
         is_right=is_right,
-        mask=mask,
         descend=descend,
     )

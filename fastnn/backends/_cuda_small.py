@@ -1,11 +1,10 @@
-"""The CUDA kernel of small networks: a block of threads trains one, all epochs of a call.
+"""The CUDA kernels of small networks: a block of threads trains one, all epochs of a call.
 
 The buffers of a batch lie in shared memory, and so do parameters and moments where they fit. The
 threads of a block form a rectangle, rows of a matrix by columns, so that no index is divided.
 Every sum is formed by one thread in a fixed order.
 """
 
-import math
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -14,11 +13,7 @@ import numpy as np
 from numba import config, cuda
 
 from . import interface as api
-from ._cuda_device import device_functions
-
-# Columns of the layer table; offsets count reals of the buffer, START those of the parameters.
-UNITS, ACTIVATION, DROP_LIMIT, START, OUTPUTS, SLOPES, DELTAS = range(7)
-N_COLUMNS = 7
+from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions, layout
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 MAX_THREADS, MAX_COLUMNS = (4, 2) if config.ENABLE_CUDASIM else (256, 32)
@@ -30,10 +25,9 @@ class Plan(NamedTuple):
     Attributes
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
-        The layers, inputs first.
+        See `_cuda_device.layout`.
     n_buffer : int
-        Reals of the batch's buffers; the last `batch` of them are the losses of its rows, before
-        them are the net inputs of the last layer.
+        Reals of the batch's buffer.
     n_state : int
         Reals of parameters and moments in shared memory; 0: they stay in global memory.
     threads : (int, int)
@@ -53,20 +47,8 @@ class Plan(NamedTuple):
 
 def plan(net: api.Network, batch: int, n_moments: int, itemsize: int) -> Plan | None:
     """Lay out a network for a block; None if a batch does not fit in shared memory."""
-    table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)
-    n_buffer = n_parameters = 0
-    for layer, units in enumerate(net.sizes):
-        row, n = table[layer], units * batch
-        row[UNITS] = units
-        row[OUTPUTS], n_buffer = n_buffer, n_buffer + n
-        if layer == 0:
-            continue
-        row[ACTIVATION] = net.activations[layer - 1]
-        row[DROP_LIMIT] = api.dropout_limit(net.dropout[layer - 1])
-        row[START], n_parameters = n_parameters, n_parameters + (net.sizes[layer - 1] + 1) * units
-        row[SLOPES], row[DELTAS], n_buffer = n_buffer, n_buffer + n, n_buffer + 2 * n
-    n_buffer += (net.sizes[-1] + 1) * batch
-    n_state = (1 + n_moments) * n_parameters
+    table, n_buffer = layout(net, batch)
+    n_state = (1 + n_moments) * net.n_parameters
     if n_buffer * itemsize > SHARED_BYTES:
         return None
     if (n_buffer + n_state) * itemsize > SHARED_BYTES:
@@ -85,57 +67,31 @@ def _power_of_2(n: int) -> int:
 def small_kernels(real: Any) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64."""
     own = device_functions(real)
-    activate, slope_of, finish = own.activate, own.slope_of, own.finish
-    mask, descend = own.mask, own.descend
+    finish_rows, store_unit = own.finish_rows, own.store_unit
+    rate_of_step, descend = own.rate_of_step, own.descend
     zero, one = real(0), real(1)
 
     @cuda.jit(device=True)
-    def load(buffer, X, scale, order, epoch, first, rows):
+    def load(buffer, X, scale, samples, first, rows):
         """Copy the samples of a batch, times the scale, to the outputs of layer 0."""
         n = X.shape[1]
         for row in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
-            i = order[epoch % order.shape[0], first + row]
+            i = samples[first + row]
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 buffer[row * n + k] = real(X[i, k]) * scale
 
     @cuda.jit(device=True)
-    def forward(w, buffer, table, layer, net_inputs, rows, key, step):
-        """Compute y = f(x W + b) (2.12) to (2.15), and the slope; of the last layer, z alone."""
-        below, here = table[layer - 1], table[layer]
-        n_in, n_out = below[UNITS], here[UNITS]
-        start, code, limit = here[START], here[ACTIVATION], here[DROP_LIMIT]
+    def forward(w, buffer, table, layer, batch, rows, key, step):
+        """Compute y = f(x W + b) (2.12) to (2.15), and the slope."""
+        below, start = table[layer - 1], table[layer, START]
+        n_in, n_out = below[UNITS], table[layer, UNITS]
         for row in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
             x = below[OUTPUTS] + row * n_in
             for j in range(cuda.threadIdx.x, n_out, cuda.blockDim.x):
                 total = w[start + n_in * n_out + j]
                 for k in range(n_in):
                     total += buffer[x + k] * w[start + k * n_out + j]
-                at = row * n_out + j
-                if layer == table.shape[0] - 1:
-                    buffer[net_inputs + at] = total
-                    continue
-                value = activate(code, total)
-                steep = slope_of(code, total, value)
-                if limit > 0:
-                    kept = real(1 / (1 - limit / 4294967296.0))
-                    factor = mask(key, step, row, layer - 1, j, limit, kept)
-                    value *= factor
-                    steep *= factor
-                buffer[here[OUTPUTS] + at] = value
-                buffer[here[SLOPES] + at] = steep
-
-    @cuda.jit(device=True)
-    def output(buffer, table, net_inputs, losses, loss, targets, order, epoch, first, rows):
-        """Compute outputs and deltas of the last layer, and the loss of each row."""
-        last = table[table.shape[0] - 1]
-        n = last[UNITS]
-        own_row = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        for row in range(own_row, rows, cuda.blockDim.x * cuda.blockDim.y):
-            at, i = row * n, order[epoch % order.shape[0], first + row]
-            z = buffer[net_inputs + at : net_inputs + at + n]
-            y = buffer[last[OUTPUTS] + at : last[OUTPUTS] + at + n]
-            d = buffer[last[DELTAS] + at : last[DELTAS] + at + n]
-            buffer[losses + row] = finish(z, y, d, n, last[ACTIVATION], loss, targets, i)
+                store_unit(buffer, table, layer, batch, row, j, total, True, key, step)
 
     @cuda.jit(device=True)
     def backward(w, buffer, table, layer, rows):
@@ -156,8 +112,6 @@ def small_kernels(real: Any) -> SimpleNamespace:
         """Form x^T delta / rows (2.44) and change weights and bias; row n_in is the bias."""
         below, here = table[layer - 1], table[layer]
         n_in, n_out, start = below[UNITS], here[UNITS], here[START]
-        beta_1, beta_2, epsilon = real(numbers[1]), real(numbers[2]), real(numbers[3])
-        alpha = real(numbers[4])
         for k in range(cuda.threadIdx.y, n_in + 1, cuda.blockDim.y):
             for j in range(cuda.threadIdx.x, n_out, cuda.blockDim.x):
                 total = zero
@@ -166,41 +120,37 @@ def small_kernels(real: Any) -> SimpleNamespace:
                     total += x * buffer[here[DELTAS] + row * n_out + j]
                 p = start + k * n_out + j
                 if k < n_in:
-                    total += alpha * w[p]
-                g = total / real(rows)
-                descend(kind, w, moment_1, moment_2, p, g, rate, beta_1, beta_2, epsilon)
-
-    @cuda.jit(device=True)
-    def rate_of_step(kind, numbers, step):
-        """Return the step size; Adam's carries the correction of its two means (see python.py)."""
-        rate = numbers[0]
-        if kind == api.ADAM:
-            rate *= math.sqrt(1 - math.pow(numbers[2], float(step)))
-            rate /= 1 - math.pow(numbers[1], float(step))
-        return real(rate)
+                    total += real(numbers[4]) * w[p]
+                descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
 
     @cuda.jit(device=True)
     def train(
         w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
         key, step, sums,
     ):  # fmt: skip
-        """Train one network for sums.shape[0] epochs; the threads meet between the layers."""
+        """Train one network for sums.shape[0] epochs; the threads meet between the layers.
+
+        `numbers` are rate, beta_1, beta_2, epsilon, alpha.
+        """
         last, n = table.shape[0] - 1, order.shape[1]
-        losses = buffer.shape[0] - batch
-        net_inputs = losses - batch * table[last, UNITS]
+        thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        n_threads = cuda.blockDim.x * cuda.blockDim.y
         for epoch in range(sums.shape[0]):
+            samples = order[epoch % order.shape[0]]
             for first in range(0, n, batch):
                 rows = min(batch, n - first)
-                load(buffer, X, scale, order, epoch, first, rows)
+                load(buffer, X, scale, samples, first, rows)
                 cuda.syncthreads()
                 for layer in range(1, last + 1):
-                    forward(w, buffer, table, layer, net_inputs, rows, key, np.uint64(step))
+                    forward(w, buffer, table, layer, batch, rows, key, np.uint64(step))
                     cuda.syncthreads()
-                output(buffer, table, net_inputs, losses, loss, targets, order, epoch, first, rows)
+                finish_rows(
+                    buffer, table, batch, loss, targets, samples, first, rows, thread, n_threads
+                )
                 cuda.syncthreads()
-                if cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0:
+                if thread == 0:
                     for row in range(rows):
-                        sums[epoch] += buffer[losses + row]
+                        sums[epoch] += buffer[buffer.shape[0] - batch + row]
                 for layer in range(last, 1, -1):
                     backward(w, buffer, table, layer, rows)
                     cuda.syncthreads()
@@ -213,8 +163,8 @@ def small_kernels(real: Any) -> SimpleNamespace:
     @cuda.jit(device=True)
     def copy(source, target, n):
         """Copy n reals, by all threads."""
-        own = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        for p in range(own, n, cuda.blockDim.x * cuda.blockDim.y):
+        thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        for p in range(thread, n, cuda.blockDim.x * cuda.blockDim.y):
             target[p] = source[p]
 
     @cuda.jit

@@ -1,27 +1,25 @@
 """The CUDA back end: Numba kernels on an NVIDIA GPU.
 
 Data and parameters are copied to the device once per call, bytes as bytes, and the results back
-at its end. A block of threads trains a small network from the first step to the last (many
-networks: many blocks); the steps of a large one are launches, one after the other, and none waits
-for the host.
+at its end. One launch makes all steps: a block of threads trains a small network (many networks:
+many blocks), all blocks together train a large one.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from .interface import ADAM, Network, Optimizer, dropout_limit, gaussian_weights
+from .interface import Network, Optimizer, gaussian_weights
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
 NETWORKS_AT_ONCE = 4096
 IMAGES_AT_ONCE = 1024  # blocks that distort images, each with scratch of its own
-# Multiply-adds of a step up to which a block trains a network alone: an estimate, what the launches
-# of a step cost the host (some 50 microseconds). Not yet measured on a GPU.
+# Multiply-adds of a step up to which a block trains a network alone: an estimate of what the
+# barriers of all blocks would cost. Not yet measured on a GPU.
 SMALL_STEP = 100_000
 
 _one_call = threading.RLock()  # calls of several threads take turns
@@ -120,108 +118,67 @@ def _to_device(cuda: Any, array: Any) -> Any:
 # --- multi-layer perceptron --------------------------------------------------------------------
 
 
-class _Training:
-    """A network on the device, and the buffers of a batch."""
-
-    def __init__(self, cuda: Any, net: Network, params: np.ndarray, rows: int):
-        from ._cuda_layers import BLOCK, TILE, layer_kernels
-
-        self.cuda, self.net, self.rows = cuda, net, rows
-        self.tile, self.block = TILE, BLOCK
-        self.kernels = layer_kernels(_real(params.dtype))
-        self.type = params.dtype.type
-        self.params = cuda.to_device(params)
-        sizes = list(zip(net.sizes, net.sizes[1:], strict=False))
-        self.starts = np.cumsum([0, *((m + 1) * n for m, n in sizes)])[:-1].tolist()
-        self.sizes = sizes
-
-        def buffers(widths):
-            return [cuda.device_array((rows, n), params.dtype) for n in widths]
-
-        self.outputs = buffers(net.sizes)  # the inputs first
-        self.sums, self.slopes, self.deltas = (buffers(net.sizes[1:]) for _ in range(3))
-        self.losses = cuda.device_array(rows, np.float64)
-
-    def forward(self, X, order, first, rows, scale, key, step, training):
-        """Compute the outputs of all layers; of the last one, the net inputs."""
-        k = self.kernels
-        n = self.net.sizes[0]
-        k.gather[(-(-n // self.block), rows), self.block](
-            X, order, first, self.type(scale), self.outputs[0], rows
-        )
-        for layer, (m, n) in enumerate(self.sizes):
-            rate = self.net.dropout[layer] if training else 0.0
-            limit = dropout_limit(rate)
-            dropout = (limit, 1 / (1 - limit / 2**32))
-            code = self.net.activations[layer]
-            k.forward[self._grid(n, rows), (self.tile, self.tile)](
-                *(self.outputs[layer], self.params, self.starts[layer], m, n),
-                *(self.sums[layer], self.outputs[layer + 1], self.slopes[layer]),
-                *(rows, code, layer, dropout, np.uint64(key), np.uint64(step)),
-            )
-
-    def finish(self, targets, order, first, rows):
-        """Compute outputs and deltas of the last layer, and the loss of each row."""
-        self.kernels.output[-(-rows // self.block), self.block](
-            *(self.sums[-1], self.outputs[-1], self.deltas[-1], rows, self.net.sizes[-1]),
-            *(self.net.activations[-1], self.net.loss, targets, order, first, self.losses),
-        )
-
-    def learn(self, rows, kind, moments, numbers):
-        """Pass the deltas back (2.42) and change the weights, from the last layer to the first."""
-        for layer in reversed(range(len(self.sizes))):
-            m, n = self.sizes[layer]
-            start, tiles = self.starts[layer], (self.tile, self.tile)
-            if layer:
-                self.kernels.backward[self._grid(m, rows), tiles](
-                    *(self.deltas[layer], self.params, start, m, n),
-                    *(self.slopes[layer - 1], self.deltas[layer - 1], rows),
-                )
-            self.kernels.update[self._grid(n, m + 1), tiles](
-                *(self.outputs[layer], self.deltas[layer], self.params, *moments),
-                *(start, m, n, rows, kind, numbers),
-            )
-
-    def _grid(self, columns, rows):
-        return -(-columns // self.tile), -(-rows // self.tile)
-
-
 def mlp_forward(net, params, X, scale, all_layers, n_threads):
     """Return layer outputs; see `interface.Kernels`."""
+    from ._cuda_device import OUTPUTS
+
     wanted = range(1, len(net.sizes)) if all_layers else [len(net.sizes) - 1]
     found = {layer: np.empty((len(X), net.sizes[layer]), params.dtype) for layer in wanted}
     targets = np.zeros((len(X), net.n_targets), params.dtype)
-    for own, first, rows in _blocks(net, params, X, scale, targets):
+    for first, rows, buffer, table, _ in _blocks(net, params, X, scale, targets):
         for layer, outputs in found.items():
-            outputs[first : first + rows] = own.outputs[layer].copy_to_host()[:rows]
+            start, n = table[layer, OUTPUTS], net.sizes[layer]
+            values = buffer[start : start + rows * n].copy_to_host()
+            outputs[first : first + rows] = values.reshape(rows, n)
     return list(found.values())
 
 
 def mlp_evaluate(net, params, X, scale, targets, n_threads):
     """Return loss and right answers over a data set; see `interface.Kernels`."""
     loss, n_right = 0.0, 0
-    for own, first, rows in _blocks(net, params, X, scale, targets):
-        right = own.cuda.to_device(np.zeros(rows, np.int32))
-        own.kernels.count_right[-(-rows // own.block), own.block](
-            *(own.outputs[-1], rows, net.sizes[-1], net.loss),
-            *(own.cuda.to_device(targets[first : first + rows]), 0, right),
-        )
-        loss += float(own.losses.copy_to_host()[:rows].sum())
+    for _, rows, buffer, _, right in _blocks(net, params, X, scale, targets):
+        loss += float(buffer[len(buffer) - rows :].copy_to_host().sum(dtype=np.float64))
         n_right += int(right.copy_to_host().sum())
     return loss / len(X), n_right
 
 
 def _blocks(net, params, X, scale, targets):
-    """Run the network block by block; yield it with the first sample and the number of rows."""
+    """Run the network on FORWARD_ROWS samples at a time; yield where they are, and the results."""
+    from ._cuda_device import layout
+    from ._cuda_large import large_kernels
+
     with _device() as cuda:
-        own = _Training(cuda, net, params, min(len(X), FORWARD_ROWS))
-        order = cuda.to_device(np.arange(own.rows))
-        for first in range(0, len(X), own.rows):
-            rows = min(own.rows, len(X) - first)
-            block = cuda.to_device(X[first : first + rows])
-            own.forward(block, order, 0, rows, scale, 0, 0, False)
-            own.finish(cuda.to_device(targets[first : first + rows]), order, 0, rows)
-            yield own, first, rows
+        kernel, w = large_kernels(_real(params.dtype)).apply, cuda.to_device(params)
+        for first in range(0, len(X), FORWARD_ROWS):
+            rows = min(FORWARD_ROWS, len(X) - first)
+            table, n_buffer = layout(net, rows)
+            buffer = cuda.device_array(n_buffer, params.dtype)
+            right = cuda.device_array(rows, np.int32)
+            _launch_together(
+                *(kernel, net, rows, w, buffer, cuda.to_device(table)),
+                *(cuda.to_device(X[first : first + rows]), params.dtype.type(scale)),
+                *(cuda.to_device(targets[first : first + rows]), cuda.to_device(np.arange(rows))),
+                *(net.loss, right),
+            )
+            yield first, rows, buffer, table, right
+
+
+def _launch_together(kernel: Any, net: Network, rows: int, *arguments: Any) -> None:
+    """Launch a cooperative kernel on as many blocks as the GPU holds at once and tiles need.
+
+    `rows` are the samples of a batch.
+    """
+    from ._cuda_large import TILE
+
+    own = kernel.specialize(*arguments)
+    # The simulator has one definition for all types.
+    definition = next(iter(own.overloads.values()), None) or own.overloads[()]
+    tiles = max(
+        (max(m, rows) // TILE + 1) * -(-n // TILE)
+        for m, n in zip(net.sizes, net.sizes[1:], strict=False)
+    )
+    blocks = min(definition.max_cooperative_grid_blocks((TILE, TILE)), tiles)
+    own[blocks, (TILE, TILE)](*arguments)
 
 
 def mlp_loss_gradient(net, params, X, scale, targets, alpha, seed, step):
@@ -266,24 +223,21 @@ def mlp_train(
         *(order[np.newaxis], batch, seeds, step, loss_sums[np.newaxis]),
     ):
         return
-    n = order.shape[1]
+    from ._cuda_device import layout
+    from ._cuda_large import large_kernels
+
+    table, n_buffer = layout(net, batch)
     with _device() as cuda:
-        own = _Training(cuda, net, params, batch)
+        w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
         state = [cuda.to_device(moment) for moment in moments]
-        both = (*state, own.params, own.params)[:2]  # a moment that is not used needs no memory
-        inputs, wanted = _to_device(cuda, X), cuda.to_device(targets)
-        orders = [cuda.to_device(row) for row in order]
-        sums = cuda.to_device(loss_sums)
-        for epoch in range(len(loss_sums)):
-            samples = orders[epoch % len(orders)]
-            for first in range(0, n, batch):
-                rows = min(batch, n - first)
-                own.forward(inputs, samples, first, rows, scale, seed, step & 0xFFFFFFFF, True)
-                own.finish(wanted, samples, first, rows)
-                own.kernels.add_losses[1, 1](own.losses, rows, sums, epoch)
-                step += 1
-                own.learn(rows, optimizer.kind, both, _numbers(optimizer, step, own.type))
-        params[:] = own.params.copy_to_host()
+        _launch_together(
+            *(large_kernels(_real(params.dtype)).train, net, batch, w, *(*state, w, w)[:2]),
+            *(cuda.device_array(n_buffer, params.dtype), cuda.to_device(table)),
+            *(_to_device(cuda, X), params.dtype.type(scale), cuda.to_device(targets)),
+            *(cuda.to_device(order), batch, net.loss, optimizer.kind),
+            *(cuda.to_device(np.array(optimizer[1:])), np.uint64(seed), step, sums),
+        )
+        params[:] = w.copy_to_host()
         loss_sums[:] = sums.copy_to_host()
         for moment, values in zip(moments, state, strict=True):
             moment[:] = values.copy_to_host()
@@ -360,16 +314,8 @@ def distort_images(images, distortion, angles, seed, epoch, n_threads):
     with _device() as cuda:
         distorted = cuda.device_array(images.shape, np.uint8)
         distort[blocks, THREADS](
-            *(cuda.to_device(images), distorted, h, w, scaling, alpha),
+            *(cuda.to_device(images), distorted, h, w, float(scaling), float(alpha)),
             *(cuda.to_device(gaussian_weights(sigma)), cuda.to_device(angles), np.uint64(seed)),
             *(epoch, cuda.device_array((blocks, 4, h * w), np.float64)),
         )
         return distorted
-
-
-def _numbers(optimizer: Optimizer, step: int, real: Any) -> tuple:
-    """Return rate, beta_1, beta_2, epsilon and alpha for step number `step`, from 1 on."""
-    rate, b1, b2 = optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2
-    if optimizer.kind == ADAM:
-        rate *= sqrt(1 - b2**step) / (1 - b1**step)
-    return tuple(real(v) for v in (rate, b1, b2, optimizer.epsilon, optimizer.alpha))

@@ -30,7 +30,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   padding: 1.2rem; margin: 1.4rem 0; }
 nav ol { columns: 18rem 2; padding-left: 1.6rem; } a { color: var(--mark); }
 .number { color: var(--mark); margin-right: .4em; }
-.formula { display: flex; gap: 1.5rem; align-items: center; overflow-x: auto; padding: .2rem 0; }
+.formula { display: flex; gap: 1.5rem; align-items: center; overflow: auto hidden;
+  padding: .4rem 0; }
 .formula math { font-size: 1.15rem; width: auto; }
 .formula span { color: var(--soft); white-space: nowrap; }
 .both { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem),
@@ -41,7 +42,8 @@ pre { overflow: auto; max-height: 22rem; margin: 0; padding: .7rem; border: 1px 
 pre.text { white-space: pre-wrap; overflow-wrap: anywhere; }
 figure { margin: 1rem 0 0; text-align: center; } img { max-width: 100%; height: auto;
   border-radius: .4rem; background: #fff; }
-table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left; }
+.times { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: 0; }
+.times dt { display: inline; font-weight: bold; } .times dd { display: inline; margin-left: .6em; }
 summary { cursor: pointer; color: var(--soft); margin-top: 1rem; }
 """
 
@@ -93,9 +95,10 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
     if system.name not in ("mnist", "fashion-mnist"):  # first imports and pictures are slow
         system.run(Lesson(seed=seed, quick=True, silent=True))
     lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
-    seconds = {backends.get_backend(): _timed(system, lesson)}
+    system.run(lesson)
+    seconds = {}  # without saving the pictures, which takes longer than most trainings
     for name, reason in backends.available_backends().items():
-        if reason is None and name not in seconds and system.name not in TOO_SLOW.get(name, ()):
+        if reason is None and system.name not in TOO_SLOW.get(name, ()):
             with backends.use_backend(name):
                 if name == "numba":  # it compiles on the first call
                     system.run(Lesson(seed=seed, quick=True, silent=True))
@@ -105,7 +108,9 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
         f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
         for path in lesson.figures
     )
-    times = "".join(f"<th>{name}</th><td>{value:.3g}</td>" for name, value in seconds.items())
+    times = "".join(
+        f"<div><dt>{name}</dt><dd>{value:.3g}</dd></div>" for name, value in seconds.items()
+    )
     return (
         f'<section id="{system.name}"><h2><span class="number">{system.number}</span>'
         f"{escape(own['title'])}</h2><p>{escape(own['text'])}</p>"
@@ -114,7 +119,7 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
         f"<pre>{escape(chr(10).join(lesson.lines))}</pre></div>"
         f"<div><h3>{escape(report['expected'])}</h3>"
         f'<pre class="text">{escape(own["expected"])}</pre></div></div>{figures}'
-        f"<h3>{escape(report['seconds'])}</h3><table><tr>{times}</tr></table>"
+        f'<h3>{escape(report["seconds"])}</h3><dl class="times">{times}</dl>'
         f"<details><summary>{escape(report['code'])}</summary>"
         f"<pre>{escape(_source(system))}</pre></details></section>"
     )
