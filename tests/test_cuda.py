@@ -131,7 +131,7 @@ def test_many_networks(cuda, rng, n_orders, monkeypatch):
     order = np.array([[rng.permutation(11)[:6]] for _ in range(n_orders)])
     results = []
     for kernels in (cuda, REFERENCE):
-        w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 2))
+        w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 1))
         kernels.mlp_train_many(
             *(net, api.Optimizer(api.ADAM, 9.0), rates, w, moments, X, scale, targets, order, 4),
             *(seeds, 7, losses, 1),

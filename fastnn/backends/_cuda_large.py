@@ -118,7 +118,8 @@ def large_kernels(real: Any) -> SimpleNamespace:
                     total += real(numbers[4]) * w[p]
                 descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
 
-    @cuda.jit
+    # Four blocks on a multiprocessor, not one, so that some work while others wait.
+    @cuda.jit(max_registers=64)
     def train(
         w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
         key, step, sums,
