@@ -16,6 +16,8 @@ from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_function
 
 # A block has TILE x TILE threads; the simulator has a Python thread for each of them.
 TILE = 4 if config.ENABLE_CUDASIM else 16
+# Four blocks on a multiprocessor, not one, so that some work while others wait.
+LIMIT = {} if config.ENABLE_CUDASIM else {"max_registers": 64}
 
 
 @cache
@@ -118,8 +120,7 @@ def large_kernels(real: Any) -> SimpleNamespace:
                     total += real(numbers[4]) * w[p]
                 descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
 
-    # Four blocks on a multiprocessor, not one, so that some work while others wait.
-    @cuda.jit(max_registers=64)
+    @cuda.jit(**LIMIT)
     def train(
         w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
         key, step, sums,
