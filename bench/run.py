@@ -37,15 +37,16 @@ def run_suite(out: Path, *, quick: bool, n_threads: int, select: str | None) -> 
     return status
 
 
-def run_paired(workloads: Sequence[str], rounds: int, n_threads: int) -> None:
+def run_paired(workloads: Sequence[str], rounds: int, n_threads: int, gpu: bool) -> None:
     """Print the table of the paired comparison, workload by workload."""
-    from .peers.paired import compare, compare_threads
+    from .peers.paired import GPU_WORKLOADS, compare, compare_threads
     from .workloads import WORKLOADS
 
-    known = (*WORKLOADS, "threads")
+    known = GPU_WORKLOADS if gpu else (*WORKLOADS, "threads")
     for name in workloads:
         if name not in known:
             raise ValueError(f"workload: there is no {name!r}; choose from {', '.join(known)}")
     for name in workloads or known:
-        lines = compare_threads(rounds) if name == "threads" else compare(name, rounds, n_threads)
+        threads = name == "threads"
+        lines = compare_threads(rounds) if threads else compare(name, rounds, n_threads, gpu)
         print("\n".join(lines), flush=True)

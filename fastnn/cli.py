@@ -126,11 +126,18 @@ def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None
 @click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
 @click.option("--quick", is_flag=True, help="Little work and few rounds: a check, no figures.")
 @click.option("--paired", is_flag=True, help="Alternate with the peers, and print ratios only.")
+@click.option("--gpu", is_flag=True, help="The paired comparison on a GPU.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/bench")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="If paired.")
 def bench(
-    workloads: tuple[str, ...], quick: bool, paired: bool, out: Path, threads: int, rounds: int
+    workloads: tuple[str, ...],
+    quick: bool,
+    paired: bool,
+    gpu: bool,
+    out: Path,
+    threads: int,
+    rounds: int,
 ) -> None:
     """Time every back end and peer, each proven right first; write a report and pictures.
 
@@ -139,8 +146,8 @@ def bench(
     from .bench import run
 
     try:
-        if paired:
-            return run.run_paired(workloads, rounds, threads)
+        if paired or gpu:
+            return run.run_paired(workloads, rounds, threads, gpu)
         status = run.run_suite(
             out.resolve(), quick=quick, n_threads=threads, select=" or ".join(workloads)
         )

@@ -79,3 +79,16 @@ def test_report(tmp_path):
     raw.write_text("{}")
     with pytest.raises(ValueError, match="not the JSON of pytest-benchmark"):
         report.write_report(raw, tmp_path)
+
+
+def test_without_a_gpu_the_comparison_on_it_says_so(monkeypatch):
+    """Peers that are missing are skipped with a line that has the reason."""
+    from fastnn.bench.peers import paired
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(paired, "GPU_PEERS", ("jax",))
+    lines = paired.compare("xor", 1, 1, gpu=True)
+    assert len(lines) == 2
+    for name, line in zip(("numba-cuda", "jax"), lines, strict=True):
+        assert name in line
+        assert "skipped: " in line

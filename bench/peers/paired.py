@@ -3,29 +3,36 @@
 import statistics
 
 from ..workloads import WORKLOADS, Workload
-from .process import Missing, Peer
+from .process import ON_GPU, Missing, Peer
 
 OURS = ("cython", "numba")
+GPU_PEERS = ("pytorch", "torch-compile", "jax")
+GPU_WORKLOADS = ("xor", "mnist-32", "mnist-128")
 ROUND_SECONDS = 0.2  # a round lasts at least as long
 THREADS = 1.6  # how many times faster two threads have to be, mnist-128
 
 
-def compare(name: str, rounds: int, n_threads: int) -> list[str]:
-    """Time a workload; return the lines of its table: medians, and ratios with those wanted."""
+def compare(name: str, rounds: int, n_threads: int, gpu: bool = False) -> list[str]:
+    """Time a workload; return the lines of its table: medians, and ratios with those wanted.
+
+    With `gpu` the peers that have a GPU version use it, and so does fastnn.
+    """
     workload = WORKLOADS[name]
-    peers = {peer: Peer(peer, n_threads) for peer in (*OURS, *workload.at_least)}
+    ours = ("numba-cuda",) if gpu else OURS
+    wanted = dict.fromkeys(GPU_PEERS, 1) if gpu else workload.at_least
+    environment = {ON_GPU: "1"} if gpu else {}
+    peers = {peer: Peer(peer, n_threads, environment) for peer in (*ours, *wanted)}
     runs, lines = alternate(peers, workload, rounds)
     medians = {
         peer: statistics.median(run["seconds"] for run in found) for peer, found in runs.items()
     }
     for peer, found in runs.items():
-        line = f"{name:<13}{peer:<9}{spread(found)}  result {found[-1]['result']:<10.4g}"
-        if peer not in OURS:
-            ratios = {ours: medians[peer] / medians[ours] for ours in OURS if ours in medians}
-            wanted = workload.at_least[peer]
-            mark = "ok" if min(ratios.values()) >= wanted else "TOO SLOW"
-            parts = "  ".join(f"{ours} {ratio:7.1f}x" for ours, ratio in ratios.items())
-            line += f"{parts}   wanted {wanted}x  {mark}"
+        line = f"{name:<13}{peer:<14}{spread(found)}  result {found[-1]['result']:<10.4g}"
+        ratios = {own: medians[peer] / medians[own] for own in ours if own in medians}
+        if peer not in ours and ratios:
+            mark = "ok" if min(ratios.values()) >= wanted[peer] else "TOO SLOW"
+            parts = "  ".join(f"{own} {ratio:7.1f}x" for own, ratio in ratios.items())
+            line += f"{parts}   wanted {wanted[peer]}x  {mark}"
         lines.append(line)
     return lines
 
@@ -42,7 +49,7 @@ def compare_threads(rounds: int) -> list[str]:
             )
             mark = "ok" if ratio >= THREADS else "TOO SLOW"
             lines.append(
-                f"{'threads 1, 2':<13}{ours:<9}{spread(one)} {spread(two)}  {ratio:.2f}x"
+                f"{'threads 1, 2':<13}{ours:<14}{spread(one)} {spread(two)}  {ratio:.2f}x"
                 f"   wanted {THREADS}x  {mark}"
             )
     return lines
@@ -59,7 +66,7 @@ def alternate(
                 peer.prepare(workload)
                 peer.run()  # compiles, fills caches
             except Missing as reason:
-                missing.append(f"{workload.name:<13}{name:<9} skipped: {reason}")
+                missing.append(f"{workload.name:<13}{name:<14} skipped: {reason}")
                 peers.pop(name).close()
         runs: dict[str, list[dict]] = {name: [] for name in peers}
         for _ in range(rounds):

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from ..workloads import Workload
 
 PACKAGE = "fastnn.bench"  # where `pip install` puts this folder
+ON_GPU = "FASTNN_BENCH_GPU"  # set in a peer's environment if it is to use the GPU
 
 
 class Missing(Exception):

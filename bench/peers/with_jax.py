@@ -1,16 +1,23 @@
 """JAX: the whole epoch (for XOR the whole run) in one compiled loop."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..workloads import initial_weights, load_real
+from .process import ON_GPU
 
 
 def prepare(workload, n_threads):
     if workload.task in ("perceptron", "delta-rule"):
         return None
     jax.config.update("jax_enable_x64", workload.dtype == "float64")
+    if ON_GPU not in os.environ:
+        jax.config.update("jax_platforms", "cpu")
+    elif jax.default_backend() != "gpu":
+        raise ImportError("JAX finds no GPU")
     X, y = load_real(workload)
     n_classes, n, B = workload.sizes[-1], len(X), min(workload.batch_size, len(X))
     params = [tuple(map(jnp.asarray, layer)) for layer in initial_weights(workload)]

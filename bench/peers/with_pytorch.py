@@ -1,19 +1,26 @@
 """PyTorch: fused optimizer, batches by index, no data loader."""
 
+import os
+
 import numpy as np
 import torch
 from torch import nn
 
 from ..workloads import initial_weights, load_real, one_hot
+from .process import ON_GPU
 
 
 def prepare(workload, n_threads, compiler=lambda model: model):
     if workload.task in ("perceptron", "delta-rule"):
         return None
     torch.set_num_threads(n_threads)
+    device = "cuda" if ON_GPU in os.environ else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ImportError("PyTorch finds no GPU")
+    torch.set_default_device(device)
     X, y = load_real(workload)
     targets = y.astype(np.int64) if workload.loss == "crossentropy" else one_hot(workload, y)
-    X, targets = torch.from_numpy(X), torch.from_numpy(targets)
+    X, targets = torch.from_numpy(X).to(device), torch.from_numpy(targets).to(device)
     plain = make_model(workload)
     model = compiler(plain)
     if workload.task == "predict":
