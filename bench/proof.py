@@ -20,7 +20,7 @@ TRAINING = {"float64": 1e-9, "float32": 1e-4}
 GRADIENT = {"float64": 1e-12, "float32": 1e-5}
 
 # What plain Python works off for the proof: epochs of XOR, calls, or samples.
-AMOUNTS = {"xor": 2000, "train": 64, "predict": 10, "gradient": 1, "linear": 2000}
+AMOUNTS = {"many": 3, "xor": 2000, "train": 64, "predict": 10, "gradient": 1, "linear": 2000}
 
 
 class WrongResult(AssertionError):
@@ -30,6 +30,8 @@ class WrongResult(AssertionError):
 def check_backend(workload: Workload, backend: str, n_threads: int) -> float:
     """Return a back end's largest difference from plain Python; `WrongResult` if too large."""
     key = workload.data if workload.data in AMOUNTS else workload.task
+    if workload.networks > 1:
+        key, workload = "many", replace(workload, epochs=500)
     size = workload.sizes[0] * workload.sizes[1]
     amount = AMOUNTS[key] if size < 500_000 else AMOUNTS[key] // 4
     small = smaller(workload, amount)
@@ -90,6 +92,10 @@ def _trained(workload: Workload, backend: str, n_threads: int) -> dict:
         if workload.task in ("perceptron", "delta-rule"):
             model = with_fastnn.make_single_layer(workload).fit(X, y)
             return {"weights": np.append(model.coef_, model.intercept_)}
+        if workload.networks > 1:
+            model = with_fastnn.make_model(workload, n_threads)
+            models = with_fastnn.train_many(workload, X, y, model)
+            return {"parameters": np.stack([model.params_ for model in models])}
         start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
         model = with_fastnn.make_model(workload, n_threads)
         if workload.task == "predict":

@@ -30,6 +30,7 @@ GROUPS = {
             **{"tf-function": 2000, "tf-xla": 5000, "pytorch": 1000},
         },
     ),
+    "many networks xor": (WORKLOADS["xor-many"], OURS, 1000, {"python": 2}),
     "mnist 784-512-10": (WORKLOADS["mnist-32"], (*OURS, *PEERS), 10_000, {"python": 32}),
     "mnist 784-30-10": (
         *(WORKLOADS["mnist-online"], (*OURS, *NO_SKLEARN), 10_000),

@@ -26,6 +26,8 @@ class Workload:
         time (mean class); one epoch of a single layer (score).
     samples : int or None
         Only the first so many.
+    networks : int
+        How many are trained at once, each with a seed of its own.
     at_least : dict
         Peer -> how many times faster fastnn has to be.
     """
@@ -43,6 +45,7 @@ class Workload:
     task: str = "train"
     epochs: int = 1
     samples: int | None = None
+    networks: int = 1
     at_least: dict = field(default_factory=dict, hash=False)
 
     @property
@@ -52,7 +55,7 @@ class Workload:
             return self.epochs
         if self.task == "gradient":
             return self.epochs * self.batch_size
-        return self.epochs * len(load(self)[0])
+        return self.networks * self.epochs * len(load(self)[0])
 
     @property
     def flops(self) -> int:
@@ -73,6 +76,12 @@ WORKLOADS = {
             dtype="float64",
             epochs=100_001,
             at_least={"jax": 7, "c": 2, "numpy": 120},
+        ),
+        Workload(
+            *("xor-many", "xor", (2, 10, 1), *_SYSTEM_7, 4),
+            dtype="float64",
+            epochs=10_000,
+            networks=1000,
         ),
         Workload(
             *("mnist-32", "mnist", (784, 512, 10)),
@@ -197,7 +206,9 @@ def one_hot(workload: Workload, y: np.ndarray) -> np.ndarray:
 
 
 def smaller(workload: Workload, amount: int) -> Workload:
-    """Return the same with so many epochs (of XOR), calls or samples, if it has more."""
+    """Return the same with so many networks, epochs (of XOR), calls or samples, if it has more."""
+    if workload.networks > 1:
+        return replace(workload, networks=min(workload.networks, amount))
     if workload.data == "xor" or workload.task in ("predict", "gradient"):
         return replace(workload, epochs=min(workload.epochs, amount))
     return replace(workload, samples=min(workload.samples or amount, amount))

@@ -71,7 +71,7 @@ def train_many(
         )
     losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
     done = np.zeros(n, np.int64)
-    at_once = _networks_at_once(task)
+    at_once, n_epochs = _networks_at_once(task), 1
     groups = np.array_split(np.arange(n), -(-n // at_once))
     with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
         try:
@@ -79,7 +79,7 @@ def train_many(
                 part = slice(group[0], group[-1] + 1)
                 own = np.array(rates[part]), np.array(seeds[part], np.uint64)
                 trained = params[part], moments[part], losses[part], done[part]
-                _train_group(task, own, trained, max_iter, progress)
+                n_epochs = _train_group(task, own, trained, max_iter, n_epochs, progress)
         except KeyboardInterrupt:
             warnings.warn(
                 f"training was interrupted: {np.count_nonzero(done == max_iter)} of {n} networks "
@@ -133,16 +133,19 @@ def _networks_at_once(task: MLPTask) -> int:
     return max(task.n_threads, min(task.kernels.NETWORKS_AT_ONCE, most))
 
 
-def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progress: Any) -> None:
+def _train_group(
+    task: MLPTask, own: tuple, trained: tuple, max_iter: int, n_epochs: int, progress: Any
+) -> int:
     """Train some networks for max_iter epochs, in calls of about CALL_SECONDS.
 
     `own` are their rates and seeds; `trained` are parameters, moments, losses and epochs done.
+    The first call has `n_epochs`. Returns how many would go into another.
     """
     rates, seeds = own
     params, moments, losses, done = trained
     n, n_samples = len(params), task.n_samples
     steps = -(-n_samples // task.batch_size)
-    epoch, n_epochs = 0, 1
+    epoch = 0
     while epoch < max_iter:
         n_epochs = min(n_epochs, max_iter - epoch)
         shufflers = seeds.tolist() if task.shuffle else [0]  # in order: one serves all
@@ -170,6 +173,7 @@ def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progr
             n_epochs = max(1, min(n_epochs, MAX_ORDER // (n * n_samples)))
         if task.learning_rate_decay != 1:
             n_epochs = 1
+    return n_epochs
 
 
 def _fitted(first, task, seeds, rates, params, moments, losses, done) -> list[Any]:

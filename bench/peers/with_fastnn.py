@@ -18,6 +18,10 @@ def prepare(workload, backend, n_threads):
     if workload.task == "gradient":
         return lambda: float(np.linalg.norm(gradient(workload, X, y)[1]))
     model = make_model(workload, n_threads)
+    if workload.networks > 1:
+        return lambda: float(
+            np.mean([network.loss_ for network in train_many(workload, X, y, model)])
+        )
     start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
     if workload.task == "predict":
         keep_weights(model, X, y, start)
@@ -41,6 +45,13 @@ def keep_weights(model, X, y, start):
     """Give a network its weights by a training step of no length, on a sample of each class."""
     few = np.unique(y, return_index=True)[1]
     model.set_params(solver="sgd", learning_rate_init=1e-30).fit(X[few], y[few], *start)
+
+
+def train_many(workload, X, y, model):
+    """Return the networks of a workload, trained at once, each from weights of its own."""
+    model.set_params(weight_init="uniform")
+    seeds = range(workload.networks)
+    return fastnn.train_many(model, X, y, random_state=seeds, record_losses=False)
 
 
 def make_single_layer(workload):
