@@ -237,14 +237,19 @@ cdef void load_batch(Task *task) noexcept nogil:
 
 cdef void load_dense(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:
     """Copy one sample's inputs into row i of the input panels."""
-    cdef Py_ssize_t k, n = task.n_features
-    cdef real *out = task.layers[1].inputs
-    if task.X_bytes == NULL:
-        for k in range(n):
-            out[place(task, i, k)] = task.X[sample * n + k] * task.scale
-    else:
-        for k in range(n):
-            out[place(task, i, k)] = task.X_bytes[sample * n + k] * task.scale
+    cdef Py_ssize_t p, k, m, n = task.n_features, first = sample * n, stride = task.batch * WIDTH
+    cdef real *out = task.layers[1].inputs + i * WIDTH
+    cdef real scale = task.scale  # a copy that no store can change: it stays in a register
+    for p in range(task.layers[1].panels_in):
+        m = n - p * WIDTH if n - p * WIDTH < WIDTH else WIDTH
+        if task.X_bytes == NULL:
+            for k in range(m):
+                out[k] = task.X[first + k] * scale
+        else:
+            for k in range(m):
+                out[k] = task.X_bytes[first + k] * scale
+        first += m
+        out += stride
 
 
 cdef void load_sparse(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:

@@ -263,13 +263,15 @@ def load_batch(p, b):
 
     The list is made without branches, since zeros come at random.
     """
-    n, T = p.n_features, p.n_threads
+    n, T, W = p.n_features, p.n_threads, 2 * lanes(p.weights)
     inputs = column(p, 0, OUTPUTS)
     for i in range(b.rows * p.thread // T, b.rows * (p.thread + 1) // T):
         x = p.order[b.first + i] * n
         if not p.sparse:
-            for k in range(n):
-                p.work[inputs + place(p, 0, i, k)] = real(p.work, p.X[x + k]) * p.scale
+            for first in range(0, n, W):
+                row = inputs + first * p.batch + i * W
+                for k in range(min(W, n - first)):
+                    p.work[row + k] = real(p.work, p.X[x + first + k]) * p.scale
             continue
         found = i * n
         for t in range(T):
