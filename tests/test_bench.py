@@ -49,8 +49,9 @@ def test_a_peer_with_another_result_fails():
         proof.check_peer(SMALL, "numpy", float("nan"), 1)
 
 
-def test_few_samples_show_every_class():
-    workload = replace(SMALL, samples=10)
+@pytest.mark.parametrize("loss", ["crossentropy", "half_squared_error"])
+def test_few_samples_show_every_class(loss):
+    workload = replace(SMALL, samples=10, loss=loss)
     X, y = load(workload)
     assert X.shape == (10, 256)
     assert sorted(y) == list(range(10))
