@@ -56,4 +56,6 @@ def test_speed(measure, quick, group, peer):
     if quick:
         amount = min(amount, 2000 if peer != "python" else 32)
         amount = 2 if peer == "python" and workload.task == "predict" else amount
+        if workload.networks > 1:
+            workload, amount = replace(workload, epochs=1000), min(amount, 100)
     measure(smaller(workload, amount), peer, group)
