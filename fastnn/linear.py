@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import backends, random
 from .persistence import save
 from .training import LinearTask, StoppingRules, train
-from .validation import check_dtype, check_X, check_y, real_targets
+from .validation import check_dtype, check_positive, check_X, check_y, real_targets
 
 
 class LinearNetwork(RegressorMixin, BaseEstimator):
@@ -106,7 +106,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_rate("eta0", self.eta0)
+        check_positive("eta0", self.eta0)
         rules = StoppingRules.of(self)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
@@ -174,12 +174,6 @@ def first_weights(
             raise ValueError("intercept_init: expected None, since fit_intercept is False")
         weights[0] = _given("intercept_init", intercept_init, (n_outputs,))
     return weights
-
-
-def check_rate(name: str, value: float) -> None:
-    """Raise ValueError unless a learning rate is a number above 0."""
-    if not (value > 0 and np.isfinite(value)):
-        raise ValueError(f"{name}={value!r}: expected a number above 0")
 
 
 def _given(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray:

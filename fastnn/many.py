@@ -13,7 +13,7 @@ from sklearn.base import clone
 from . import random
 from .mlp_base import BaseMLP
 from .network import initial_parameters
-from .training import CALL_SECONDS, MAX_ORDER, MLPTask, progress_bar, sample_orders
+from .training import MLPTask, progress_bar, sample_orders
 from .validation import check_positive
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
@@ -71,15 +71,14 @@ def train_many(
         )
     losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
     done = np.zeros(n, np.int64)
-    at_once, n_epochs = _networks_at_once(task), 1
-    groups = np.array_split(np.arange(n), -(-n // at_once))
+    groups = np.array_split(np.arange(n), -(-n // _networks_at_once(task)))
     with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
         try:
             for group in groups:
                 part = slice(group[0], group[-1] + 1)
                 own = np.array(rates[part]), np.array(seeds[part], np.uint64)
                 trained = params[part], moments[part], losses[part], done[part]
-                n_epochs = _train_group(task, own, trained, max_iter, n_epochs, progress)
+                _train_group(task, own, trained, max_iter, progress)
         except KeyboardInterrupt:
             warnings.warn(
                 f"training was interrupted: {np.count_nonzero(done == max_iter)} of {n} networks "
@@ -133,21 +132,17 @@ def _networks_at_once(task: MLPTask) -> int:
     return max(task.n_threads, min(task.kernels.NETWORKS_AT_ONCE, most))
 
 
-def _train_group(
-    task: MLPTask, own: tuple, trained: tuple, max_iter: int, n_epochs: int, progress: Any
-) -> int:
-    """Train some networks for max_iter epochs, in calls of about CALL_SECONDS.
+def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progress: Any) -> None:
+    """Train some networks for max_iter epochs, in calls as long as the task wants them.
 
     `own` are their rates and seeds; `trained` are parameters, moments, losses and epochs done.
-    The first call has `n_epochs`. Returns how many would go into another.
     """
     rates, seeds = own
     params, moments, losses, done = trained
-    n, n_samples = len(params), task.n_samples
-    steps = -(-n_samples // task.batch_size)
+    n, n_samples, steps = len(params), task.n_samples, task.steps_per_epoch
     epoch = 0
     while epoch < max_iter:
-        n_epochs = min(n_epochs, max_iter - epoch)
+        n_epochs = min(task.epochs_per_call(n), max_iter - epoch)
         shufflers = seeds.tolist() if task.shuffle else [0]  # in order: one serves all
         order = np.stack(
             [sample_orders(n_samples, task.shuffle, seed, epoch, n_epochs) for seed in shufflers]
@@ -159,7 +154,7 @@ def _train_group(
             *(task.X, task.scale, task.targets, order, task.batch_size, seeds, epoch * steps),
             *(sums, task.n_threads),
         )
-        seconds = max(1e-9, (time.perf_counter() - begin) / n_epochs)
+        task.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / (n_epochs * steps))
         sums /= n_samples
         if losses.shape[1] == max_iter:
             losses[:, epoch : epoch + n_epochs] = sums
@@ -168,25 +163,19 @@ def _train_group(
         epoch += n_epochs
         done[:] = epoch
         progress.update(n * n_epochs * n_samples)
-        n_epochs = max(1, int(CALL_SECONDS / seconds))
-        if task.shuffle:
-            n_epochs = max(1, min(n_epochs, MAX_ORDER // (n * n_samples)))
-        if task.learning_rate_decay != 1:
-            n_epochs = 1
-    return n_epochs
 
 
 def _fitted(first, task, seeds, rates, params, moments, losses, done) -> list[Any]:
     """Return the networks as fitted estimators: they share all but what was trained."""
     models, n_diverged = [], 0
-    steps = -(-task.n_samples // task.batch_size)
     for i, epochs in enumerate(done.tolist()):
         model = copy(first)
         model.random_state, model.learning_rate_init = seeds[i], rates[i]
         model._seed, model.params_, model._moments = seeds[i], params[i], moments[i]
         curve = losses[i, : min(epochs, losses.shape[1])]
+        task.step, task.epoch = epochs * task.steps_per_epoch, epochs
         model._record(task, curve)
-        model._step, model._epoch, model.n_iter_ = epochs * steps, epochs, epochs
+        model.n_iter_ = epochs  # also where the curve has the last one only
         diverged = len(curve) > 0 and not np.isfinite(curve[-1])
         n_diverged += diverged
         complete = "max_iter" if epochs == first.max_iter else "interrupted"

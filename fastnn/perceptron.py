@@ -12,10 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
-from .linear import check_rate, first_weights
+from .linear import first_weights
 from .persistence import save
 from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
-from .validation import check_dtype, check_X, check_y
+from .validation import check_dtype, check_positive, check_X, check_y
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -112,7 +112,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_rate("eta0", self.eta0)
+        check_positive("eta0", self.eta0)
         StoppingRules(self.max_iter).check()
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)

@@ -128,12 +128,17 @@ class MLPTask:
         """Go back to a saved state."""
         self.params[:], self.moments[:], self.step, self.epoch = saved
 
-    def epochs_per_call(self) -> int:
-        """Return how many epochs fit in a call."""
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of mini-batches in an epoch."""
+        return self._steps(self.n_samples)
+
+    def epochs_per_call(self, n_networks: int = 1) -> int:
+        """Return how many epochs fit in a call, which may train several networks like this one."""
         if self.distortion is not None or self.learning_rate_decay != 1:
             return 1
-        most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
-        return max(1, min(most, self._steps_per_call() // self._steps(self.n_samples)))
+        most = max(1, MAX_ORDER // (self.n_samples * n_networks)) if self.shuffle else 2**31
+        return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs, in one call if they fit; return the loss of each."""
@@ -146,7 +151,7 @@ class MLPTask:
             )
         given = (X, self.optimizer._replace(learning_rate=rate))
         if n_epochs > 1:
-            self._call(*given, order, sums, n_epochs * self._steps(self.n_samples), progress)
+            self._call(*given, order, sums, n_epochs * self.steps_per_epoch, progress)
         else:
             start = 0
             while start < self.n_samples:

@@ -34,7 +34,7 @@ def check_scale(scale: float) -> float:
 def check_positive(name: str, value: Any) -> None:
     """Raise ValueError unless a parameter is a finite number above 0."""
     if not (is_real(value) and value > 0):
-        raise ValueError(f"{name}={value!r}: expected a finite number above 0")
+        raise ValueError(f"{name}={value!r}: expected a number above 0")
 
 
 def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ import pytest
 
 import fastnn
 from fastnn import many
+from fastnn.training import MLPTask
 
 X, Y = fastnn.load_xor()
 
@@ -40,7 +41,7 @@ def test_each_is_what_fit_makes(backend, changes):
 def test_groups_and_blocks_of_epochs_do_not_change_the_result(backend, monkeypatch):
     whole = fastnn.train_many(base(), X, Y, random_state=range(5))
     monkeypatch.setattr(many, "WORK_AT_ONCE", 1)
-    monkeypatch.setattr(many, "CALL_SECONDS", 0)
+    monkeypatch.setattr(MLPTask, "_steps_per_call", lambda self: 1)
     parts = fastnn.train_many(base(n_jobs=2), X, Y, random_state=range(5), record_losses=False)
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one.params_, other.params_)
@@ -75,7 +76,7 @@ def test_ctrl_c_keeps_what_was_trained(monkeypatch):
 
     kernels_train = kernels.mlp_train_many
     monkeypatch.setattr(kernels, "mlp_train_many", interrupted)
-    monkeypatch.setattr(many, "CALL_SECONDS", 0)
+    monkeypatch.setattr(MLPTask, "_steps_per_call", lambda self: 1)
     with pytest.warns(UserWarning, match="0 of 2 networks have all epochs"):
         models = fastnn.train_many(base(), X, Y, random_state=[0, 1])
     for seed, model in enumerate(models):
