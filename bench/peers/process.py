@@ -22,7 +22,7 @@ class Peer:
     Parameters
     ----------
     name : str
-        A back end of fastnn, or of a module `with_<name>`.
+        A back end of fastnn, or the `name` of a module `with_<name>`.
     environment : dict
         Additional environment variables.
     """
