@@ -32,11 +32,12 @@ OUTPUTS = (  # output activation, loss, number of outputs
 )
 
 
-@pytest.fixture(params=["small", "small, weights in global memory", "large"])
+@pytest.fixture(params=["small", "small, weights in global memory", 1, 2, 4])
 def cuda(request, monkeypatch):
     """Return the kernels, made to take each of their ways for networks of these sizes."""
-    if request.param == "large":
+    if isinstance(request.param, int):  # as a large one, so much work for each thread
         monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
+        monkeypatch.setattr("fastnn.backends._cuda_large.work_for", lambda *given: request.param)
     elif request.param != "small":
         from fastnn.backends import _cuda_small
 

@@ -27,7 +27,8 @@ def signatures(real):
     """Return each kernel with the types that numba_cuda.py launches it with."""
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
     indices, doubles = array(INT, 1), array(DOUBLE, 1)
-    small, large = _cuda_small.small_kernels(real), _cuda_large.large_kernels(real)
+    small = _cuda_small.small_kernels(real)
+    large = [_cuda_large.large_kernels(real, work) for work in (1, 2, 4)]
     table, bytes_, keys = array(INT, 2), array(BYTE, 2), array(UINT, 1)
     for X in (matrix, bytes_):
         data = table, X, real, matrix
@@ -36,8 +37,9 @@ def signatures(real):
             many = array(INT, 3), *codes, array(DOUBLE, 2), keys, INT, array(DOUBLE, 2)
             yield kernel, (matrix, matrix, matrix, INT, *data, *many)
         one = array(INT, 2), *codes, doubles, UINT, INT, doubles
-        yield large.train, (vector, vector, vector, vector, *data, *one)
-        yield large.apply, (vector, vector, *data, indices, INT, array(types.int32, 1))
+        for kernels in large:
+            yield kernels.train, (vector, vector, vector, vector, *data, *one)
+            yield kernels.apply, (vector, vector, *data, indices, INT, array(types.int32, 1))
     switches = types.boolean, array(INT, 2), types.boolean
     delta_rule = _cuda_delta_rule.delta_rule_kernel(real)
     yield delta_rule, (matrix, matrix, matrix, matrix, real, *switches, cube, doubles, indices)

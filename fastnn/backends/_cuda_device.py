@@ -174,6 +174,14 @@ def device_functions(real: Any) -> SimpleNamespace:
             buffer[losses + row] = finish(z, y, d, n, last[ACTIVATION], loss, targets, i)
 
     @cuda.jit(device=True)
+    def add_losses(buffer, batch, rows, sums, epoch):
+        """Add the losses of a batch's rows to their epoch's sum."""
+        total = 0.0
+        for row in range(rows):
+            total += buffer[buffer.shape[0] - batch + row]
+        sums[epoch] += total
+
+    @cuda.jit(device=True)
     def store_unit(buffer, table, layer, batch, row, j, total, training, key, step):
         """From a unit's net input to its output and slope; of the last layer, the input is kept."""
         here = table[layer]
@@ -235,6 +243,7 @@ def device_functions(real: Any) -> SimpleNamespace:
 
     return SimpleNamespace(
         finish_rows=finish_rows,
+        add_losses=add_losses,
         store_unit=store_unit,
         rate_of_step=rate_of_step,
         is_right=is_right,

@@ -67,7 +67,7 @@ def _power_of_2(n: int) -> int:
 def small_kernels(real: Any) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64."""
     own = device_functions(real)
-    finish_rows, store_unit = own.finish_rows, own.store_unit
+    finish_rows, add_losses, store_unit = own.finish_rows, own.add_losses, own.store_unit
     rate_of_step, descend = own.rate_of_step, own.descend
     zero, one = real(0), real(1)
 
@@ -149,8 +149,7 @@ def small_kernels(real: Any) -> SimpleNamespace:
                 )
                 cuda.syncthreads()
                 if thread == 0:
-                    for row in range(rows):
-                        sums[epoch] += buffer[buffer.shape[0] - batch + row]
+                    add_losses(buffer, batch, rows, sums, epoch)
                 for layer in range(last, 1, -1):
                     backward(w, buffer, table, layer, rows)
                     cuda.syncthreads()

@@ -41,7 +41,8 @@ def unavailable() -> str | None:
         return "the package numba-cuda is not installed: pip install 'fastnn[cuda]'"
     if not cuda.is_available():
         reason = getattr(cuda.cudadrv.driver.driver, "initialization_error", None)
-        return f"no CUDA driver or no NVIDIA GPU ({reason or 'none was found'})"
+        reason = " ".join(str(reason or "none was found").split())  # it comes in lines
+        return f"no CUDA driver or no NVIDIA GPU ({reason})"
     return None
 
 
@@ -145,17 +146,18 @@ def mlp_evaluate(net, params, X, scale, targets, n_threads):
 def _blocks(net, params, X, scale, targets):
     """Run the network on FORWARD_ROWS samples at a time; yield where they are, and the results."""
     from ._cuda_device import layout
-    from ._cuda_large import large_kernels
+    from ._cuda_large import large_kernels, most_blocks, work_for
 
+    work = work_for(net, min(FORWARD_ROWS, len(X)))
     with _device() as cuda:
-        kernel, w = large_kernels(_real(params.dtype)).apply, cuda.to_device(params)
+        kernel, w = large_kernels(_real(params.dtype), work).apply, cuda.to_device(params)
         for first in range(0, len(X), FORWARD_ROWS):
             rows = min(FORWARD_ROWS, len(X) - first)
             table, n_buffer = layout(net, rows)
             buffer = cuda.device_array(n_buffer, params.dtype)
             right = cuda.device_array(rows, np.int32)
             _launch_together(
-                *(kernel, net, rows, w, buffer, cuda.to_device(table)),
+                *(kernel, most_blocks(net, rows, work), w, buffer, cuda.to_device(table)),
                 *(cuda.to_device(X[first : first + rows]), params.dtype.type(scale)),
                 *(cuda.to_device(targets[first : first + rows]), cuda.to_device(np.arange(rows))),
                 *(net.loss, right),
@@ -163,22 +165,15 @@ def _blocks(net, params, X, scale, targets):
             yield first, rows, buffer, table, right
 
 
-def _launch_together(kernel: Any, net: Network, rows: int, *arguments: Any) -> None:
-    """Launch a cooperative kernel on as many blocks as the GPU holds at once and tiles need.
-
-    `rows` are the samples of a batch.
-    """
-    from ._cuda_large import TILE
+def _launch_together(kernel: Any, most_blocks: int, *arguments: Any) -> None:
+    """Launch a cooperative kernel on as many blocks as the GPU holds at once, and are of use."""
+    from ._cuda_large import THREADS
 
     own = kernel.specialize(*arguments)
     # The simulator has one definition for all types.
     definition = next(iter(own.overloads.values()), None) or own.overloads[()]
-    tiles = max(
-        (max(m, rows) // TILE + 1) * -(-n // TILE)
-        for m, n in zip(net.sizes, net.sizes[1:], strict=False)
-    )
-    blocks = min(definition.max_cooperative_grid_blocks((TILE, TILE)), tiles)
-    own[blocks, (TILE, TILE)](*arguments)
+    blocks = min(definition.max_cooperative_grid_blocks(THREADS), most_blocks)
+    own[blocks, THREADS](*arguments)
 
 
 def mlp_loss_gradient(net, params, X, scale, targets, alpha, seed, step):
@@ -224,14 +219,16 @@ def mlp_train(
     ):
         return
     from ._cuda_device import layout
-    from ._cuda_large import large_kernels
+    from ._cuda_large import large_kernels, most_blocks, work_for
 
     table, n_buffer = layout(net, batch)
+    work = work_for(net, batch)
     with _device() as cuda:
         w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
         state = [cuda.to_device(moment) for moment in moments]
         _launch_together(
-            *(large_kernels(_real(params.dtype)).train, net, batch, w, *(*state, w, w)[:2]),
+            *(large_kernels(_real(params.dtype), work).train, most_blocks(net, batch, work)),
+            *(w, *(*state, w, w)[:2]),
             *(cuda.device_array(n_buffer, params.dtype), cuda.to_device(table)),
             *(_to_device(cuda, X), params.dtype.type(scale), cuda.to_device(targets)),
             *(cuda.to_device(order), batch, net.loss, optimizer.kind),
