@@ -30,20 +30,34 @@ OUTPUTS = (  # output activation, loss, number of outputs
     ("softmax", "categorical_crossentropy", 3),
     ("softmax", "sparse_categorical_crossentropy", 5),
 )
+LARGE = ("large, 1", "large, 2", "large, 4")
 
 
-@pytest.fixture(params=["small", "small, weights in global memory", 1, 2, 4])
-def cuda(request, monkeypatch):
-    """Return the kernels, made to take each of their ways for networks of these sizes."""
-    if isinstance(request.param, int):  # as a large one, so much work for each thread
-        monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
-        monkeypatch.setattr("fastnn.backends._cuda_large.work_for", lambda *given: request.param)
-    elif request.param != "small":
-        from fastnn.backends import _cuda_small
+@pytest.fixture
+def take(monkeypatch):
+    """Return a function that gives the kernels, made to take one of their ways."""
 
-        plan = _cuda_small.plan
-        monkeypatch.setattr(_cuda_small, "plan", lambda *given: plan(*given)._replace(n_state=0))
-    return backends.kernels("numba-cuda")
+    def way(name):
+        if name.startswith("large"):
+            work = int(name[-1])  # outputs of a thread, along each side
+            monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
+            monkeypatch.setattr("fastnn.backends._cuda_large.work_for", lambda *given: work)
+        elif name == "small, weights in global memory":
+            from fastnn.backends import _cuda_small
+
+            plan = _cuda_small.plan
+            monkeypatch.setattr(
+                _cuda_small, "plan", lambda *given: plan(*given)._replace(n_state=0)
+            )
+        return backends.kernels("numba-cuda")
+
+    return way
+
+
+@pytest.fixture(params=["small", "small, weights in global memory", "large, 4"])
+def cuda(request, take):
+    """Return the kernels for each of the ways that differ most."""
+    return take(request.param)
 
 
 def problem(rng, outputs=OUTPUTS[-1], dtype=np.float64, dropout=0.0, activation="tanh", n=11):
@@ -67,6 +81,8 @@ def test_where_a_network_is_trained():
     net = problem(np.random.default_rng(0))[0]
     assert net.n_parameters * 11 < numba_cuda.SMALL_STEP
     assert small.plan(net, 4, 2, 8).n_state == 3 * net.n_parameters
+    columns, rows = small.plan(net, 4, 2, 8, 1000).threads
+    assert rows == min(4, small.MAX_THREADS // columns)
     deep = make_network((9, *(70,) * 3, 5), "tanh", "softmax", 0.0, "categorical_crossentropy")
     layout = small.plan(deep, 4, 2, 8)
     assert layout.n_state == 0
@@ -103,8 +119,10 @@ def test_gradient_and_evaluation(cuda, rng, outputs, dtype, tolerance):
 
 
 @needs_cuda
+@pytest.mark.parametrize("way", ["small", "small, weights in global memory", *LARGE])
 @pytest.mark.parametrize("solver", [api.SGD, api.MOMENTUM, api.ADAM])
-def test_training(cuda, rng, solver):
+def test_training(take, way, rng, solver):
+    cuda = take(way)
     net, params, X, scale, targets = problem(rng, dropout=0.25)
     optimizer = api.Optimizer(solver, 0.05, alpha=0.01)
     order = np.array([rng.permutation(11)[:6] for _ in range(2)])

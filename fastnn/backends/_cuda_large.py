@@ -92,17 +92,16 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
     @cuda.jit(device=True)
     def place(own, load, length):
         """Return which of `length` neighbours, and of which row of them, a thread loads."""
-        part = min(length, group_threads)
-        parts = length // part
-        return own % part + load % parts * part, own // part + load // parts * (group_threads // part)
+        at_once = min(length, group_threads)
+        parts, rows = length // at_once, group_threads // at_once
+        return own % at_once + load % parts * at_once, own // at_once + load // parts * rows
 
     @cuda.jit(device=True)
     def product(
         a, a_start, a_stride, b, b_start, b_stride, n_rows, n_columns, n_inner, ones, shared,
         arguments, layer,
     ):  # fmt: skip
-        """Strides are those of the dimension that is not contiguous; if `ones`, A's last row is 1.
-        """
+        """Strides are those of the other dimension; if `ones`, the last row of A is all 1."""
         t = cuda.threadIdx.x & (THREADS - 1)  # the compiler learns that no index is negative
         group, own = t // group_threads, t % group_threads
         ty, tx = own // n, own % n
@@ -229,8 +228,9 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
         delta, start = table[layer, DELTAS], table[layer, START]
         arguments = buffer, table
         delta_times_w(
-            buffer, delta, n_out, w, start, n_out, rows, n_in, n_out, False, shared, arguments, layer
-        )
+            buffer, delta, n_out, w, start, n_out, rows, n_in, n_out, False, shared, arguments,
+            layer,
+        )  # fmt: skip
 
     @cuda.jit(device=True)
     def update(w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers, shared):
@@ -290,9 +290,7 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
         load(buffer, X, scale, samples, 0, n)
         grid.sync()
         for layer in range(1, last + 1):
-            forward(
-                w, buffer, table, layer, n, n, False, np.uint64(0), np.uint64(0), shared
-            )
+            forward(w, buffer, table, layer, n, n, False, np.uint64(0), np.uint64(0), shared)
             grid.sync()
         finish_rows(buffer, table, n, loss, targets, samples, 0, n, thread, n_threads)
         units = table[last, UNITS]

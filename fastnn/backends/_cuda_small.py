@@ -1,8 +1,9 @@
 """The CUDA kernels of small networks: a block of threads trains one, all epochs of a call.
 
 The buffers of a batch lie in shared memory, and so do parameters and moments where they fit. The
-threads of a block form a rectangle, rows of a matrix by columns, so that no index is divided.
-Every sum is formed by one thread in a fixed order.
+threads of a block form a rectangle, rows of a matrix by columns, so that no index is divided; nor
+does a `while` divide, which a `range` does to count its turns. Every sum is formed by one thread
+in a fixed order.
 """
 
 from functools import cache
@@ -17,6 +18,8 @@ from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_function
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 MAX_THREADS, MAX_COLUMNS = (4, 2) if config.ENABLE_CUDASIM else (256, 32)
+WARP = 32  # threads that run together; a block has them all
+MANY_NETWORKS = 128  # blocks that keep a large GPU busy; not yet measured
 
 
 class Plan(NamedTuple):
@@ -45,8 +48,14 @@ class Plan(NamedTuple):
         return self.n_buffer + self.n_state
 
 
-def plan(net: api.Network, batch: int, n_moments: int, itemsize: int) -> Plan | None:
-    """Lay out a network for a block; None if a batch does not fit in shared memory."""
+def plan(
+    net: api.Network, batch: int, n_moments: int, itemsize: int, n_networks: int = 1
+) -> Plan | None:
+    """Lay out a network for a block; None if a batch does not fit in shared memory.
+
+    Of few networks each gets a thread for every weight, to be done soon; of many each gets one
+    for every output, so that fewer threads are idle in between.
+    """
     table, n_buffer = layout(net, batch)
     n_state = (1 + n_moments) * net.n_parameters
     if n_buffer * itemsize > SHARED_BYTES:
@@ -54,7 +63,10 @@ def plan(net: api.Network, batch: int, n_moments: int, itemsize: int) -> Plan | 
     if (n_buffer + n_state) * itemsize > SHARED_BYTES:
         n_state = 0
     columns = min(MAX_COLUMNS, _power_of_2(max(net.sizes)))
-    rows = min(MAX_THREADS // columns, _power_of_2(max(batch, *(n + 1 for n in net.sizes[:-1]))))
+    rows = max(batch, WARP // columns)
+    if n_networks < MANY_NETWORKS:
+        rows = max(rows, *(n + 1 for n in net.sizes[:-1]))
+    rows = min(MAX_THREADS // columns, _power_of_2(rows))
     return Plan(table, n_buffer, n_state, (columns, rows))
 
 
@@ -75,45 +87,59 @@ def small_kernels(real: Any) -> SimpleNamespace:
     def load(buffer, X, scale, samples, first, rows):
         """Copy the samples of a batch, times the scale, to the outputs of layer 0."""
         n = X.shape[1]
-        for row in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+        row = cuda.threadIdx.y
+        while row < rows:
             i = samples[first + row]
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+            k = cuda.threadIdx.x
+            while k < n:
                 buffer[row * n + k] = real(X[i, k]) * scale
+                k += cuda.blockDim.x
+            row += cuda.blockDim.y
 
     @cuda.jit(device=True)
     def forward(w, buffer, table, layer, batch, rows, key, step):
         """Compute y = f(x W + b) (2.12) to (2.15), and the slope."""
         below, start = table[layer - 1], table[layer, START]
         n_in, n_out = below[UNITS], table[layer, UNITS]
-        for row in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+        row = cuda.threadIdx.y
+        while row < rows:
             x = below[OUTPUTS] + row * n_in
-            for j in range(cuda.threadIdx.x, n_out, cuda.blockDim.x):
+            j = cuda.threadIdx.x
+            while j < n_out:
                 total = w[start + n_in * n_out + j]
                 for k in range(n_in):
                     total += buffer[x + k] * w[start + k * n_out + j]
                 store_unit(buffer, table, layer, batch, row, j, total, True, key, step)
+                j += cuda.blockDim.x
+            row += cuda.blockDim.y
 
     @cuda.jit(device=True)
     def backward(w, buffer, table, layer, rows):
         """Compute the deltas of the layer below: (delta W^T) times its slope (2.42)."""
         below, here = table[layer - 1], table[layer]
         n_in, n_out, start = below[UNITS], here[UNITS], here[START]
-        for row in range(cuda.threadIdx.y, rows, cuda.blockDim.y):
+        row = cuda.threadIdx.y
+        while row < rows:
             d = here[DELTAS] + row * n_out
-            for k in range(cuda.threadIdx.x, n_in, cuda.blockDim.x):
+            k = cuda.threadIdx.x
+            while k < n_in:
                 total = zero
                 for j in range(n_out):
                     total += buffer[d + j] * w[start + k * n_out + j]
                 at = row * n_in + k
                 buffer[below[DELTAS] + at] = total * buffer[below[SLOPES] + at]
+                k += cuda.blockDim.x
+            row += cuda.blockDim.y
 
     @cuda.jit(device=True)
     def update(w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers):
         """Form x^T delta / rows (2.44) and change weights and bias; row n_in is the bias."""
         below, here = table[layer - 1], table[layer]
         n_in, n_out, start = below[UNITS], here[UNITS], here[START]
-        for k in range(cuda.threadIdx.y, n_in + 1, cuda.blockDim.y):
-            for j in range(cuda.threadIdx.x, n_out, cuda.blockDim.x):
+        k = cuda.threadIdx.y
+        while k <= n_in:
+            j = cuda.threadIdx.x
+            while j < n_out:
                 total = zero
                 for row in range(rows):
                     x = buffer[below[OUTPUTS] + row * n_in + k] if k < n_in else one
@@ -122,6 +148,8 @@ def small_kernels(real: Any) -> SimpleNamespace:
                 if k < n_in:
                     total += real(numbers[4]) * w[p]
                 descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
+                j += cuda.blockDim.x
+            k += cuda.blockDim.y
 
     @cuda.jit(device=True)
     def train(
@@ -162,9 +190,10 @@ def small_kernels(real: Any) -> SimpleNamespace:
     @cuda.jit(device=True)
     def copy(source, target, n):
         """Copy n reals, by all threads."""
-        thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        for p in range(thread, n, cuda.blockDim.x * cuda.blockDim.y):
+        p = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        while p < n:
             target[p] = source[p]
+            p += cuda.blockDim.x * cuda.blockDim.y
 
     @cuda.jit
     def in_global(

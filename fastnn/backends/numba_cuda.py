@@ -278,7 +278,7 @@ def _train_blocks(
     from ._cuda_small import plan, small_kernels
 
     n_moments = moments.shape[1]
-    layout = plan(net, batch, n_moments, params.itemsize)
+    layout = plan(net, batch, n_moments, params.itemsize, len(params))
     if layout is None:
         return False
     numbers = np.empty((len(params), 5))
