@@ -107,7 +107,8 @@ RECIPES = {
 
 # D. Cireşan, U. Meier, L. Gambardella, J. Schmidhuber, "Deep, big, simple neural nets for
 # handwritten digit recognition", Neural Computation 22 (2010), section 2 and table 1. Theirs learn
-# online; mini-batches with momentum keep a GPU or several cores busy.
+# online, at a rate that falls from 0.001 to 0.000001; mini-batches with momentum keep a GPU or
+# several cores busy, and 0.02 / (1 - 0.9) for 100 samples is 0.002 for each.
 DEEP_BIG_SIMPLE = Recipe(
     "mnist",
     datasets.load_mnist,
@@ -116,12 +117,12 @@ DEEP_BIG_SIMPLE = Recipe(
         "activation": "tanh",
         "solver": "momentum",
         "learning_rate_init": 0.02,
-        "learning_rate_decay": 0.97,
+        "learning_rate_decay": 0.985,
         "batch_size": 100,
         "input_scale": 1 / 255,
         # 1 and 7 are told apart by their slant.
         "distortion": ImageDistortion(28, 28, (15, 7.5, 15, 15, 15, 15, 15, 7.5, 15, 15)),
-        "max_iter": 150,
+        "max_iter": 400,
         "tol": None,
     },
     follow_test=True,

@@ -115,6 +115,10 @@ class MLPTask:
     epoch: int = 0
     seconds_per_step: float = field(default=0.0, init=False)
 
+    def __post_init__(self):
+        self.X = self.kernels.to_device(self.X)
+        self.targets = self.kernels.to_device(self.targets)
+
     @property
     def n_samples(self) -> int:
         """Number of training samples."""

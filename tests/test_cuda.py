@@ -7,6 +7,8 @@ import itertools
 import subprocess
 import sys
 import threading
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -238,7 +240,8 @@ def test_single_layers(rng, online, bias):
 def test_estimators(rng):
     X, y = fastnn.load_xor()
     model = fastnn.MLPClassifier((4,), "tanh", max_iter=5, tol=None, random_state=0)
-    with fastnn.use_backend("numba-cuda"):
+    with fastnn.use_backend("numba-cuda"), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Grid size")  # not for users
         found = model.fit(X, y).params_.copy(), model.predict_proba(X)
     with fastnn.use_backend("python"):
         expected = model.fit(X, y).params_, model.predict_proba(X)
@@ -267,5 +270,25 @@ def test_without_cuda_the_reason_is_named():
     clean = {"PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""}
     run = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True)
     reason, error = run.stdout.strip().splitlines()
-    assert "numba-cuda is not installed" in reason or "no CUDA driver or no NVIDIA GPU" in reason
+    assert "numba-cuda is not installed" in reason or reason.startswith(("no CUDA", "no NVIDIA"))
     assert error == f"name: the back end 'numba-cuda' cannot be used: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("\nlibcuda.so\ncannot be found\n", "no CUDA driver (libcuda.so cannot be found)"),
+        ("CUDA_ERROR_NO_DEVICE (100)", "no NVIDIA GPU (CUDA_ERROR_NO_DEVICE (100))"),
+        (None, "Numba finds no compiler for GPUs (NVVM): pip install 'fastnn[cuda]'"),
+    ],
+)
+def test_driver_device_and_compiler_are_told_apart(error, reason, monkeypatch):
+    from numba import cuda
+    from numba.core import config
+
+    driver = SimpleNamespace(driver=SimpleNamespace(initialization_error=error))
+    monkeypatch.setattr(config, "ENABLE_CUDASIM", False)
+    monkeypatch.setitem(sys.modules, "numba_cuda", SimpleNamespace())
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    monkeypatch.setattr(cuda, "cudadrv", SimpleNamespace(driver=driver), raising=False)
+    assert numba_cuda.unavailable.__wrapped__() == reason

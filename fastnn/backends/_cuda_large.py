@@ -6,7 +6,6 @@ every run.
 """
 
 from functools import cache
-from math import isqrt
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,37 +14,11 @@ from numba import config, cuda
 
 from . import interface as api
 from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions
+from ._cuda_product import SPLIT, THREADS, make_product, n_shared, n_tiles, side_of
 
-# The simulator has a Python thread for each of a block's.
-THREADS, DEPTH = (16, 4) if config.ENABLE_CUDASIM else (256, 32)
-SPLIT = 4  # groups of threads that share the sums of a tile where the sums are long
-# Some blocks of a multiprocessor work while others wait; of 256 threads, it has room for 65,536.
-MAX_REGISTERS = {1: 128, 2: 128, 4: 128}
+# Of a thread: two blocks share the 65,536 of a multiprocessor, one works while the other waits.
+LIMIT = {} if config.ENABLE_CUDASIM else {"max_registers": 128}
 MANY_TILES = 128  # work for every multiprocessor of a large GPU; not yet measured
-
-
-def side_of(work: int, split: int) -> int:
-    """Return the rows (and columns) of a tile of which each thread has work x work outputs."""
-    return isqrt(THREADS // split) * work
-
-
-def depth_of(work: int) -> int:
-    """Return how many terms of its sums a group of threads has in shared memory at once."""
-    return DEPTH // min(work, 2)
-
-
-def n_shared(work: int, split: int) -> int:
-    """Return the reals of shared memory: a slice of A and of B for each group, or its sums.
-
-    A row of a slice is one longer than a tile, so that its columns lie in different banks.
-    """
-    side = side_of(work, split)
-    return split * max(2 * depth_of(work) * (side + 1), side * side)
-
-
-def n_tiles(n_rows: int, n_columns: int, side: int) -> int:
-    """Return how many tiles cover a matrix."""
-    return -(-n_rows // side) * -(-n_columns // side)
 
 
 def work_for(net: api.Network, rows: int) -> int:
@@ -65,105 +38,6 @@ def most_blocks(net: api.Network, rows: int, work: int) -> int:
     )
 
 
-def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], store: Any) -> Any:
-    """Return a device function that forms a matrix A B by tiles in shared memory, one a block.
-
-    The inner dimension is taken in slices, each group of threads its own; the groups' sums are
-    added at the end.
-
-    Parameters
-    ----------
-    work : int
-        A thread has work x work outputs, so that a number is used so often once it is loaded.
-    split : int
-        Groups of threads.
-    inner : (bool, bool)
-        Whether neighbours in the memory of A, of B, are neighbours in the inner dimension.
-    store : device function of (arguments, layer, row, column, total)
-        Takes an element of the product.
-    """
-    zero, one = real(0), real(1)
-    side, depth, pitch = side_of(work, split), depth_of(work), side_of(work, split) + 1
-    n, group_threads = side // work, THREADS // split
-    n_loads = side * depth // group_threads
-    unroll = min(depth, 8 // work)  # a loop of so few turns is written out by the compiler
-    a_inner, b_inner = inner
-
-    @cuda.jit(device=True)
-    def place(own, load, length):
-        """Return which of `length` neighbours, and of which row of them, a thread loads."""
-        at_once = min(length, group_threads)
-        parts, rows = length // at_once, group_threads // at_once
-        return own % at_once + load % parts * at_once, own // at_once + load // parts * rows
-
-    @cuda.jit(device=True)
-    def product(
-        a, a_start, a_stride, b, b_start, b_stride, n_rows, n_columns, n_inner, ones, shared,
-        arguments, layer,
-    ):  # fmt: skip
-        """Strides are those of the other dimension; if `ones`, the last row of A is all 1."""
-        t = cuda.threadIdx.x & (THREADS - 1)  # the compiler learns that no index is negative
-        group, own = t // group_threads, t % group_threads
-        ty, tx = own // n, own % n
-        a_at = 2 * group * depth * pitch
-        b_at = a_at + depth * pitch
-        total = cuda.local.array((work, work), real)
-        across = (n_columns + side - 1) // side
-        for tile in range(cuda.blockIdx.x, (n_rows + side - 1) // side * across, cuda.gridDim.x):
-            row, column = tile // across * side, tile % across * side
-            for i in range(work):
-                for j in range(work):
-                    total[i, j] = zero
-            for slices in range(0, n_inner, split * depth):
-                first = slices + group * depth
-                for load in range(n_loads):  # no branches: all loads are under way at once
-                    if a_inner:
-                        q, r = place(own, load, depth)
-                    else:
-                        r, q = place(own, load, side)
-                    inside = (row + r < n_rows) & (first + q < n_inner)
-                    at = (row + r) * a_stride + first + q
-                    if not a_inner:
-                        at = (first + q) * a_stride + row + r
-                    value = a[a_start + at if inside else 0]
-                    value = one if ones & (row + r == n_rows - 1) else value
-                    shared[a_at + q * pitch + r] = value if inside else zero
-                    if b_inner:
-                        q, c = place(own, load, depth)
-                    else:
-                        c, q = place(own, load, side)
-                    inside = (column + c < n_columns) & (first + q < n_inner)
-                    at = (column + c) * b_stride + first + q
-                    if not b_inner:
-                        at = (first + q) * b_stride + column + c
-                    value = b[b_start + at if inside else 0]
-                    shared[b_at + q * pitch + c] = value if inside else zero
-                cuda.syncthreads()
-                for part in range(0, depth, unroll):
-                    for step in range(unroll):
-                        q = (part & (depth - 1)) + step
-                        for i in range(work):
-                            for j in range(work):
-                                left = shared[a_at + q * pitch + ty + n * i]
-                                total[i, j] += left * shared[b_at + q * pitch + tx + n * j]
-                cuda.syncthreads()
-            for i in range(work):
-                for j in range(work):
-                    shared[(group * side + ty + n * i) * side + tx + n * j] = total[i, j]
-            cuda.syncthreads()
-            for part in range(max(1, side * side // THREADS)):
-                e = part * THREADS + t
-                r, c = e // side, e % side
-                if e < side * side and row + r < n_rows and column + c < n_columns:
-                    value = shared[e]
-                    for other in range(1, split):
-                        value += shared[other * side * side + e]
-                    store(arguments, layer, row + r, column + c, value)
-            cuda.syncthreads()
-
-    return product
-
-
 @cache
 def large_kernels(real: Any, work: int) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64, and so much work for a thread."""
@@ -171,7 +45,6 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
     finish_rows, add_losses, store_unit = own.finish_rows, own.add_losses, own.store_unit
     rate_of_step, descend, is_right = own.rate_of_step, own.descend, own.is_right
     size = max(n_shared(work, SPLIT), n_shared(work, 1))
-    limit = {} if config.ENABLE_CUDASIM else {"max_registers": MAX_REGISTERS[work]}
 
     @cuda.jit(device=True)
     def store_output(arguments, layer, row, j, total):
@@ -243,7 +116,7 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
             layer,
         )  # fmt: skip
 
-    @cuda.jit(**limit)
+    @cuda.jit(**LIMIT)
     def train(
         w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
         key, step, sums,
@@ -281,7 +154,7 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
                     )  # fmt: skip
                 grid.sync()
 
-    @cuda.jit(**limit)
+    @cuda.jit(**LIMIT)
     def apply(w, buffer, table, X, scale, targets, samples, loss, right):
         """Fill the buffer for all samples at once; `right` gets 1 where the class is right."""
         grid, shared = cuda.cg.this_grid(), cuda.shared.array(size, real)

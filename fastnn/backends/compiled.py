@@ -32,6 +32,10 @@ class Compiled:
     def __init__(self, load: Callable[[np.dtype], Any]):
         self._load = load
 
+    def to_device(self, array):
+        """Return training data as they are; see `interface.Kernels`."""
+        return array
+
     def perceptron_train(
         self, X, targets, weights, learning_rate, max_epochs, order, online, history
     ):

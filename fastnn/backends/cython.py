@@ -88,6 +88,7 @@ def load_level(level: str, dtype: np.dtype) -> Any:
 
 _compiled = Compiled(_load)
 NETWORKS_AT_ONCE = _compiled.NETWORKS_AT_ONCE
+to_device = _compiled.to_device
 perceptron_train = _compiled.perceptron_train
 linear_train = _compiled.linear_train
 mlp_forward = _compiled.mlp_forward

@@ -148,6 +148,9 @@ class Kernels(Protocol):
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
 
+    def to_device(self, array: NDArray) -> Any:
+        """Return training data as several calls take them: on a CPU, the same array."""
+
     def perceptron_train(
         self,
         X: NDArray,

@@ -1,11 +1,12 @@
 """The CUDA back end: Numba kernels on an NVIDIA GPU.
 
-Data and parameters are copied to the device once per call, bytes as bytes, and the results back
-at its end. One launch makes all steps: a block of threads trains a small network (many networks:
-many blocks), all blocks together train a large one.
+Data are copied to the device once per fit, bytes as bytes, parameters once per call, and the
+results back at its end. One launch makes all steps: a block of threads trains a small network
+(many networks: many blocks), all blocks together train a large one.
 """
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,11 +40,13 @@ def unavailable() -> str | None:
         import numba_cuda  # noqa: F401
     except ImportError:
         return "the package numba-cuda is not installed: pip install 'fastnn[cuda]'"
-    if not cuda.is_available():
-        reason = getattr(cuda.cudadrv.driver.driver, "initialization_error", None)
-        reason = " ".join(str(reason or "none was found").split())  # it comes in lines
-        return f"no CUDA driver or no NVIDIA GPU ({reason})"
-    return None
+    if cuda.is_available():
+        return None
+    reason = getattr(cuda.cudadrv.driver.driver, "initialization_error", None)
+    if not reason:
+        return "Numba finds no compiler for GPUs (NVVM): pip install 'fastnn[cuda]'"
+    missing = "NVIDIA GPU" if "NO_DEVICE" in str(reason) else "CUDA driver"
+    return f"no {missing} ({' '.join(str(reason).split())})"
 
 
 @contextmanager
@@ -64,6 +67,13 @@ def _device() -> Iterator[Any]:
             "the GPU's memory is full: train on fewer samples at once, with a smaller network or "
             "batch, or on another back end"
         )
+
+
+def _launch(kernel: Any, blocks: int, threads: Any, shared_bytes: int, *arguments: Any) -> None:
+    """Launch a kernel without Numba's warning of few blocks: a small network has no more."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")
+        kernel[blocks, threads, 0, shared_bytes](*arguments)
 
 
 def _real(dtype: np.dtype) -> Any:
@@ -95,7 +105,8 @@ def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, los
         by_output = np.ascontiguousarray(weights.T)
         w, done = cuda.to_device(by_output), cuda.to_device(np.zeros(1, np.int64))
         dev_history, dev_losses = _to_device(cuda, history), cuda.to_device(losses)
-        kernel[1, THREADS](
+        _launch(
+            *(kernel, 1, THREADS, 0),
             *(cuda.to_device(X), cuda.to_device(targets), w, cuda.device_array_like(w)),
             *(weights.dtype.type(rate), use_sign, cuda.to_device(order), bool(online)),
             *(dev_history, dev_losses, done),
@@ -105,6 +116,12 @@ def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, los
         if len(history):
             history[:] = dev_history.copy_to_host()
         return int(done.copy_to_host()[0])
+
+
+def to_device(array):
+    """Copy training data, for all calls of a fit; see `interface.Kernels`."""
+    with _device() as cuda:
+        return _to_device(cuda, array)
 
 
 def _to_device(cuda: Any, array: Any) -> Any:
@@ -167,13 +184,13 @@ def _blocks(net, params, X, scale, targets):
 
 def _launch_together(kernel: Any, most_blocks: int, *arguments: Any) -> None:
     """Launch a cooperative kernel on as many blocks as the GPU holds at once, and are of use."""
-    from ._cuda_large import THREADS
+    from ._cuda_product import THREADS
 
     own = kernel.specialize(*arguments)
     # The simulator has one definition for all types.
     definition = next(iter(own.overloads.values()), None) or own.overloads[()]
     blocks = min(definition.max_cooperative_grid_blocks(THREADS), most_blocks)
-    own[blocks, THREADS](*arguments)
+    _launch(own, blocks, THREADS, 0, *arguments)
 
 
 def mlp_loss_gradient(net, params, X, scale, targets, alpha, seed, step):
@@ -230,7 +247,7 @@ def mlp_train(
             *(large_kernels(_real(params.dtype), work).train, most_blocks(net, batch, work)),
             *(w, *(*state, w, w)[:2]),
             *(cuda.device_array(n_buffer, params.dtype), cuda.to_device(table)),
-            *(_to_device(cuda, X), params.dtype.type(scale), cuda.to_device(targets)),
+            *(_to_device(cuda, X), params.dtype.type(scale), _to_device(cuda, targets)),
             *(cuda.to_device(order), batch, net.loss, optimizer.kind),
             *(cuda.to_device(np.array(optimizer[1:])), np.uint64(seed), step, sums),
         )
@@ -289,9 +306,10 @@ def _train_blocks(
         kernel = kernels.in_shared if layout.n_state else kernels.in_global
         w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
         state = [cuda.to_device(np.ascontiguousarray(moments[:, i])) for i in range(n_moments)]
-        kernel[len(params), layout.threads, 0, layout.n_shared * params.itemsize](
+        _launch(
+            *(kernel, len(params), layout.threads, layout.n_shared * params.itemsize),
             *(w, *(*state, w, w)[:2], layout.n_buffer, cuda.to_device(layout.table)),
-            *(_to_device(cuda, X), params.dtype.type(scale), cuda.to_device(targets)),
+            *(_to_device(cuda, X), params.dtype.type(scale), _to_device(cuda, targets)),
             *(cuda.to_device(order), batch, net.loss, optimizer.kind, cuda.to_device(numbers)),
             *(cuda.to_device(seeds), step, sums),
         )
@@ -310,8 +328,9 @@ def distort_images(images, distortion, angles, seed, epoch, n_threads):
     blocks = min(len(images), IMAGES_AT_ONCE)
     with _device() as cuda:
         distorted = cuda.device_array(images.shape, np.uint8)
-        distort[blocks, THREADS](
-            *(cuda.to_device(images), distorted, h, w, float(scaling), float(alpha)),
+        _launch(
+            *(distort, blocks, THREADS, 0),
+            *(_to_device(cuda, images), distorted, h, w, float(scaling), float(alpha)),
             *(cuda.to_device(gaussian_weights(sigma)), cuda.to_device(angles), np.uint64(seed)),
             *(epoch, cuda.device_array((blocks, 4, h * w), np.float64)),
         )

@@ -23,6 +23,11 @@ def unavailable() -> str | None:
 # --- perceptron and linear network -------------------------------------------------------------
 
 
+def to_device(array):
+    """Return training data as they are; see `interface.Kernels`."""
+    return array
+
+
 def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, online, history):
     """Train by the perceptron rule; see `interface.Kernels`."""
     w = weights.tolist()
