@@ -73,7 +73,7 @@ def make_model(workload, n_threads):
         dropout=workload.dropout,
         input_scale=1 / 255 if is_image else 1.0,
         shuffle=workload.data != "xor",
-        max_iter=workload.epochs if workload.data == "xor" else 1,
+        max_iter=workload.epochs if workload.task == "train" else 1,
         tol=None,
         random_state=0,
         n_jobs=n_threads,

@@ -95,8 +95,9 @@ def prepare(workload, n_threads):
     current = {"state": first, "key": jax.random.key(0)}
 
     def run():
-        current["key"], key = jax.random.split(current["key"])
-        current["state"], value = epoch(current["state"], key)
+        for _ in range(workload.epochs):
+            current["key"], key = jax.random.split(current["key"])
+            current["state"], value = epoch(current["state"], key)
         return float(value)
 
     return run
