@@ -208,13 +208,17 @@ def device_functions(real: Any) -> SimpleNamespace:
         return math.exp(step * math.log(beta)) if beta > 0 else 0.0
 
     @cuda.jit(device=True)
-    def rate_of_step(kind, numbers, step):
-        """Return the step size; Adam's carries the correction of its two means (see python.py)."""
+    def rule_of_step(kind, numbers, step):
+        """Return kind, rate, beta_1, beta_2, epsilon and alpha, `numbers` being the five last.
+
+        Adam's rate carries the correction of its two means (see python.py).
+        """
         rate = numbers[0]
         if kind == api.ADAM:
             rate *= math.sqrt(1 - power(numbers[2], step))
             rate /= 1 - power(numbers[1], step)
-        return real(rate)
+        beta_1, beta_2, epsilon = real(numbers[1]), real(numbers[2]), real(numbers[3])
+        return kind, real(rate), beta_1, beta_2, epsilon, real(numbers[4])
 
     @cuda.jit(device=True)
     def is_right(y, n, loss, targets, i):
@@ -233,9 +237,9 @@ def device_functions(real: Any) -> SimpleNamespace:
         return best == wanted
 
     @cuda.jit(device=True)
-    def descend(kind, w, moment_1, moment_2, p, g, rate, numbers):
+    def descend(rule, w, moment_1, moment_2, p, g):
         """Change parameter p by the gradient g; moments that the rule lacks are not touched."""
-        beta_1, beta_2, epsilon = real(numbers[1]), real(numbers[2]), real(numbers[3])
+        kind, rate, beta_1, beta_2, epsilon, _ = rule
         if kind == api.SGD:
             w[p] -= rate * g
         elif kind == api.MOMENTUM:
@@ -252,7 +256,7 @@ def device_functions(real: Any) -> SimpleNamespace:
         finish_rows=finish_rows,
         add_losses=add_losses,
         store_unit=store_unit,
-        rate_of_step=rate_of_step,
+        rule_of_step=rule_of_step,
         is_right=is_right,
         descend=descend,
     )

@@ -43,7 +43,7 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64, and so much work for a thread."""
     own = device_functions(real)
     finish_rows, add_losses, store_unit = own.finish_rows, own.add_losses, own.store_unit
-    rate_of_step, descend, is_right = own.rate_of_step, own.descend, own.is_right
+    rule_of_step, descend, is_right = own.rule_of_step, own.descend, own.is_right
     size = max(n_shared(work, SPLIT), n_shared(work, 1))
 
     @cuda.jit(device=True)
@@ -65,11 +65,11 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
     @cuda.jit(device=True)
     def store_parameter(arguments, layer, k, j, total):
         """Change a weight by its gradient; row n_in is the bias."""
-        w, moment_1, moment_2, table, rows, kind, rate, numbers = arguments
+        w, moment_1, moment_2, table, rows, rule = arguments
         p = table[layer, START] + k * table[layer, UNITS] + j
         if k < table[layer - 1, UNITS]:
-            total += real(numbers[4]) * w[p]
-        descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
+            total += rule[5] * w[p]
+        descend(rule, w, moment_1, moment_2, p, total / real(rows))
 
     x_times_w = make_product(real, work, SPLIT, (True, False), store_output)
     delta_times_w = make_product(real, work, SPLIT, (True, True), store_delta)
@@ -106,11 +106,11 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
         )  # fmt: skip
 
     @cuda.jit(device=True)
-    def update(w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers, shared):
+    def update(w, moment_1, moment_2, buffer, table, layer, rows, rule, shared):
         """Form x^T delta / rows (2.44) and change weights and bias."""
         n_in, n_out = table[layer - 1, UNITS], table[layer, UNITS]
         x, delta = table[layer - 1, OUTPUTS], table[layer, DELTAS]
-        arguments = w, moment_1, moment_2, table, rows, kind, rate, numbers
+        arguments = w, moment_1, moment_2, table, rows, rule
         x_times_delta(
             buffer, x, n_in, buffer, delta, n_out, n_in + 1, n_out, rows, True, shared, arguments,
             layer,
@@ -146,12 +146,9 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
                     backward(w, buffer, table, layer, rows, shared)
                     grid.sync()
                 step += 1
-                rate = rate_of_step(kind, numbers, step)
+                rule = rule_of_step(kind, numbers, step)
                 for layer in range(1, last + 1):
-                    update(
-                        w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers,
-                        shared,
-                    )  # fmt: skip
+                    update(w, moment_1, moment_2, buffer, table, layer, rows, rule, shared)
                 grid.sync()
 
     @cuda.jit(**LIMIT)

@@ -7,6 +7,7 @@ added at the end. Every sum is formed in a fixed order.
 from math import isqrt
 from typing import Any
 
+import numpy as np
 from numba import config, cuda
 
 # The simulator has a Python thread for each of a block's.
@@ -86,7 +87,7 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
                     total[i, j] = zero
             for slices in range(0, n_inner, split * depth):
                 first = slices + group * depth
-                for load in range(n_loads):  # no branches: all loads are under way at once
+                for load in range(n_loads):  # no branches: all are under way at once
                     if a_inner:
                         q, r = place(own, load, depth)
                     else:
@@ -95,7 +96,7 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
                     at = (row + r) * a_stride + first + q
                     if not a_inner:
                         at = (first + q) * a_stride + row + r
-                    value = a[a_start + at if inside else 0]
+                    value = a[np.uint64(a_start + at if inside else 0)]
                     value = one if ones & (row + r == n_rows - 1) else value
                     shared[a_at + q * pitch + r] = value if inside else zero
                     if b_inner:
@@ -106,7 +107,7 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
                     at = (column + c) * b_stride + first + q
                     if not b_inner:
                         at = (first + q) * b_stride + column + c
-                    value = b[b_start + at if inside else 0]
+                    value = b[np.uint64(b_start + at if inside else 0)]
                     shared[b_at + q * pitch + c] = value if inside else zero
                 cuda.syncthreads()
                 for part in range(0, depth, unroll):

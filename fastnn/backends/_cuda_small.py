@@ -80,7 +80,7 @@ def small_kernels(real: Any) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64."""
     own = device_functions(real)
     finish_rows, add_losses, store_unit = own.finish_rows, own.add_losses, own.store_unit
-    rate_of_step, descend = own.rate_of_step, own.descend
+    rule_of_step, descend = own.rule_of_step, own.descend
     zero, one = real(0), real(1)
 
     @cuda.jit(device=True)
@@ -132,10 +132,11 @@ def small_kernels(real: Any) -> SimpleNamespace:
             row += cuda.blockDim.y
 
     @cuda.jit(device=True)
-    def update(w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers):
+    def update(w, moment_1, moment_2, buffer, table, layer, rows, rule):
         """Form x^T delta / rows (2.44) and change weights and bias; row n_in is the bias."""
         below, here = table[layer - 1], table[layer]
         n_in, n_out, start = below[UNITS], here[UNITS], here[START]
+        alpha = rule[5]
         k = cuda.threadIdx.y
         while k <= n_in:
             j = cuda.threadIdx.x
@@ -146,8 +147,8 @@ def small_kernels(real: Any) -> SimpleNamespace:
                     total += x * buffer[here[DELTAS] + row * n_out + j]
                 p = start + k * n_out + j
                 if k < n_in:
-                    total += real(numbers[4]) * w[p]
-                descend(kind, w, moment_1, moment_2, p, total / real(rows), rate, numbers)
+                    total += alpha * w[p]
+                descend(rule, w, moment_1, moment_2, p, total / real(rows))
                 j += cuda.blockDim.x
             k += cuda.blockDim.y
 
@@ -182,9 +183,9 @@ def small_kernels(real: Any) -> SimpleNamespace:
                     backward(w, buffer, table, layer, rows)
                     cuda.syncthreads()
                 step += 1
-                rate = rate_of_step(kind, numbers, step)
+                rule = rule_of_step(kind, numbers, step)
                 for layer in range(1, last + 1):
-                    update(w, moment_1, moment_2, buffer, table, layer, rows, kind, rate, numbers)
+                    update(w, moment_1, moment_2, buffer, table, layer, rows, rule)
                 cuda.syncthreads()
 
     @cuda.jit(device=True)
