@@ -68,6 +68,26 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
         return own % at_once + load % parts * at_once, own // at_once + load // parts * rows
 
     @cuda.jit(device=True)
+    def load_slice(
+        matrix, start, stride, by_inner, line, n_lines, first, n_inner, ones, own, shared, to
+    ):
+        """Copy `depth` numbers of each of `side` rows of A or columns of B, 0 where there are none.
+
+        If `ones`, the last of the n_lines is all 1.
+        """
+        for load in range(n_loads):  # no branches: all loads are under way at once
+            if by_inner:
+                q, r = place(own, load, depth)
+                at = (line + r) * stride + first + q
+            else:
+                r, q = place(own, load, side)
+                at = (first + q) * stride + line + r
+            inside = (line + r < n_lines) & (first + q < n_inner)
+            value = matrix[np.uint64(start + at if inside else 0)]  # unsigned: from the start
+            value = one if ones & (line + r == n_lines - 1) else value
+            shared[to + q * pitch + r] = value if inside else zero
+
+    @cuda.jit(device=True)
     def product(
         a, a_start, a_stride, b, b_start, b_stride, n_rows, n_columns, n_inner, ones, shared,
         arguments, layer,
@@ -87,28 +107,14 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
                     total[i, j] = zero
             for slices in range(0, n_inner, split * depth):
                 first = slices + group * depth
-                for load in range(n_loads):  # no branches: all are under way at once
-                    if a_inner:
-                        q, r = place(own, load, depth)
-                    else:
-                        r, q = place(own, load, side)
-                    inside = (row + r < n_rows) & (first + q < n_inner)
-                    at = (row + r) * a_stride + first + q
-                    if not a_inner:
-                        at = (first + q) * a_stride + row + r
-                    value = a[np.uint64(a_start + at if inside else 0)]
-                    value = one if ones & (row + r == n_rows - 1) else value
-                    shared[a_at + q * pitch + r] = value if inside else zero
-                    if b_inner:
-                        q, c = place(own, load, depth)
-                    else:
-                        c, q = place(own, load, side)
-                    inside = (column + c < n_columns) & (first + q < n_inner)
-                    at = (column + c) * b_stride + first + q
-                    if not b_inner:
-                        at = (first + q) * b_stride + column + c
-                    value = b[np.uint64(b_start + at if inside else 0)]
-                    shared[b_at + q * pitch + c] = value if inside else zero
+                load_slice(
+                    a, a_start, a_stride, a_inner, row, n_rows, first, n_inner, ones, own, shared,
+                    a_at,
+                )  # fmt: skip
+                load_slice(
+                    b, b_start, b_stride, b_inner, column, n_columns, first, n_inner, False, own,
+                    shared, b_at,
+                )  # fmt: skip
                 cuda.syncthreads()
                 for part in range(0, depth, unroll):
                     for step in range(unroll):
