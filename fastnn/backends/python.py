@@ -20,12 +20,12 @@ def unavailable() -> str | None:
     return None
 
 
-# --- perceptron and linear network -------------------------------------------------------------
-
-
 def to_device(array):
     """Return training data as they are; see `interface.Kernels`."""
     return array
+
+
+# --- perceptron and linear network -------------------------------------------------------------
 
 
 def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, online, history):
