@@ -2,70 +2,23 @@
 
 A callback is an object with a method `on_epoch_end(epoch)`, which gets an `Epoch` and returns True
 to end the training. With an attribute `every` it is called after every so many epochs only, and
-a small network trains as fast as without it in between. An exception of a callback ends the fit;
-the model keeps what it has learned.
+a small network trains as fast as without it in between. It may have two more methods,
+`on_fit_begin(model)`, called before the first epoch, and `on_fit_end(model)`, called however the
+fit ends. An exception of a callback ends the fit; the model keeps what it has learned.
 """
 
 import csv
-import time
+import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .persistence import checkpoints, save, step_of
-from .validation import check_positive, is_integer
-
-
-class Epoch:
-    """What a callback sees after an epoch; what takes time to compute is computed when asked for.
-
-    Attributes
-    ----------
-    model : estimator
-        Usable as after the fit.
-    number : int
-        Epochs trained, over all fits of the model.
-    loss : float
-        Mean loss of the epoch's samples, each taken before the update of its batch.
-    seconds : float
-        Since the fit began.
-    training_data : (X, y)
-    accuracy : float
-        On the training samples, without dropout (for a regression the score R^2).
-    val_loss, val_accuracy : float
-        The same on `validation_data`; ValueError if `fit` had none.
-    """
-
-    def __init__(
-        self, model: Any, number: int, loss: float, seconds: float, data: tuple, held_out: Any
-    ):
-        self.model, self.number, self.loss, self.seconds = model, number, loss, seconds
-        self.training_data, self._held_out = data, held_out
-
-    @cached_property
-    def accuracy(self) -> float:
-        """See above."""
-        return float(self.model.score(*self.training_data))
-
-    @cached_property
-    def val_accuracy(self) -> float:
-        """See above."""
-        return float(self.model.score(*self._validation))
-
-    @cached_property
-    def val_loss(self) -> float:
-        """See above."""
-        return float(self.model.evaluate(*self._validation)[0])
-
-    @property
-    def _validation(self) -> Any:
-        if self._held_out is None:
-            raise ValueError("validation_data: a callback asks for it; pass (X, y) to fit")
-        return self._held_out
+from .observer import Epoch, check_count
+from .persistence import CheckpointError, checkpoints, load, save, step_of
+from .state import commit
+from .validation import check_positive, is_real
 
 
 class EarlyStopping:
@@ -96,26 +49,48 @@ class EarlyStopping:
         known = ("val_loss", "val_accuracy", "loss", "accuracy")
         if monitor not in known:
             raise ValueError(f"monitor={monitor!r}: expected one of {known}")
-        _check_count("patience", patience)
-        if not min_delta >= 0:
+        check_count("patience", patience)
+        if not (is_real(min_delta) and min_delta >= 0):
             raise ValueError(f"min_delta={min_delta!r}: expected a number of 0 or above")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
         self.restore_best_weights = restore_best_weights
+        self._forget()
+
+    def _forget(self) -> None:
         self.best_, self.best_epoch_ = np.inf, 0
-        self._params: NDArray | None = None
+        self._last_better = 0
+        self._best_state: dict[str, Any] | None = None
+
+    def on_fit_begin(self, model: Any) -> None:
+        """Forget an earlier fit."""
+        self._forget()
+        self._last_better = model.n_epochs_
 
     def on_epoch_end(self, epoch: Epoch) -> bool:
         """Compare with the best value so far."""
         value = getattr(epoch, self.monitor)
-        loss = -value if self.monitor.endswith("accuracy") else value
-        best = -self.best_ if self.monitor.endswith("accuracy") and self.best_epoch_ else self.best_
-        if loss < best - self.min_delta or not self.best_epoch_:
+        sign = -1 if self.monitor.endswith("accuracy") else 1
+        is_better = not self.best_epoch_ or sign * value < sign * self.best_ - self.min_delta
+        if is_better and not np.isnan(value):
+            model = epoch.model
+            if self.restore_best_weights:
+                self._best_state = {
+                    "params_": model.params_.copy(),
+                    "_moments": model._moments.copy(),
+                    "_step": model._step,
+                }
             self.best_, self.best_epoch_ = value, epoch.number
-            self._params = epoch.model.params_.copy()
-        stop = epoch.number - self.best_epoch_ >= self.patience
-        if stop and self.restore_best_weights and self._params is not None:
-            epoch.model.params_[:] = self._params
-        return stop
+            self._last_better = epoch.number
+        return bool(epoch.number - self._last_better >= self.patience)
+
+    def on_fit_end(self, model: Any) -> None:
+        """Give the model the parameters of its best epoch, with the solver's state that they had.
+
+        The epochs since then stay counted, and in `loss_curve_`.
+        """
+        if self._best_state is not None:
+            commit(model, **self._best_state)
+            self._best_state = None
 
 
 class TimeLimit:
@@ -156,22 +131,33 @@ class CSVLogger:
         every: int = 1,
     ):
         known = ("epoch", "loss", "seconds", "accuracy", "val_loss", "val_accuracy")
+        if isinstance(fields, str):
+            raise ValueError(f"fields={fields!r}: expected a sequence, such as ({fields!r},)")
         for field in fields:
             if field not in known:
                 raise ValueError(f"fields: unknown {field!r}; expected some of {known}")
-        _check_count("every", every)
+        check_count("every", every)
         self.path, self.fields, self.append, self.every = Path(path), tuple(fields), append, every
+        self._has_begun = False
+
+    def on_fit_begin(self, model: Any) -> None:
+        """See that the file can be written; with the first line it begins anew."""
+        self._has_begun = False
+        _check_folder("path", self.path.parent)
+        if self.path.is_dir() or (self.path.exists() and not os.access(self.path, os.W_OK)):
+            raise OSError(f"path: {str(self.path)!r} is not a file that can be written")
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Write a line; the file is closed again, so that a crash loses none."""
-        new = not self.append or not self.path.is_file()
+        goes_on = self._has_begun or self.append
+        new = not goes_on or not self.path.is_file() or self.path.stat().st_size == 0
         values = [epoch.number if f == "epoch" else getattr(epoch, f) for f in self.fields]
         with self.path.open("w" if new else "a", newline="") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(self.fields)
             writer.writerow(values)
-        self.append = True
+        self._has_begun = True
 
 
 class ModelCheckpoint:
@@ -180,62 +166,61 @@ class ModelCheckpoint:
     Parameters
     ----------
     path_pattern : str or path
-        With the number of the epoch, such as "xor-{epoch:06d}.safetensors".
+        With the number of the epoch, such as "xor-{epoch:06d}.safetensors". A folder that is
+        missing is made before the first epoch.
     every : int, default 1
     keep : int or None
-        How many of the newest to keep; None keeps all.
+        How many of the newest of this training to keep; None keeps all. Files of other trainings
+        are left alone, unless one has the name of a new one.
     """
 
     def __init__(self, path_pattern: str | Path, every: int = 1, keep: int | None = None):
         self.path_pattern = str(path_pattern)
-        step_of(self.path_pattern, self.path_pattern)  # raises if the pattern has no epoch
-        _check_count("every", every)
+        step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found again
+        check_count("every", every)
         if keep is not None:
-            _check_count("keep", keep)
+            check_count("keep", keep)
         self.every, self.keep = every, keep
+        self._written: list[Path] = []
+
+    def on_fit_begin(self, model: Any) -> None:
+        """Make the folder; if the model goes on, find its own checkpoints."""
+        folder = Path(self.path_pattern).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_folder("path_pattern", folder)
+        self._written = []
+        if self.keep is not None and model.n_epochs_ > 0:
+            earlier = [
+                path
+                for path in checkpoints(self.path_pattern)
+                if (step_of(self.path_pattern, str(path)) or 0) <= model.n_epochs_
+            ]
+            own = [path for path in earlier[-self.keep :] if _is_earlier_state(path, model)]
+            self._written = own
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Save, then remove what is too old."""
-        save(epoch.model, self.path_pattern.format(epoch=epoch.number))
+        path = Path(self.path_pattern.format(epoch=epoch.number))
+        save(epoch.model, path)
+        self._written = [other for other in self._written if other != path] + [path]
         if self.keep is not None:
-            for path in checkpoints(self.path_pattern)[: -self.keep]:
-                path.unlink(missing_ok=True)
+            while len(self._written) > self.keep:
+                self._written.pop(0).unlink(missing_ok=True)
 
 
-class Observer:
-    """Calls the callbacks of a fit, and says how many epochs may pass until the next is due."""
-
-    def __init__(self, model: Any, callbacks: Sequence[Any], data: tuple, held_out: Any):
-        for callback in callbacks:
-            if not callable(getattr(callback, "on_epoch_end", None)):
-                raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
-            _check_count("callbacks: every", getattr(callback, "every", 1))
-        self._model, self._callbacks, self._data = model, list(callbacks), data
-        self._held_out = held_out
-        self._begin = time.perf_counter()
-
-    def epochs_left(self, epoch: int) -> int:
-        """Return the number of epochs until a callback is due."""
-        everys = [getattr(callback, "every", 1) for callback in self._callbacks]
-        return min((every - epoch % every for every in everys), default=2**31)
-
-    def after(self, task: Any, blocks: list[NDArray[np.float64]]) -> bool:
-        """Bring the model up to date and call who is due; return whether one says stop.
-
-        `blocks` are the losses of the fit's epochs so far.
-        """
-        due = [c for c in self._callbacks if task.epoch % getattr(c, "every", 1) == 0]
-        if not due:
-            return False
-        self._model._record(task, np.concatenate(blocks))
-        seconds = time.perf_counter() - self._begin
-        epoch = Epoch(
-            *(self._model, task.epoch, self._model.loss_, seconds, self._data, self._held_out)
-        )
-        answers = [callback.on_epoch_end(epoch) for callback in due]  # all, also after a stop
-        return any(answers)
+def _is_earlier_state(path: Path, model: Any) -> bool:
+    """Say whether a file is of the training that has made the model."""
+    try:
+        found = load(path)
+    except (CheckpointError, OSError):
+        return False
+    if type(found) is not type(model) or found._seed != model._seed:
+        return False
+    curve = model.loss_curve_[: len(found.loss_curve_)]
+    return np.array_equal(found.loss_curve_, curve, equal_nan=True)
 
 
-def _check_count(name: str, value: Any) -> None:
-    if not is_integer(value) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")
+def _check_folder(name: str, folder: Path) -> None:
+    """Raise OSError unless files can be written to a folder."""
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise OSError(f"{name}: there is no folder {str(folder)!r} that can be written to")

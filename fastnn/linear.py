@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .persistence import save
-from .training import LinearTask, StoppingRules, train
+from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
+from .training import LinearTask, LossCurve, State, StoppingRules, train
 from .validation import check_dtype, check_positive, check_X, check_y, real_targets
 
 
@@ -104,29 +105,53 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         ValueError
             If an argument or a parameter is not as described.
         """
-        kernels, backend = backends.kernels(), backends.get_backend()
+        draft = draft_of(self)
+        task, rules, is_flat = draft._begin(X, y, coef_init, intercept_init)
+        adopt(self, draft)
+        curve = LossCurve(np.empty(0))
+
+        def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
+            self._commit(state.params, is_flat, curve.extended(losses), reason)
+
+        try:
+            train(task, rules, record, self.verbose)
+        except KeyboardInterrupt:
+            end_interrupted(interrupted_after(self.n_iter_))
+        return self
+
+    def _begin(self, X, y, coef_init, intercept_init) -> tuple[LinearTask, StoppingRules, bool]:
+        """Check all arguments of `fit`, then set what can be set before the first epoch."""
+        kernels, self.backend_ = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
         check_positive("eta0", self.eta0)
         rules = StoppingRules.of(self)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         y = check_y(y, X)
-        targets = real_targets(y, dtype)
+        targets, is_flat = real_targets(y, dtype), y.ndim == 1
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
         )
         task = LinearTask(
-            *(kernels, X, targets, weights, float(self.eta0)),
+            *(kernels, X, targets, State(weights, np.empty((0, 0))), float(self.eta0)),
             *(bool(self.online), bool(self.shuffle and self.online), seed),
         )
-        self.loss_curve_, self.stop_reason_ = train(task, rules, self.verbose)
-        self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
-        self.n_iter_, self.backend_ = len(self.loss_curve_), backend
-        coef = weights[1:].T if self.fit_intercept else weights.T
-        intercept = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)
-        self.coef_, self.intercept_ = (coef[0], intercept[0]) if y.ndim == 1 else (coef, intercept)
-        return self
+        self._commit(weights, is_flat, np.empty(0), "interrupted")
+        return task, rules, is_flat
+
+    def _commit(self, weights: NDArray, is_flat: bool, curve: NDArray, reason: str) -> None:
+        """Take down, in one step, how far a fit has come."""
+        coef, intercept = split_weights(weights, self.fit_intercept)
+        commit(
+            self,
+            coef_=coef[0] if is_flat else coef,
+            intercept_=intercept[0] if is_flat else intercept,
+            loss_curve_=curve,
+            loss_=float(curve[-1]) if len(curve) else np.inf,
+            n_iter_=len(curve),
+            stop_reason_=reason,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file: see `fastnn.load`."""
@@ -142,6 +167,13 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "coef_")
         X = check_X(self, X, self.coef_.dtype, reset=False)
         return X @ self.coef_.T + self.intercept_
+
+
+def split_weights(weights: NDArray, fit_intercept: bool) -> tuple[NDArray, NDArray]:
+    """Return coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
+    if fit_intercept:
+        return weights[1:].T, weights[0]
+    return weights.T, np.zeros(weights.shape[1], weights.dtype)
 
 
 def first_weights(

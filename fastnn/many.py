@@ -3,17 +3,19 @@
 import time
 import warnings
 from collections.abc import Sequence
-from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from . import random
 from .mlp_base import BaseMLP
 from .network import initial_parameters
-from .training import MLPTask, progress_bar, sample_orders
+from .progress import progress_bar
+from .state import draft_of, end_interrupted
+from .training import MLPTask, State, is_finite, sample_orders
 from .validation import check_positive
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
@@ -52,40 +54,65 @@ def train_many(
     Returns
     -------
     list
-        Fitted estimators. After Ctrl-C (a warning says so), `n_iter_` tells how far each has come.
+        Fitted estimators. After Ctrl-C (a warning says so), `n_iter_` tells how far each has come,
+        and each is what so many epochs make of it.
 
     Raises
     ------
     ValueError
         If an argument or a parameter is not as described.
+    KeyboardInterrupt
+        After Ctrl-C, if a library called `train_many`.
     """
     rates, seeds = _check(estimator, random_state, learning_rate_init)
     first = clone(estimator).set_params(random_state=seeds[0], learning_rate_init=rates[0])
     task, rules, _ = first._begin(X, y)
     n, max_iter = len(seeds), rules.max_iter
-    params = np.empty((n, task.net.n_parameters), task.params.dtype)
-    moments = np.zeros((n, *task.moments.shape), params.dtype)
-    for i, seed in enumerate(seeds):
-        params[i] = initial_parameters(
-            task.net, first.weight_init, first.bias_init, seed, params.dtype
-        )
     losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
-    done = np.zeros(n, np.int64)
-    groups = np.array_split(np.arange(n), -(-n // _networks_at_once(task)))
-    with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
-        try:
+    groups = [
+        _Group(
+            int(part[0]), int(part[-1]) + 1, (_initial_state(first, task, seeds, part), np.empty(0))
+        )
+        for part in np.array_split(np.arange(n), -(-n // _networks_at_once(task)))
+    ]
+    try:
+        with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
             for group in groups:
-                part = slice(group[0], group[-1] + 1)
+                part = slice(group.start, group.stop)
                 own = np.array(rates[part]), np.array(seeds[part], np.uint64)
-                trained = params[part], moments[part], losses[part], done[part]
-                _train_group(task, own, trained, max_iter, progress)
-        except KeyboardInterrupt:
-            warnings.warn(
-                f"training was interrupted: {np.count_nonzero(done == max_iter)} of {n} networks "
-                "have all epochs; each keeps what it has learned",
-                stacklevel=2,
-            )
-    return _fitted(first, task, seeds, rates, params, moments, losses, done)
+                _train_group(task, group, own, losses[part], max_iter, progress)
+    except KeyboardInterrupt:
+        complete = sum(g.stop - g.start for g in groups if g.reached[0].epoch == max_iter)
+        end_interrupted(
+            f"training was interrupted: {complete} of {n} networks have all epochs; each keeps "
+            "what it has learned"
+        )
+    return _fitted(first, groups, seeds, rates, losses)
+
+
+@dataclass
+class _Group:
+    """Networks that are trained in the same calls: from `start` to below `stop` of all.
+
+    Attributes
+    ----------
+    reached : tuple
+        Their state, with arrays for all of them, (n, n_parameters) and (n, n_moments,
+        n_parameters), and the losses of the last epoch; replaced in one step after each call.
+    """
+
+    start: int
+    stop: int
+    reached: tuple[State, NDArray[np.float64]]
+
+
+def _initial_state(first: BaseMLP, task: MLPTask, seeds: list[int], part: NDArray) -> State:
+    params = np.empty((len(part), task.net.n_parameters), task.state.params.dtype)
+    for row, i in zip(params, part.tolist(), strict=True):
+        row[:] = initial_parameters(
+            task.net, first.weight_init, first.bias_init, seeds[i], params.dtype
+        )
+    return State(params, np.zeros((len(part), *task.state.moments.shape), params.dtype))
 
 
 def _check(estimator, random_state, learning_rate_init) -> tuple[list[float], list[int]]:
@@ -132,21 +159,23 @@ def _networks_at_once(task: MLPTask) -> int:
     return max(task.n_threads, min(task.kernels.NETWORKS_AT_ONCE, most))
 
 
-def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progress: Any) -> None:
+def _train_group(
+    task: MLPTask, group: _Group, own: tuple, losses: NDArray, max_iter: int, progress: Any
+) -> None:
     """Train some networks for max_iter epochs, in calls as long as the task wants them.
 
-    `own` are their rates and seeds; `trained` are parameters, moments, losses and epochs done.
+    `own` are their rates and seeds; `losses` has a column per epoch, or at most one.
+    The kernels work on a copy: what ends a call early leaves the group as it was.
     """
     rates, seeds = own
-    params, moments, losses, done = trained
-    n, n_samples, steps = len(params), task.n_samples, task.steps_per_epoch
-    epoch = 0
-    while epoch < max_iter:
+    n, n_samples, steps = len(seeds), task.n_samples, task.steps_per_epoch
+    while (epoch := group.reached[0].epoch) < max_iter:
         n_epochs = min(task.epochs_per_call(n), max_iter - epoch)
         shufflers = seeds.tolist() if task.shuffle else [0]  # in order: one serves all
         order = np.stack(
             [sample_orders(n_samples, task.shuffle, seed, epoch, n_epochs) for seed in shufflers]
         )
+        params, moments = (array.copy() for array in group.reached[0][:2])
         sums = np.zeros((n, n_epochs))
         begin = time.perf_counter()
         task.kernels.mlp_train_many(
@@ -156,35 +185,35 @@ def _train_group(task: MLPTask, own: tuple, trained: tuple, max_iter: int, progr
         )
         task.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / (n_epochs * steps))
         sums /= n_samples
-        if losses.shape[1] == max_iter:
+        if losses.shape[1] == max_iter:  # those beyond the state's epoch count for nothing
             losses[:, epoch : epoch + n_epochs] = sums
-        else:
-            losses[:, 0] = sums[:, -1]
         epoch += n_epochs
-        done[:] = epoch
+        group.reached = State(params, moments, epoch * steps, epoch), sums[:, -1].copy()
         progress.update(n * n_epochs * n_samples)
 
 
-def _fitted(first, task, seeds, rates, params, moments, losses, done) -> list[Any]:
+def _fitted(first, groups, seeds, rates, losses) -> list[Any]:
     """Return the networks as fitted estimators: they share all but what was trained."""
     models, n_diverged = [], 0
-    for i, epochs in enumerate(done.tolist()):
-        model = copy(first)
-        model.random_state, model.learning_rate_init = seeds[i], rates[i]
-        model._seed, model.params_, model._moments = seeds[i], params[i], moments[i]
-        curve = losses[i, : min(epochs, losses.shape[1])]
-        task.step, task.epoch = epochs * task.steps_per_epoch, epochs
-        model._record(task, curve)
-        model.n_iter_ = epochs  # also where the curve has the last one only
-        diverged = len(curve) > 0 and not np.isfinite(curve[-1])
-        n_diverged += diverged
-        complete = "max_iter" if epochs == first.max_iter else "interrupted"
-        model.stop_reason_ = "diverged" if diverged else complete
-        models.append(model)
+    for group in groups:
+        (params, moments, step, epoch), last = group.reached
+        for i in range(group.start, group.stop):
+            own = State(params[i - group.start], moments[i - group.start], step, epoch)
+            whole = losses.shape[1] == first.max_iter
+            curve = losses[i, :epoch] if whole else last[i - group.start :][:1]
+            diverged = len(curve) > 0 and not (np.isfinite(curve[-1]) and is_finite(own.params))
+            n_diverged += diverged
+            model = draft_of(first)
+            model.random_state, model.learning_rate_init = seeds[i], rates[i]
+            model._seed = seeds[i]
+            complete = "max_iter" if epoch == first.max_iter else "interrupted"
+            model._commit(own, curve, 0, "diverged" if diverged else complete)
+            model.n_iter_ = epoch  # also where the curve has the last one only
+            models.append(model)
     if n_diverged:
         warnings.warn(
-            f"training diverged in {n_diverged} of {len(models)} networks: their last loss is not "
-            "finite; try lower learning rates",
+            f"training diverged in {n_diverged} of {len(models)} networks: their last loss or a "
+            "parameter is not finite; try lower learning rates",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -3,12 +3,13 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from .backends.interface import SPARSE_CATEGORICAL_CROSSENTROPY
 from .mlp_base import PARAMETERS, BaseMLP, Targets
-from .validation import real_targets
+from .validation import check_n_jobs, check_scale, real_targets
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -77,6 +78,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         values = _class_targets(y, classes, by_index, dtype)
         return Targets(values, n_outputs, loss, activation, {"classes_": classes})
 
+    def _score_on(self, X, targets, y, n_right, kernels):
+        return n_right / len(X)
+
     def _targets(self, y, dtype):
         y = column_or_1d(y, warn=True)
         if not np.isin(y, self.classes_).all():
@@ -110,8 +114,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return outputs[:, 0] if self._flat else outputs
 
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-        """Return the loss (without penalty) and the score R^2 on samples X with targets y."""
-        return self._evaluate(X, y)[0], self.score(X, y)
+        """Return the loss (without penalty) and the score R^2 on samples X with targets y.
+
+        R^2 is NaN if the training has diverged.
+        """
+        return self._evaluate(X, y)
+
+    def _score_on(self, X, targets, y, n_right, kernels):
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        outputs = kernels.mlp_forward(self.network_, self.params_, X, scale, False, n_threads)[-1]
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        return float(r2_score(y, outputs[:, 0] if y.ndim == 1 else outputs))
 
     def _encode(self, y, dtype):
         loss = "half_squared_error" if self.loss == "auto" else self.loss

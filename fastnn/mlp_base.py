@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
-from .backends.interface import N_MOMENTS, ImageDistortion, Network
-from .callbacks import Observer
+from .backends.interface import N_MOMENTS, ImageDistortion, Network, Optimizer
 from .network import given_parameters, initial_parameters, make_network, matrices
+from .observer import FitData, Observer, check_callbacks
 from .optimizers import OPTIMIZERS, make_optimizer
 from .persistence import save
-from .training import MLPTask, StoppingRules, train
+from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
+from .training import LossCurve, MLPTask, State, StoppingRules, train
 from .validation import (
     check_batch_size,
     check_distortion,
@@ -106,7 +107,6 @@ class BaseMLP(BaseEstimator):
     network_: Network
     _moments: NDArray
     _seed: int
-    _earlier: int  # epochs of earlier fits that this one goes on from
     _step: int  # optimizer steps made
     _epoch: int  # epochs run, over all fits
 
@@ -215,40 +215,50 @@ class BaseMLP(BaseEstimator):
         ------
         ValueError
             If an argument or a parameter is not as described; nothing has been changed then.
+        KeyboardInterrupt
+            After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
+            returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
         """
-        task, rules, observer = self._begin(
+        draft = draft_of(self)
+        task, rules, data = draft._begin(
             X, y, coefs_init, intercepts_init, callbacks, validation_data
         )
-        losses, self.stop_reason_ = train(task, rules, self.verbose, observer)
-        self._record(task, losses)
+        observer = Observer(self, callbacks, data)
+        adopt(self, draft)
+        curve = LossCurve(self.loss_curve_)
+        n_earlier = len(self.loss_curve_)
+
+        def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
+            self._commit(state, curve.extended(losses), n_earlier, reason)
+
+        try:
+            observer.begin()
+            train(task, rules, record, self.verbose, observer)
+        except KeyboardInterrupt:
+            end_interrupted(interrupted_after(self.n_iter_))
         return self
 
     def _begin(
         self, X, y, coefs_init=None, intercepts_init=None, callbacks=(), validation_data=None
-    ) -> tuple[MLPTask, StoppingRules, Observer]:
-        """Check all arguments of `fit`, then set what can be set before the first epoch."""
+    ) -> tuple[MLPTask, StoppingRules, FitData]:
+        """Check all arguments of `fit`, then set what can be set before the first epoch.
+
+        It is called on a draft, so that an error, or a signal's exception, changes nothing.
+        """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
         going_on = self.warm_start and hasattr(self, "params_")
         rules = StoppingRules.of(self)
-        optimizer = make_optimizer(
-            self.solver,
-            self.learning_rate_init,
-            self.momentum,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            self.alpha,
-        )
+        optimizer = self._optimizer(self.solver)
         check_positive("learning_rate_decay", self.learning_rate_decay)
         scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
+        given = X, y
         X = check_X(self, X, dtype, reset=not going_on)
         y = check_y(y, X)
         targets = self._encode(y, dtype)
         angles = check_distortion(self.distortion, X, targets.values)
-        held_out = self._held_out(validation_data, dtype, targets.learned.get("classes_"))
-        observer = Observer(self, callbacks, (X, y), held_out)
+        check_callbacks(callbacks)
         hidden: Any = self.hidden_layer_sizes
         hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         net = make_network(
@@ -272,31 +282,50 @@ class BaseMLP(BaseEstimator):
                 default[1] if intercepts_init is None else intercepts_init,
                 dtype,
             )
+        state = State(params, moments)
+        if going_on:
+            state = State(params, moments, self._step, self._epoch)
+        else:
+            self.loss_curve_ = np.empty(0)
         task = MLPTask(
-            *(kernels, net, optimizer, params, moments, X, scale, targets.values),
+            *(kernels, net, optimizer, state, X, scale, targets.values),
             *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
             *(self.learning_rate_decay, self.distortion, angles),
         )
-        if going_on:
-            task.step, task.epoch = self._step, self._epoch
-        else:
-            self.loss_curve_ = np.empty(0)
-        self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
-        self._earlier, self.backend_ = len(self.loss_curve_), backend
+        self.network_, self._seed, self.backend_ = net, seed, backend
         self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
         self.out_activation_ = targets.out_activation
         for name, value in targets.learned.items():
             setattr(self, name, value)
-        self._record(task, np.empty(0))
-        return task, rules, observer
+        held_out = self._held_out(validation_data, dtype)
+        self._commit(state, self.loss_curve_, len(self.loss_curve_), "interrupted")
+        return task, rules, FitData(given, (X, targets.values, y), held_out, kernels)
 
-    def _record(self, task: MLPTask, losses: NDArray) -> None:
-        """Take down how far a fit has come; `losses` are those of its epochs."""
-        self._step, self._epoch = task.step, task.epoch
-        earlier = self.loss_curve_[: self._earlier]
-        self.loss_curve_ = np.append(earlier, losses) if len(earlier) else losses
-        self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
-        self.n_iter_ = len(losses)
+    def _commit(self, state: State, curve: NDArray, n_earlier: int, reason: str) -> None:
+        """Take down, in one step, how far a fit has come."""
+        commit(
+            self,
+            params_=state.params,
+            _moments=state.moments,
+            _step=state.step,
+            _epoch=state.epoch,
+            loss_curve_=curve,
+            loss_=float(curve[-1]) if len(curve) else np.inf,
+            n_iter_=len(curve) - n_earlier,
+            stop_reason_=reason,
+        )
+
+    def _optimizer(self, solver: str) -> Optimizer:
+        """Return the update rule that the parameters name; ValueError if one is out of range."""
+        return make_optimizer(
+            solver,
+            self.learning_rate_init,
+            self.momentum,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.alpha,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -311,10 +340,23 @@ class BaseMLP(BaseEstimator):
         return self._run("mlp_forward", self._inputs(X), True)
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+        """Return the loss (without penalty) and the score on samples X with targets y."""
         X = self._inputs(X)
-        targets = self._targets(check_y(y, X), self.params_.dtype)
-        loss, n_right = self._run("mlp_evaluate", X, targets)
-        return loss, n_right / len(X)
+        y = check_y(y, X)
+        kernels, targets = backends.kernels(), self._targets(y, self.params_.dtype)
+        loss, n_right = self._loss_and_right(X, targets, kernels)
+        return loss, self._score_on(X, targets, y, n_right, kernels)
+
+    def _loss_and_right(self, X: NDArray, targets: NDArray, kernels: Any) -> tuple[float, int]:
+        """Return the loss and the number of right classes on checked samples."""
+        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        return kernels.mlp_evaluate(self.network_, self.params_, X, scale, targets, n_threads)
+
+    def _score_on(
+        self, X: NDArray, targets: NDArray, y: NDArray, n_right: int, kernels: Any
+    ) -> float:
+        """Return the score on checked samples, of which `n_right` have the right class."""
+        raise NotImplementedError  # the classifier's and the regressor's own
 
     def _inputs(self, X: ArrayLike) -> NDArray:
         """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
@@ -333,17 +375,15 @@ class BaseMLP(BaseEstimator):
             return np.dtype(np.float32 if small else np.float64)
         return check_dtype(self.dtype)
 
-    def _held_out(self, validation_data: Any, dtype: np.dtype, classes: NDArray | None) -> Any:
-        """Return validation data as checked arrays; ValueError if they are not as X and y."""
+    def _held_out(self, validation_data: Any, dtype: np.dtype) -> tuple | None:
+        """Return X, targets and y of validation data; ValueError if they are not as in training."""
         if validation_data is None:
             return None
         try:
             X, y = validation_data
             X = check_X(self, X, dtype, reset=False)
             y = check_y(y, X)
-            if classes is not None and not np.isin(y, classes).all():
-                raise ValueError(f"y: expected labels among {classes.tolist()}")
-            return X, y
+            return X, self._targets(y, dtype), y
         except (TypeError, ValueError) as error:
             raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
 

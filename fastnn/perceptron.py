@@ -1,9 +1,8 @@
 """The single-layer perceptron and its learning rule (the course's 1.2)."""
 
 import time
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +11,20 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
-from .linear import first_weights
+from .linear import first_weights, split_weights
 from .persistence import save
-from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
+from .progress import progress_bar
+from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
+from .training import CALL_SECONDS, StoppingRules, sample_orders
 from .validation import check_dtype, check_positive, check_X, check_y
+
+
+class _Task(NamedTuple):
+    kernels: Any
+    X: NDArray
+    targets: NDArray
+    weights: NDArray
+    seed: int
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -109,58 +118,66 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If an argument or a parameter is not as described.
+        KeyboardInterrupt
+            After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
+            returns and warns.
         """
-        kernels, backend = backends.kernels(), backends.get_backend()
+        draft = draft_of(self)
+        task = draft._begin(X, y, coef_init, intercept_init)
+        adopt(self, draft)
+        try:
+            self._train(task)
+        except KeyboardInterrupt:
+            end_interrupted(interrupted_after(self.n_iter_))
+        return self
+
+    def _begin(self, X, y, coef_init, intercept_init) -> "_Task":
+        """Check all arguments of `fit`, then set what can be set before the first epoch."""
+        kernels, self.backend_ = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
         check_positive("eta0", self.eta0)
         StoppingRules(self.max_iter).check()
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         y = column_or_1d(check_y(y, X), warn=True)
-        classes, targets = _sign_targets(y, dtype)
+        self.classes_, targets = _sign_targets(y, dtype)
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
         )
-        history = self._run(kernels, X, targets, weights, seed)
-        self.classes_, self.backend_ = classes, backend
-        if self.record_history:
-            self.history_ = history.transpose(0, 2, 1)
-        self.intercept_ = weights[0] if self.fit_intercept else np.zeros(targets.shape[1], dtype)
-        self.coef_ = weights[1:].T if self.fit_intercept else weights.T
-        return self
+        self._commit(weights, 0, False, [])
+        return _Task(kernels, X, targets, weights, seed)
 
-    def _run(self, kernels, X, targets, weights, seed) -> NDArray:
-        """Train in calls of about CALL_SECONDS, so that Ctrl-C is heard; return the history."""
-        n, block, self.n_iter_, self.converged_ = len(X), 1, 0, False
-        records = []
+    def _train(self, task: "_Task") -> None:
+        """Train in calls of about CALL_SECONDS, so that Ctrl-C is heard."""
+        kernels, X, targets, weights, seed = task
+        n, block = len(X), 1
+        records: list[NDArray] = []
         with progress_bar(self.max_iter * n, self.verbose) as progress:
-            try:
-                while self.n_iter_ < self.max_iter and not self.converged_:
-                    block = min(block, self.max_iter - self.n_iter_)
-                    order = sample_orders(
-                        n, self.shuffle and self.online, seed, self.n_iter_, block
-                    )
-                    history = np.empty((block * self.record_history, *weights.shape), X.dtype)
-                    begin = time.perf_counter()
-                    epochs = kernels.perceptron_train(
-                        *(X, targets, weights, self.eta0, block, order, self.online, history)
-                    )
-                    seconds = time.perf_counter() - begin
-                    records.append(history[:epochs])
-                    self.n_iter_ += epochs
-                    self.converged_ = epochs < block
-                    progress.update(block * n)
-                    # Double until a call is long enough; orders of at most a million indices.
-                    if seconds < CALL_SECONDS and block * n < 1_000_000:
-                        block *= 2
-            except KeyboardInterrupt:
-                warnings.warn(
-                    f"training was interrupted after {self.n_iter_} epochs; the model keeps what "
-                    "it has learned",
-                    stacklevel=3,
+            while self.n_iter_ < self.max_iter and not self.converged_:
+                block = min(block, self.max_iter - self.n_iter_)
+                order = sample_orders(n, self.shuffle and self.online, seed, self.n_iter_, block)
+                history = np.empty((block * self.record_history, *weights.shape), X.dtype)
+                weights, begin = weights.copy(), time.perf_counter()
+                epochs = kernels.perceptron_train(
+                    *(X, targets, weights, self.eta0, block, order, self.online, history)
                 )
-        return np.concatenate(records) if records else np.empty((0, *weights.shape))
+                seconds = time.perf_counter() - begin
+                records.append(history[:epochs])
+                self._commit(weights, self.n_iter_ + epochs, epochs < block, records)
+                progress.update(block * n)
+                # Double until a call is long enough; orders of at most a million indices.
+                if seconds < CALL_SECONDS and block * n < 1_000_000:
+                    block *= 2
+
+    def _commit(self, weights: NDArray, n_iter: int, converged: bool, records: list) -> None:
+        """Take down, in one step, how far a fit has come."""
+        coef, intercept = split_weights(weights, self.fit_intercept)
+        reached = {"coef_": coef, "intercept_": intercept, "n_iter_": n_iter}
+        if self.record_history:
+            history = np.concatenate([np.empty((0, *weights.shape), weights.dtype), *records])
+            reached["history_"] = history.transpose(0, 2, 1)
+        commit(self, converged_=converged, **reached)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file: see `fastnn.load`."""

@@ -6,8 +6,7 @@ one: about CALL_SECONDS of work, so that the progress bar moves and Ctrl-C is he
 
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from . import random
 from .backends.interface import ImageDistortion, Network, Optimizer
+from .progress import progress_bar
 from .validation import is_integer
 
 CALL_SECONDS = 0.5
@@ -77,9 +77,9 @@ class Watch:
         self._idle = 0
 
     def first_stop(self, losses: NDArray[np.float64]) -> tuple[int, str] | None:
-        """Return the first of these epochs to stop after, and why; None to go on."""
+        """Return how many of these epochs to keep, and why no more; None to go on."""
         rules = self._rules
-        for epoch, loss in enumerate(losses.tolist()):
+        for epoch, loss in enumerate(losses.tolist(), start=1):
             if not np.isfinite(loss):
                 return epoch, "diverged"
             if rules.loss_threshold is not None and loss < rules.loss_threshold:
@@ -92,6 +92,26 @@ class Watch:
         return None
 
 
+class State(NamedTuple):
+    """What training changes, as it is between two epochs; a later state has arrays of its own.
+
+    Attributes
+    ----------
+    params : (n_parameters,), or the weights (n_inputs, n_outputs) of a linear network
+    moments : (N_MOMENTS[kind], n_parameters)
+        The optimizer's state.
+    step : int
+        Optimizer steps made.
+    epoch : int
+        Epochs made.
+    """
+
+    params: NDArray
+    moments: NDArray
+    step: int = 0
+    epoch: int = 0
+
+
 @dataclass
 class MLPTask:
     """One network in training: what the kernels need, and how far they have come."""
@@ -99,8 +119,7 @@ class MLPTask:
     kernels: Any
     net: Network
     optimizer: Optimizer
-    params: NDArray
-    moments: NDArray
+    state: State
     X: NDArray
     scale: float
     targets: NDArray
@@ -111,8 +130,6 @@ class MLPTask:
     learning_rate_decay: float = 1.0
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    step: int = 0
-    epoch: int = 0
     seconds_per_step: float = field(default=0.0, init=False)
 
     def __post_init__(self):
@@ -123,14 +140,6 @@ class MLPTask:
     def n_samples(self) -> int:
         """Number of training samples."""
         return len(self.X)
-
-    def save(self) -> tuple:
-        """Return a copy of all that training changes."""
-        return self.params.copy(), self.moments.copy(), self.step, self.epoch
-
-    def restore(self, saved: tuple) -> None:
-        """Go back to a saved state."""
-        self.params[:], self.moments[:], self.step, self.epoch = saved
 
     @property
     def steps_per_epoch(self) -> int:
@@ -145,17 +154,22 @@ class MLPTask:
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
-        """Train for some epochs, in one call if they fit; return the loss of each."""
-        order = sample_orders(self.n_samples, self.shuffle, self.seed, self.epoch, n_epochs)
+        """Train for some epochs, in one call if they fit; return the loss of each.
+
+        The kernels work on a copy: what ends a call early leaves the state as it was.
+        """
+        _, _, step, epoch = self.state
+        params, moments = self.state.params.copy(), self.state.moments.copy()
+        order = sample_orders(self.n_samples, self.shuffle, self.seed, epoch, n_epochs)
         sums = np.zeros(n_epochs)
-        X, rate = self.X, self.optimizer.learning_rate * self.learning_rate_decay**self.epoch
+        X, rate = self.X, self.optimizer.learning_rate * self.learning_rate_decay**epoch
         if self.distortion is not None:
             X = self.kernels.distort_images(
-                X, self.distortion, self.angles, self.seed, self.epoch, self.n_threads
+                X, self.distortion, self.angles, self.seed, epoch, self.n_threads
             )
-        given = (X, self.optimizer._replace(learning_rate=rate))
+        optimizer = self.optimizer._replace(learning_rate=rate)
         if n_epochs > 1:
-            self._call(*given, order, sums, n_epochs * self.steps_per_epoch, progress)
+            self._call(State(params, moments, step), X, optimizer, order, sums, progress)
         else:
             start = 0
             while start < self.n_samples:
@@ -163,19 +177,22 @@ class MLPTask:
                 left = self.n_samples - start
                 size = left if left < 1.5 * size else size
                 part = np.ascontiguousarray(order[:, start : start + size])
-                self._call(*given, part, sums, self._steps(size), progress)
+                at = State(params, moments, step + start // self.batch_size)
+                self._call(at, X, optimizer, part, sums, progress)
                 start += size
-        self.epoch += n_epochs
+        step += n_epochs * self.steps_per_epoch
+        self.state = State(params, moments, step, epoch + n_epochs)
         sums /= self.n_samples
         return sums
 
-    def _call(self, X, optimizer, order, sums, n_steps, progress) -> None:
+    def _call(self, at: State, X, optimizer, order, sums, progress) -> None:
+        """Let the kernels train on the arrays of a state, in place."""
+        n_steps = len(sums) * self._steps(order.shape[1])
         begin = time.perf_counter()
         self.kernels.mlp_train(
-            *(self.net, optimizer, self.params, self.moments, X, self.scale),
-            *(self.targets, order, self.batch_size, self.seed, self.step, sums, self.n_threads),
+            *(self.net, optimizer, at.params, at.moments, X, self.scale),
+            *(self.targets, order, self.batch_size, self.seed, at.step, sums, self.n_threads),
         )
-        self.step += n_steps
         self.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / n_steps)
         progress.update(len(sums) * order.shape[1])
 
@@ -195,26 +212,17 @@ class LinearTask:
     kernels: Any
     X: NDArray
     targets: NDArray
-    params: NDArray  # the weights, (n_inputs, n_outputs)
+    state: State
     learning_rate: float
     online: bool
     shuffle: bool
     seed: int
-    epoch: int = 0
     seconds_per_epoch: float = field(default=0.0, init=False)
 
     @property
     def n_samples(self) -> int:
         """Number of training samples."""
         return len(self.X)
-
-    def save(self) -> tuple:
-        """Return a copy of all that training changes."""
-        return self.params.copy(), self.epoch
-
-    def restore(self, saved: tuple) -> None:
-        """Go back to a saved state."""
-        self.params[:], self.epoch = saved
 
     def epochs_per_call(self) -> int:
         """Return how many epochs fit in a call."""
@@ -225,14 +233,15 @@ class LinearTask:
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs; return the loss of each."""
-        order = sample_orders(self.n_samples, self.shuffle, self.seed, self.epoch, n_epochs)
+        epoch, weights = self.state.epoch, self.state.params.copy()
+        order = sample_orders(self.n_samples, self.shuffle, self.seed, epoch, n_epochs)
         losses = np.empty(n_epochs)
         begin = time.perf_counter()
         self.kernels.linear_train(
-            self.X, self.targets, self.params, self.learning_rate, order, self.online, losses
+            self.X, self.targets, weights, self.learning_rate, order, self.online, losses
         )
         self.seconds_per_epoch = max(1e-9, (time.perf_counter() - begin) / n_epochs)
-        self.epoch += n_epochs
+        self.state = self.state._replace(params=weights, epoch=epoch + n_epochs)
         progress.update(n_epochs * self.n_samples)
         return losses
 
@@ -244,94 +253,120 @@ def sample_orders(n: int, shuffle: bool, seed: int, epoch: int, n_epochs: int) -
     return np.arange(n)[np.newaxis]
 
 
+class LossCurve:
+    """The losses of all epochs: grows at a constant cost per epoch."""
+
+    def __init__(self, earlier: NDArray[np.float64]):
+        self._buffer, self._n = earlier.copy(), len(earlier)
+
+    def extended(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Append losses; return all, as a view that never changes."""
+        n = self._n + len(losses)
+        if n > len(self._buffer):
+            self._buffer = np.append(self._buffer[: self._n], np.empty(n))
+        self._buffer[self._n : n] = losses
+        self._n = n
+        return self._buffer[:n]
+
+
 def train(
     task: MLPTask | LinearTask,
     rules: StoppingRules,
+    record: Callable[[State, NDArray[np.float64], str], None],
     verbose: bool = True,
     observer: Any = None,
-) -> tuple[NDArray[np.float64], str]:
-    """Train until a rule says stop or Ctrl-C is pressed; what was trained is kept.
+) -> None:
+    """Train until a rule says stop; whatever else ends it, what was recorded stays.
 
     Parameters
     ----------
+    record : callable
+        Takes down in one step how far the training has come: the state, the losses of the epochs
+        since the last time, and why it ended, "interrupted" as long as it goes on. Other reasons
+        are "max_iter", "loss_threshold", "weight_threshold", "tol", "callback" and "diverged".
     observer : callbacks.Observer, optional
         Says after how many epochs it wants to look, and whether it wants to stop then.
 
-    Returns
-    -------
-    losses : (n_epochs,)
-        The loss of each complete epoch.
-    reason : str
-        "max_iter", "loss_threshold", "weight_threshold", "tol", "callback", "diverged" or
-        "interrupted".
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; whose it is, `state.end_interrupted` decides.
     """
-    blocks: list[NDArray[np.float64]] = []
-    n_epochs = 0
-    watch = Watch(rules)
-    reason = "max_iter"
-    with progress_bar(rules.max_iter * task.n_samples, verbose) as progress:
-        try:
-            while n_epochs < rules.max_iter:
-                n_left = rules.max_iter - n_epochs
-                if observer is not None:
-                    n_left = min(n_left, observer.epochs_left(task.epoch))
-                losses, stop = _run_block(task, rules, watch, n_left, progress)
-                blocks.append(losses)
-                n_epochs += len(losses)
-                progress.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
-                if observer is not None and observer.after(task, blocks) and stop is None:
-                    stop = "callback"
-                if stop is not None:
-                    reason = stop
-                    break
-        except KeyboardInterrupt:
-            reason = "interrupted"
-            warnings.warn(
-                f"training was interrupted after {n_epochs} epochs; the model keeps what it "
-                "has learned",
-                stacklevel=3,
-            )
-    if reason == "diverged":
+    first = task.state.epoch
+    try:
+        with progress_bar(rules.max_iter * task.n_samples, verbose) as bar:
+            diverged = _train(task, rules, record, observer, bar)
+    finally:
+        if observer is not None:
+            observer.end()
+    if diverged is not None:
         warnings.warn(
-            f"training diverged: the loss of epoch {n_epochs} is not finite; "
+            f"training diverged: the {diverged} of epoch {task.state.epoch - first} is not finite; "
             "try a lower learning rate",
             RuntimeWarning,
             stacklevel=3,
         )
-    return np.concatenate([np.empty(0), *blocks]), reason
 
 
-def _run_block(task, rules, watch, n_left, progress) -> tuple[NDArray[np.float64], str | None]:
+def _train(task, rules, record, observer, bar) -> str | None:
+    """Train as `train` does; return what is not finite if it diverged."""
+    watch, first = Watch(rules), task.state.epoch
+    stop = "max_iter" if rules.max_iter == 0 else None
+    losses = np.empty(0)
+    if stop is not None:
+        record(task.state, losses, stop)
+    while stop is None:
+        n_left = rules.max_iter - (task.state.epoch - first)
+        if observer is not None:
+            n_left = min(n_left, observer.epochs_left(task.state.epoch))
+        losses, stop = _run_block(task, rules, watch, n_left, bar)
+        if stop is None and task.state.epoch - first == rules.max_iter:
+            stop = "max_iter"
+        record(task.state, losses, stop or "interrupted")
+        bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
+        if observer is not None and observer.after(task) and stop in (None, "max_iter"):
+            stop = "callback"
+            record(task.state, np.empty(0), stop)
+    if stop != "diverged":
+        return None
+    return "loss" if not np.isfinite(losses[-1]) else "largest parameter"
+
+
+def is_finite(params: NDArray) -> bool:
+    """Say whether all are finite, without a temporary array."""
+    return bool(np.isfinite(params.min()) and np.isfinite(params.max()))
+
+
+def _run_block(task, rules, watch, n_left, bar) -> tuple[NDArray[np.float64], str | None]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
     n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
-    saved = task.save() if by_weights or (rules.need_losses and n_epochs > 1) else None
-    losses = task.run(n_epochs, progress)
-    stop = watch.first_stop(losses) if rules.need_losses or not np.isfinite(losses).all() else None
-    if stop is not None:
-        epoch, reason = stop
-        if saved is not None and epoch + 1 < n_epochs:
-            task.restore(saved)
-            task.run(epoch + 1, progress)
-        return losses[: epoch + 1], reason
-    if by_weights and saved is not None:
-        change = np.abs(task.params - saved[0]).max()
+    before, reason = task.state, None
+    losses = task.run(n_epochs, bar)
+    if rules.need_losses or not np.isfinite(losses).all():
+        n_kept, reason = watch.first_stop(losses) or (n_epochs, None)
+        if n_kept < n_epochs:
+            task.state = before
+            task.run(n_kept, bar)
+            losses = losses[:n_kept]
+    if not is_finite(task.state.params):
+        if len(losses) > 1:
+            losses = losses[: _first_not_finite(task, before, len(losses), bar)]
+        return losses, "diverged"
+    if by_weights and reason is None:
+        change = np.abs(task.state.params - before.params).max()
         if change < rules.weight_threshold:
-            return losses, "weight_threshold"
-    return losses, None
+            reason = "weight_threshold"
+    return losses, reason
 
 
-@contextmanager
-def progress_bar(n_samples: int, verbose: bool) -> Iterator[Any]:
-    """Show a bar on a terminal once the work has taken half a second; elsewhere nothing."""
-    from tqdm import tqdm
+def _first_not_finite(task, before: State, most: int, bar) -> int:
+    """Run again, up to the first epoch that leaves a parameter not finite; return its number.
 
-    with tqdm(
-        total=n_samples,
-        unit="sample",
-        unit_scale=True,
-        disable=None if verbose else True,
-        delay=0.5,
-        leave=False,
-    ) as progress:
-        yield progress
+    So what a diverged training leaves does not depend on how many epochs a call has.
+    """
+    task.state, n_epochs = before, 0
+    while n_epochs == 0 or (n_epochs < most and is_finite(task.state.params)):
+        task.run(1, bar)
+        n_epochs += 1
+    return n_epochs

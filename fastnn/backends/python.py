@@ -1,10 +1,12 @@
 """The reference back end: plain Python loops, to be read beside the formulas.
 
 It is the specification that the other back ends are tested against. Numbers are Python floats
-(double precision) throughout; float32 arrays are rounded when results are written back.
+(double precision) throughout; if the arrays are float32, the parameters and the optimizer's state
+are rounded after each update, so that it does not matter how many updates a call has.
 Equation numbers are the course's.
 """
 
+from array import array
 from math import cos, exp, floor, log, log1p, sin, sqrt, tanh
 
 import numpy as np
@@ -38,6 +40,7 @@ def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, onli
         if n_mistakes == 0:
             weights[:] = w
             return epoch
+        w = [_rounded(row, weights.dtype) for row in w]
         if len(history):
             history[epoch] = w
     weights[:] = w
@@ -51,6 +54,7 @@ def linear_train(X, targets, weights, learning_rate, order, online, losses):
         _, squares = _delta_rule_epoch(
             X, targets, w, learning_rate, order[epoch % len(order)], online, lambda z: z
         )
+        w = [_rounded(row, weights.dtype) for row in w]
         losses[epoch] = squares / (2 * len(X))  # (2.2)
     weights[:] = w
 
@@ -209,21 +213,26 @@ def mlp_train(
 ):
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
     w, state = params.tolist(), moments.tolist()
-    try:
-        for epoch in range(len(loss_sums)):
-            samples = order[epoch % len(order)].tolist()
-            for start in range(0, len(samples), batch_size):
-                batch = samples[start : start + batch_size]
-                loss_sum, gradient = _batch_gradient(
-                    net, _unflatten(net, w), X, scale, targets, batch, optimizer.alpha, seed, step
-                )
-                loss_sums[epoch] += loss_sum
-                step += 1
-                _update(optimizer, w, state, _flatten(gradient), step)
-    finally:  # Ctrl-C keeps what was trained
-        params[:] = w
-        for moment, values in zip(moments, state, strict=True):
-            moment[:] = values
+    for epoch in range(len(loss_sums)):
+        samples = order[epoch % len(order)].tolist()
+        for start in range(0, len(samples), batch_size):
+            batch = samples[start : start + batch_size]
+            loss_sum, gradient = _batch_gradient(
+                net, _unflatten(net, w), X, scale, targets, batch, optimizer.alpha, seed, step
+            )
+            loss_sums[epoch] += loss_sum
+            step += 1
+            _update(optimizer, w, state, _flatten(gradient), step)
+            w = _rounded(w, params.dtype)
+            state = [_rounded(moment, params.dtype) for moment in state]
+    params[:] = w
+    for moment, values in zip(moments, state, strict=True):
+        moment[:] = values
+
+
+def _rounded(values, dtype):
+    """Return a list of numbers as an array of `dtype` holds them."""
+    return array("f", values).tolist() if dtype == np.float32 else values
 
 
 def mlp_train_many(

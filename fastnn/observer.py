@@ -1,0 +1,165 @@
+"""What a fit shows its callbacks, and when it calls them."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from .validation import is_integer
+
+
+class Epoch:
+    """What a callback sees after an epoch; what takes time to compute is computed when asked for.
+
+    Attributes
+    ----------
+    model : estimator
+        Usable as after the fit. Its `params_` may be changed in place, and a new
+        `learning_rate_init`, `alpha` or constant of the solver holds from the next epoch on.
+    number : int
+        Epochs trained, over all fits of the model.
+    loss : float
+        Mean loss of the epoch's samples, each taken before the update of its batch.
+    seconds : float
+        Since the fit began.
+    training_data : (X, y)
+        As they were given to `fit`.
+    accuracy : float
+        On the training samples, without dropout (for a regression the score R^2, NaN if the
+        training has diverged).
+    val_loss, val_accuracy : float
+        The same on `validation_data`; ValueError if `fit` had none.
+    """
+
+    def __init__(self, model: Any, number: int, seconds: float, data: "FitData"):
+        self.model, self.number, self.seconds = model, number, seconds
+        self.loss: float = model.loss_
+        self.training_data = data.given
+        self._data = data
+
+    @property
+    def accuracy(self) -> float:
+        """See above."""
+        return self._score(self._data.training, self._on_training)
+
+    @property
+    def val_accuracy(self) -> float:
+        """See above."""
+        return self._score(self._validation, self._on_validation)
+
+    @property
+    def val_loss(self) -> float:
+        """See above."""
+        return self._on_validation[0]
+
+    @property
+    def _validation(self) -> tuple:
+        if self._data.validation is None:
+            raise ValueError("validation_data: a callback asks for it; pass (X, y) to fit")
+        return self._data.validation
+
+    @cached_property
+    def _on_training(self) -> tuple[float, int]:
+        return self._evaluate(self._data.training)
+
+    @cached_property
+    def _on_validation(self) -> tuple[float, int]:
+        return self._evaluate(self._validation)
+
+    def _evaluate(self, data: tuple) -> tuple[float, int]:
+        return self.model._loss_and_right(data[0], data[1], self._data.kernels)
+
+    def _score(self, data: tuple, evaluated: tuple[float, int]) -> float:
+        return float(self.model._score_on(*data, evaluated[1], self._data.kernels))
+
+
+# Parameters that a callback may change: they hold from the next epoch on.
+CHANGEABLE = ("learning_rate_init", "alpha", "momentum", "beta_1", "beta_2", "epsilon")
+
+
+class FitData:
+    """What a fit's callbacks may measure on, checked once.
+
+    Attributes
+    ----------
+    given : (X, y) as the user gave them
+    training, validation : (X, targets, y) as the kernels and the score take them; None if not given
+    kernels : the back end of the fit
+    """
+
+    def __init__(self, given: tuple, training: tuple, validation: tuple | None, kernels: Any):
+        self.given, self.training, self.validation = given, training, validation
+        self.kernels = kernels
+
+
+class Observer:
+    """Calls the callbacks of a fit, and says how many epochs may pass until the next is due."""
+
+    def __init__(self, model: Any, callbacks: Sequence[Any], data: FitData):
+        self._model, self._callbacks, self._data = model, check_callbacks(callbacks), data
+        self._names = type(model)._get_param_names()
+        self._parameters = self._parameters_now()
+        self._begin = time.perf_counter()
+
+    def begin(self) -> None:
+        """Tell the callbacks that a fit begins: after the model is set up, before an epoch."""
+        for callback in self._callbacks:
+            if hasattr(callback, "on_fit_begin"):
+                callback.on_fit_begin(self._model)
+
+    def epochs_left(self, epoch: int) -> int:
+        """Return the number of epochs until a callback is due."""
+        everys = [getattr(callback, "every", 1) for callback in self._callbacks]
+        return min((every - epoch % every for every in everys), default=2**31)
+
+    def after(self, task: Any) -> bool:
+        """Call who is due, the model being up to date; return whether one says stop."""
+        number = task.state.epoch
+        due = [c for c in self._callbacks if number % getattr(c, "every", 1) == 0]
+        if not due:
+            return False
+        epoch = Epoch(self._model, number, time.perf_counter() - self._begin, self._data)
+        answers = [callback.on_epoch_end(epoch) for callback in due]  # all, also after a stop
+        self._take_over_changes(task)
+        return any(answers)
+
+    def end(self) -> None:
+        """Tell the callbacks that the fit has ended."""
+        for callback in self._callbacks:
+            if hasattr(callback, "on_fit_end"):
+                callback.on_fit_end(self._model)
+
+    def _parameters_now(self) -> dict[str, Any]:
+        own = vars(self._model)
+        return {name: own[name] for name in self._names}
+
+    def _take_over_changes(self, task: Any) -> None:
+        """Train on with the solver's numbers that a callback has changed; warn of other changes."""
+        now = self._parameters_now()
+        changed = [name for name in now if now[name] is not self._parameters[name]]
+        if not changed:
+            return
+        solver, self._parameters = self._parameters["solver"], {**now}
+        if vain := [name for name in changed if name not in CHANGEABLE]:
+            warnings.warn(
+                f"a callback has changed {', '.join(vain)}: it has no effect before the next fit; "
+                f"only {', '.join(CHANGEABLE)} can change within one",
+                stacklevel=2,
+            )
+        task.optimizer = self._model._optimizer(solver)
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> list[Any]:
+    """Return the callbacks as a list; ValueError if one is none."""
+    for callback in callbacks:
+        if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
+            raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
+        check_count("callbacks: every", getattr(callback, "every", 1))
+    return list(callbacks)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise ValueError unless a number counts something."""
+    if not is_integer(value) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")

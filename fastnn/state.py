@@ -1,0 +1,91 @@
+"""What belongs together changes together, and who gets a fit that Ctrl-C ended.
+
+A signal handler runs between any two instructions of Python, and may raise there. So what a fit
+has reached is written to the estimator by a single assignment: an exception finds all or nothing.
+"""
+
+import os
+import sys
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, TypeVar
+
+E = TypeVar("E")
+
+
+def draft_of(estimator: E) -> E:
+    """Return a shallow copy to set attributes on; `adopt` makes them the estimator's."""
+    draft = object.__new__(type(estimator))
+    draft.__dict__ = dict(vars(estimator))
+    return draft
+
+
+def adopt(estimator: Any, draft: Any) -> None:
+    """Take over all attributes of a draft in one step."""
+    estimator.__dict__ = vars(draft)
+
+
+def commit(estimator: Any, **attributes: Any) -> None:
+    """Set several attributes in one step."""
+    estimator.__dict__ = {**vars(estimator), **attributes}
+
+
+def end_interrupted(message: str) -> None:
+    """Decide what becomes of a training that Ctrl-C ended: called where that is handled.
+
+    Somebody at a prompt or in a program of their own keeps the model, and is warned. Where
+    a library drives the training (a search, a cross-validation), that has to stop too: the
+    KeyboardInterrupt goes on. Either way the estimator is what its complete epochs made it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a library called, or was called on the way.
+    """
+    frames = list(_frames(sys._getframe(1)))
+    owners = [owner for owner in map(_owner, frames) if owner != "neutral"]
+    if _is_driven(owners):
+        raise
+    depth = next((n for n, f in enumerate(frames) if not _is_ours(f)), len(frames))
+    warnings.warn(message, stacklevel=depth + 2)
+
+
+def interrupted_after(n_epochs: int) -> str:
+    """Return the warning of a fit that Ctrl-C ended."""
+    return f"training was interrupted after {n_epochs} epochs; the model keeps what it has learned"
+
+
+def _is_driven(owners: list[str]) -> bool:
+    """Say whether a library drives a fit, from who owns the calls, the innermost first.
+
+    It does if it called fastnn, or called the user's code that did. What stands below the user's
+    outermost code, such as a notebook's shell or a test runner, drives nobody.
+    """
+    if "library" not in owners:
+        return False
+    return owners[0] == "library" or "user" in owners[owners.index("library") :]
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == __package__
+
+
+def _owner(frame: FrameType) -> str:
+    """Return "user", "library", or "neutral" for fastnn itself and for the standard library."""
+    path = os.path.realpath(frame.f_code.co_filename)
+    if _is_ours(frame) or frame.f_code.co_filename.startswith("<frozen"):
+        return "neutral"
+    if {"site-packages", "dist-packages"} & set(path.split(os.sep)):
+        return "library"
+    if path.startswith(os.path.join(sysconfig.get_path("stdlib"), "")):
+        return "neutral"
+    # An installed program, such as pytest or jupyter
+    return "library" if os.path.dirname(path) == sysconfig.get_path("scripts") else "user"
