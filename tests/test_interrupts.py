@@ -4,7 +4,6 @@ import os
 import signal
 import time
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -21,25 +20,29 @@ class Timeout(Exception):
     """What a signal handler of a user's may raise."""
 
 
-@contextmanager
-def signal_after(seconds, exception):
-    """Raise an exception in the main thread, between any two instructions; it is swallowed."""
+def interrupted(seconds, exception, call, *arguments, **named):
+    """Call something, and raise in the main thread after so long: between any two instructions.
+
+    Returns what the call returns, None if the exception came out of it.
+    """
+    armed = True
 
     def handler(number, frame):
-        raise exception
+        if armed:
+            raise exception
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Again after a while: what is raised in a callback of the garbage collector gets lost.
+            signal.setitimer(signal.ITIMER_REAL, seconds, 3)
+            return call(*arguments, **named)
     except (KeyboardInterrupt, Timeout):
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        return None
     finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -78,8 +81,7 @@ def test_fit(backend, data, n, tmp_path):
     n_trained = 0
     for i, seconds in enumerate(moments_of(rng, n)):
         model = network(10**6)
-        with signal_after(seconds, (KeyboardInterrupt, Timeout)[i % 2]):
-            model.fit(*data)
+        interrupted(seconds, (KeyboardInterrupt, Timeout)[i % 2], model.fit, *data)
         if not hasattr(model, "params_"):
             continue  # before the fit had begun: nothing was changed
         assert model.stop_reason_ == "interrupted"
@@ -97,9 +99,11 @@ def test_train_many(backend, data, n):
     fastnn.train_many(network(3), *data, random_state=range(4))
     n_trained = 0
     for seconds in moments_of(rng, n):
-        models = []
-        with signal_after(seconds, KeyboardInterrupt):
-            models = fastnn.train_many(network(10**5, n_jobs=2), *data, random_state=range(4))
+        many = {"random_state": range(4)}
+        models = interrupted(
+            seconds, KeyboardInterrupt, fastnn.train_many, network(10**5, n_jobs=2), *data, **many
+        )
+        models = models or []
         for seed in rng.permutation(len(models))[:1].tolist():
             n_trained += models[seed].n_epochs_ > 0
             assert_whole(models[seed], data, seed)
@@ -112,15 +116,13 @@ def test_linear_network_and_perceptron(backend, data, n):
     X, y = data
     for seconds in moments_of(rng, n):
         model = fastnn.LinearNetwork(eta0=1e-3, online=True, max_iter=10**8, random_state=0)
-        with signal_after(seconds, KeyboardInterrupt):
-            model.fit(X, y)
+        interrupted(seconds, KeyboardInterrupt, model.fit, X, y)
         if hasattr(model, "n_iter_"):
             assert len(model.loss_curve_) == model.n_iter_
             model.set_params(max_iter=model.n_iter_)
             assert np.array_equal(model.coef_, clone(model).fit(X, y).coef_)
         model = fastnn.Perceptron(max_iter=10**8, random_state=0, shuffle=True)
-        with signal_after(seconds, Timeout):
-            model.fit(X, y)
+        interrupted(seconds, Timeout, model.fit, X, y)
         if hasattr(model, "n_iter_"):
             model.set_params(max_iter=model.n_iter_)
             assert np.array_equal(model.coef_, clone(model).fit(X, y).coef_)
@@ -138,8 +140,8 @@ def test_save(data, n, tmp_path):
         models[0].save(path)
     usual = (time.perf_counter() - begin) / 10
     for i in range(n):
-        with signal_after(rng.uniform(1e-5, 1.5 * usual), (KeyboardInterrupt, Timeout)[i % 2]):
-            models[i % 2].save(path)
+        exception = (KeyboardInterrupt, Timeout)[i % 2]
+        interrupted(rng.uniform(1e-5, 1.5 * usual), exception, models[i % 2].save, path)
         assert fastnn.load(path).n_epochs_ in (1, 2)
     models[1].save(path)
     assert fastnn.load(path).n_epochs_ == 2
