@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -150,13 +150,16 @@ class Observer:
         task.optimizer = self._model._optimizer(solver)
 
 
-def check_callbacks(callbacks: Sequence[Any]) -> list[Any]:
+def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:
     """Return the callbacks as a list; ValueError if one is none."""
+    if not isinstance(callbacks, Iterable):
+        raise ValueError(f"callbacks={callbacks!r}: expected a sequence of callbacks")
+    callbacks = list(callbacks)
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
             raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
         check_count("callbacks: every", getattr(callback, "every", 1))
-    return list(callbacks)
+    return callbacks
 
 
 def check_count(name: str, value: Any) -> None:

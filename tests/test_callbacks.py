@@ -20,13 +20,15 @@ def network(**changes):
 
 
 class Record:
+    error = RuntimeError
+
     def __init__(self, every=1, stop_at=None, fail_at=None):
         self.every, self.stop_at, self.fail_at, self.seen = every, stop_at, fail_at, []
 
     def on_epoch_end(self, epoch):
         self.seen.append((epoch.number, epoch.loss, epoch.accuracy))
         if epoch.number == self.fail_at:
-            raise RuntimeError("the callback failed")
+            raise self.error("the callback failed")
         return epoch.number == self.stop_at
 
 
@@ -76,6 +78,109 @@ def test_early_stopping_by_accuracy(data):
     assert stopping.best_ == model.score(*data) > 0.9
 
 
+def noise(rng):
+    """Return held-out data that no training gets better on."""
+    return rng.normal(size=(40, 4)), rng.integers(0, 2, 40)
+
+
+def test_a_used_callback_starts_anew(data, rng):
+    held_out, shared = noise(rng), fastnn.EarlyStopping(patience=5)
+    network(max_iter=50).fit(*data, callbacks=[shared], validation_data=held_out)
+    second = network(max_iter=50, random_state=1)
+    second.fit(*data, callbacks=[shared], validation_data=held_out)
+    alone = network(max_iter=50, random_state=1)
+    alone.fit(*data, callbacks=[fastnn.EarlyStopping(patience=5)], validation_data=held_out)
+    assert np.array_equal(second.params_, alone.params_)
+
+
+@pytest.mark.parametrize("way", ["max_iter", "time", "tol", "other", "error", "ctrl-c"])
+def test_best_weights_come_back_however_the_fit_ends(data, rng, way):
+    held_out, stopping = noise(rng), fastnn.EarlyStopping(patience=10_000)
+    model = network(max_iter=60, learning_rate_init=0.02)
+    callbacks = [stopping]
+    if way == "tol":
+        model.set_params(tol=10.0, n_iter_no_change=40)
+    if way == "time":
+        callbacks.append(fastnn.TimeLimit(1e-9))
+    if way == "other":
+        callbacks.append(Record(stop_at=30))
+    if way in ("error", "ctrl-c"):
+        callbacks.append(Record(fail_at=30))
+    if way == "ctrl-c":
+        callbacks[-1].error = KeyboardInterrupt
+    try:
+        model.fit(*data, callbacks=callbacks, validation_data=held_out)
+    except RuntimeError:
+        assert way == "error"
+    assert model.evaluate(*held_out)[0] == stopping.best_
+    best = network(max_iter=stopping.best_epoch_, learning_rate_init=0.02).fit(*data)
+    assert np.array_equal(model.params_, best.params_)
+    assert np.array_equal(model._moments, best._moments)
+    assert model._step == best._step
+    assert model.n_iter_ == len(model.loss_curve_) >= stopping.best_epoch_
+
+
+def test_nan_is_never_best(data):
+    model = fastnn.MLPRegressor((8,), solver="sgd", learning_rate_init=1e3, random_state=0)
+    stopping = fastnn.EarlyStopping(patience=3)
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        model.fit(*data, callbacks=[stopping], validation_data=data)
+    assert model.stop_reason_ == "diverged"
+    assert not np.isnan(stopping.best_)
+
+
+def test_a_callback_lowers_the_learning_rate(backend, data):
+    class Halve:
+        def on_epoch_end(self, epoch):
+            epoch.model.learning_rate_init /= 2
+
+    model = network(max_iter=4, solver="sgd", learning_rate_init=0.1).fit(
+        *data, callbacks=[Halve()]
+    )
+    assert model.learning_rate_init == 0.1 / 16
+    decayed = network(max_iter=4, solver="sgd", learning_rate_init=0.1, learning_rate_decay=0.5)
+    assert np.array_equal(model.params_, decayed.fit(*data).params_)
+
+
+def test_other_changes_of_a_callback(data):
+    class Change:
+        def on_epoch_end(self, epoch):
+            epoch.model.set_params(**self.changes)
+
+    change = Change()
+    change.changes = {"batch_size": 5, "solver": "sgd"}
+    with pytest.warns(UserWarning, match="changed batch_size, solver: it has no effect"):
+        model = network().fit(*data, callbacks=[change])
+    assert np.array_equal(model.params_, network().fit(*data).params_)
+    change.changes = {"alpha": -1}
+    with pytest.raises(ValueError, match="alpha=-1"):
+        network().fit(*data, callbacks=[change])
+
+
+def test_measures_of_a_data_frame_are_quiet(data, recwarn):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(data[0], columns=list("abcd"))
+    seen = []
+
+    class See:
+        def on_epoch_end(self, epoch):
+            seen.append((epoch.accuracy, epoch.model.score(*epoch.training_data)))
+            seen.append((epoch.val_accuracy, epoch.model.score(frame, data[1])))
+
+    network(max_iter=2).fit(frame, data[1], callbacks=[See()], validation_data=(frame, data[1]))
+    assert len(recwarn) == 0
+    assert len(seen) == 4
+    assert all(a == b for a, b in seen)
+
+
+def test_log_file_begins_anew_with_each_fit(data, tmp_path):
+    path = tmp_path / "log.csv"
+    logger = fastnn.CSVLogger(path)
+    network(max_iter=3).fit(*data, callbacks=[logger])
+    network(max_iter=2).fit(*data, callbacks=[logger])
+    assert [row["epoch"] for row in csv.DictReader(path.open())] == ["1", "2"]
+
+
 def test_log_file(data, tmp_path):
     path = tmp_path / "log.csv"
     fields = ("epoch", "loss", "seconds", "accuracy", "val_loss", "val_accuracy")
@@ -96,12 +201,46 @@ def test_checkpoints_are_kept_as_asked(data, tmp_path):
     assert fastnn.load(tmp_path / "06.st").n_epochs_ == 6
 
 
+def test_checkpoints_of_an_older_training(data, tmp_path):
+    """They do not displace those of a new one, nor stand for them, nor are they removed."""
+    pattern = tmp_path / "{epoch:02d}.st"
+    network(max_iter=20).fit(*data, callbacks=[fastnn.ModelCheckpoint(pattern, every=10)])
+    saver = fastnn.ModelCheckpoint(pattern, every=2, keep=2)
+    network(random_state=9).fit(*data, callbacks=[saver])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["04.st", "06.st", "10.st", "20.st"]
+    newest = fastnn.latest_checkpoint(pattern)
+    assert newest.name == "06.st"
+    going_on = fastnn.load(newest).set_params(warm_start=True, max_iter=4)
+    going_on.fit(*data, callbacks=[saver])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["08.st", "10.st", "20.st"]
+    assert fastnn.latest_checkpoint(pattern).name == "10.st"
+    assert fastnn.load(tmp_path / "10.st")._seed == 9
+
+
+def test_a_missing_folder_is_noticed_before_training(data, tmp_path):
+    record = Record()
+    with pytest.raises(OSError, match="path: there is no folder"):
+        network().fit(*data, callbacks=[record, fastnn.CSVLogger(tmp_path / "no" / "log.csv")])
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        network().fit(*data, callbacks=[record, fastnn.ModelCheckpoint(tmp_path / "file/{epoch}")])
+    assert record.seen == []
+    saver = fastnn.ModelCheckpoint(tmp_path / "new" / "deep" / "{epoch}")
+    network(max_iter=1).fit(*data, callbacks=[saver])
+    assert (tmp_path / "new" / "deep" / "1").is_file()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: fastnn.EarlyStopping("speed"), "monitor='speed'"),
         (lambda: fastnn.EarlyStopping(patience=0), "patience=0"),
         (lambda: fastnn.EarlyStopping(min_delta=-1), "min_delta=-1"),
+        (lambda: fastnn.EarlyStopping(min_delta=float("nan")), "min_delta=nan"),
+        (lambda: fastnn.EarlyStopping(patience="3"), "patience='3'"),
+        (lambda: fastnn.TimeLimit("3"), "seconds='3'"),
+        (lambda: fastnn.TimeLimit(float("nan")), "seconds=nan"),
+        (lambda: fastnn.CSVLogger("x", fields="loss"), "fields='loss'"),
         (lambda: fastnn.CSVLogger("x", fields=["weight"]), "fields: unknown 'weight'"),
         (lambda: fastnn.ModelCheckpoint("model.st"), "path_pattern='model.st'"),
         (lambda: fastnn.ModelCheckpoint("{epoch}", every=0), "every=0"),
@@ -116,6 +255,10 @@ def test_bad_arguments(make, message):
 def test_bad_callbacks(data):
     with pytest.raises(ValueError, match="has no method on_epoch_end"):
         network().fit(*data, callbacks=[print])
+    with pytest.raises(ValueError, match="has no method on_epoch_end"):
+        network().fit(*data, callbacks=[fastnn.EarlyStopping])
+    with pytest.raises(ValueError, match="callbacks=3"):
+        network().fit(*data, callbacks=3)
     X, y = data
     for wrong in (X, (X,), (X[:, :2], y), (X, y[:3]), (X * np.nan, y), (X, y + 5)):
         with pytest.raises(ValueError, match="validation_data: expected"):
