@@ -161,7 +161,7 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
             f"{hashlib.sha256(content).hexdigest()}, expected {sha256}); delete it and try again"
         )
     values = np.frombuffer(content, np.uint8, offset=len(content) - prod(shape)).reshape(shape)
-    values.flags.writeable = False  # shared by all who have loaded them
+    values.flags.writeable = False  # data that a typing error cannot change
     return values
 
 
@@ -186,6 +186,8 @@ def _read_idx(path: Path, file: BinaryIO, is_published: bool) -> tuple[bytearray
     # Python integers: a header of nonsense cannot overflow.
     shape = tuple(int.from_bytes(content[at : at + 4]) for at in range(4, header, 4))
     promised = header + prod(shape)
+    if 0 in shape and len(content) == header:
+        raise DataError(f"{path}: its header promises no values: {shape}")
     if is_published and promised > _LARGEST:
         raise DataError(
             f"{path}: its header promises {shape} values, more than any published file has; "

@@ -19,7 +19,7 @@ def check_dtype(dtype: Any) -> np.dtype:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in DTYPES.values():
+    if found is None or found not in DTYPES.values():  # NumPy: float64 == None
         raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
     return found
 
