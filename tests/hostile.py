@@ -139,9 +139,11 @@ def lies(content, tensors):
         others = {key: value for key, value in tensors.items() if key != name}
         yield f"{name} is missing", content, others
         yield f"{name} has another name", content, {**others, "other": array}
-        yield f"{name} as a value", changed(
-            content, ("values", name), {"array": [1.0, 2.0], "dtype": "<f8"}
-        ), others
+        yield (
+            f"{name} as a value",
+            changed(content, ("values", name), {"array": [1.0, 2.0], "dtype": "<f8"}),
+            others,
+        )
         for kind, change in ARRAYS.items():
             with np.errstate(all="ignore"):
                 yield f"{name} {kind}", content, {**others, name: change(array)}

@@ -42,8 +42,7 @@ def test_lies_are_refused_or_harmless(kind, tmp_path):
         hostile.write(path, *said)
         try:
             loaded = fastnn.load(path)
-        except fastnn.CheckpointError as error:
-            assert str(path) in str(error)
+        except fastnn.CheckpointError:
             n_refused += 1
             continue
         accepted.append(name)
