@@ -87,6 +87,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (float, np.bool_, np.integer, np.floating))
 
 
+def _is_bool(value: Any) -> bool:
+    return _is_number(value) and value in (0, 1)
+
+
 def _is_none(value: Any) -> bool:
     return value is None
 
@@ -118,7 +122,8 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("tol", "loss_threshold", "weight_threshold"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
     **dict.fromkeys(("shuffle", "warm_start", "verbose"), _OPTIONAL),  # what has a truth value
-    **dict.fromkeys(("online", "fit_intercept", "record_history"), _OPTIONAL),
+    **dict.fromkeys(("online", "fit_intercept"), _OPTIONAL),
+    "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
     **dict.fromkeys(("activation", "out_activation", "loss", "solver", "weight_init"), _TEXT),
     "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
     "batch_size": ((_is_number, _is_text), "a number or a string"),
