@@ -13,8 +13,9 @@ import numpy as np
 from .activations import activation_code
 from .backends.interface import (
     BINARY_CROSSENTROPY,
-    CATEGORICAL_CROSSENTROPY,
+    HALF_SQUARED_ERROR,
     SPARSE_CATEGORICAL_CROSSENTROPY,
+    SQUARED_ERROR,
     ImageDistortion,
     Network,
 )
@@ -195,6 +196,8 @@ def _check_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 # --- attributes ---------------------------------------------------------------------------------
 
+_SQUARED = (HALF_SQUARED_ERROR, SQUARED_ERROR)
+
 
 def _is_count(value: Any, _: Values) -> bool:
     return is_integer(value) and 0 <= value < MAX_COUNT
@@ -241,21 +244,14 @@ def _is_network(value: Any, values: Values) -> bool:
 def _is_network_of_classes(value: Any, values: Values) -> bool:
     if not _is_network(value, values):
         return False
-    n_outputs, n_classes = value.sizes[-1], len(values["classes_"])
-    alone = {BINARY_CROSSENTROPY: True, SPARSE_CATEGORICAL_CROSSENTROPY: False}
-    return (
-        n_outputs == (1 if n_classes == 2 else n_classes)
-        and value.loss != CATEGORICAL_CROSSENTROPY
-        and alone.get(value.loss, n_outputs == 1) == (n_outputs == 1)
-    )
+    n = len(values["classes_"])
+    n_outputs = 1 if n == 2 else n
+    fused = BINARY_CROSSENTROPY if n_outputs == 1 else SPARSE_CATEGORICAL_CROSSENTROPY
+    return value.sizes[-1] == n_outputs and value.loss in (*_SQUARED, fused)
 
 
 def _is_network_of_numbers(value: Any, values: Values) -> bool:
-    crossentropies = (
-        *(BINARY_CROSSENTROPY, CATEGORICAL_CROSSENTROPY),
-        SPARSE_CATEGORICAL_CROSSENTROPY,
-    )
-    return _is_network(value, values) and value.loss not in crossentropies
+    return _is_network(value, values) and value.loss in _SQUARED
 
 
 def _is_weights(value: Any, shapes: tuple[tuple[int, ...], ...]) -> bool:
