@@ -84,6 +84,10 @@ LIES = {
         {"array": ["a"] * 5, "dtype": "|O"},
     ),
     "a method": (("values", "predict"), 1),
+    "a Gaussian of gigabytes": (
+        ("parameters", "distortion"),
+        {"distortion": [2, 2, 1.0, 0.1, 1e10, 1.0]},
+    ),
     "metadata of no method": (("requests",), {"__init__": {"x": True}}),
 }
 

@@ -34,7 +34,6 @@ BACKENDS = [
     if why is None and name != "numba-cuda"
 ]
 DTYPES = ("f4", "f8", "f2", "i8", "u1", "bool", "u8")
-MOST = 100_000  # of what a hyper-parameter may ask for: more is the user's own doing
 
 
 def try_one(data):
@@ -125,8 +124,6 @@ def use(model, X, y, backend):
             model.layer_outputs(X)
         model.save(FOLDER / "again")
         fastnn.load(FOLDER / "again")
-        if asks_for_much(model):
-            return
         going_on = {"warm_start": True} if hasattr(model, "warm_start") else {}
         documented(lambda: model.set_params(max_iter=1, **going_on).fit(X, y))
         documented(lambda: model.save(FOLDER / "again"))
@@ -136,13 +133,6 @@ def documented(action):
     """Do something that may say that an argument is wrong."""
     with contextlib.suppress(ValueError):
         action()
-
-
-def asks_for_much(model):
-    """Say whether a fit would take long, or much memory, as its parameters want it."""
-    p = model.get_params()
-    distortion = p.get("distortion")
-    return distortion is not None and distortion.sigma > MOST
 
 
 if __name__ == "__main__":
