@@ -9,12 +9,15 @@ import hashlib
 import os
 import tempfile
 import zlib
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .files import open_regular
 
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -45,11 +48,13 @@ _MIRRORS = {
     ),
     "fashion-mnist": (
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     ),
 }
 _DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _HEADER = {3: 16, 1: 8}  # bytes before the values, by number of dimensions
+_LARGEST = 16 + 60_000 * IMAGE_SIDE**2  # bytes of the largest published file
+_CHUNK = 2**20
 
 
 class DataError(ValueError):
@@ -136,34 +141,76 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If the file is truncated, too long, not an IDX file of bytes, or has another SHA-256.
+        If the file is truncated, too long, not an IDX file of bytes, has another SHA-256, or
+        cannot be read.
+    FileNotFoundError
+        If there is none.
     """
-    content = path.read_bytes()
     try:
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
+        with open_regular(path) as file:
+            content, shape = _read_idx(path, file, sha256 is not None)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged gzip file ({error}); delete it and try again") from None
-    n_dimensions = content[3] if len(content) > 3 else 0
-    if content[:3] != b"\0\0\x08" or n_dimensions not in _HEADER:
-        raise DataError(
-            f"{path}: not an IDX file of bytes (it begins with {content[:4].hex() or 'nothing'}, "
-            "expected 00000803 for images or 00000801 for labels); delete it and try again"
-        )
-    header = _HEADER[n_dimensions]
-    # Python integers: a header of nonsense cannot overflow.
-    shape = tuple(int.from_bytes(content[at : at + 4]) for at in range(4, header, 4))
-    if len(content) != header + prod(shape):
-        raise DataError(
-            f"{path}: {len(content)} bytes, where its header promises {shape} values after "
-            f"{header} bytes: truncated or too long; delete it and try again"
-        )
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(
             f"{path}: its content differs from the published file (SHA-256 "
             f"{hashlib.sha256(content).hexdigest()}, expected {sha256}); delete it and try again"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    values = np.frombuffer(content, np.uint8, offset=len(content) - prod(shape)).reshape(shape)
+    values.flags.writeable = False  # data that a typing error cannot change
+    return values
+
+
+def _read_idx(path: Path, file: BinaryIO, is_published: bool) -> tuple[bytearray, tuple[int, ...]]:
+    """Return an IDX file's content, header and all, and its shape.
+
+    No more is read, or inflated, than the header promises, and it is taken piece by piece.
+    """
+    size = os.fstat(file.fileno()).st_size
+    is_gzip = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream: Any = gzip.GzipFile(fileobj=file) if is_gzip else file
+    content = _read_up_to(stream, bytearray(), 4)
+    n_dimensions = content[3] if len(content) > 3 else 0
+    if content[:3] != b"\0\0\x08" or n_dimensions not in _HEADER:
+        raise DataError(
+            f"{path}: not an IDX file of bytes (it begins with {content.hex() or 'nothing'}, "
+            "expected 00000803 for images or 00000801 for labels); delete it and try again"
+        )
+    header = _HEADER[n_dimensions]
+    _read_up_to(stream, content, header)
+    # Python integers: a header of nonsense cannot overflow.
+    shape = tuple(int.from_bytes(content[at : at + 4]) for at in range(4, header, 4))
+    promised = header + prod(shape)
+    if 0 in shape and len(content) == header:
+        raise DataError(f"{path}: its header promises no values: {shape}")
+    if is_published and promised > _LARGEST:
+        raise DataError(
+            f"{path}: its header promises {shape} values, more than any published file has; "
+            "delete it and try again"
+        )
+    if is_gzip or promised <= size:
+        _read_up_to(stream, content, promised + 1)  # to the end, where gzip has its checksum
+    if len(content) != promised:
+        raise DataError(
+            f"{path}: {len(content) if is_gzip else size} bytes, where its header promises {shape} "
+            f"values after {header} bytes: truncated or too long; delete it and try again"
+        )
+    return content, shape
+
+
+def _read_up_to(stream: BinaryIO, content: bytearray, size: int) -> bytearray:
+    """Read on until there are so many bytes, if the stream has them."""
+    while len(content) < size:
+        chunk = stream.read(min(_CHUNK, size - len(content)))
+        if not chunk:
+            break
+        content += chunk
+    return content
 
 
 def _cache() -> Path:
@@ -184,7 +231,9 @@ def _download(dataset: str, name: str, cache: Path, searched: list[Path]) -> Pat
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as folder:
                 part = Path(folder, target.name)
-                download = pooch.HTTPDownloader(progressbar=_is_terminal(), timeout=30)
+                download = pooch.HTTPDownloader(
+                    progressbar=_is_terminal(), timeout=30, hooks={"response": _guard}
+                )
                 download(mirror + target.name, str(part), None)
                 read_idx(part, digest)
                 os.replace(part, target)
@@ -200,6 +249,28 @@ def _download(dataset: str, name: str, cache: Path, searched: list[Path]) -> Pat
         f"Ways to get it: connect to a network and try again; or put the four files into a folder "
         f"DIR/{dataset} and set FASTNN_DATA=DIR{debian}."
     )
+
+
+def _guard(response: Any, **_: Any) -> None:
+    """Make a response of `requests`, redirections too, fail if not encrypted, or if too large.
+
+    Raises
+    ------
+    OSError
+    """
+    if not response.url.startswith("https://"):
+        raise OSError(f"redirected to {response.url}; expected https")
+    read = response.iter_content
+
+    def bounded(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        n = 0
+        for chunk in read(*arguments, **options):
+            n += len(chunk)
+            if n > _LARGEST:
+                raise OSError(f"more than {_LARGEST} bytes, which no published file has")
+            yield chunk
+
+    response.iter_content = bounded
 
 
 def _is_terminal() -> bool:

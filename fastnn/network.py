@@ -1,17 +1,19 @@
 """A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
 
 from collections.abc import Sequence
+from reprlib import repr as short
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
-from .activations import activation_code
-from .backends.interface import SOFTMAX, Network
-from .losses import FUSED_ACTIVATION, loss_code
-from .validation import is_integer
+from .activations import ACTIVATIONS, activation_code
+from .backends.interface import ADAM, N_MOMENTS, SOFTMAX, Network
+from .losses import FUSED_ACTIVATION, LOSSES, loss_code
+from .validation import DTYPES, is_integer, is_real
 
 INITIALIZERS = ("glorot_uniform", "he_normal", "uniform", "normal")
+MAX_LAYERS = 10_000  # a layer of one unit takes little in a file, but much in a kernel
 
 
 def make_network(
@@ -57,12 +59,59 @@ def make_network(
     for rate in rates:
         if not 0 <= rate < 1:
             raise ValueError(f"dropout={rate!r}: expected a number from 0 to below 1")
-    return Network(
+    net = Network(
         tuple(int(size) for size in sizes),
         (hidden,) * n_hidden + (last,),
         (*(float(rate) for rate in rates), 0.0),
         code,
     )
+    check_network(net)
+    return net
+
+
+def check_network(net: Network) -> None:
+    """Raise ValueError unless a network is one that kernels can run: they check nothing."""
+    sizes, activations, dropout, loss = net
+    if not all(isinstance(part, tuple) for part in net[:3]):
+        raise ValueError("network: expected tuples of sizes, activations and dropout")
+    if not (2 <= len(sizes) <= MAX_LAYERS and all(is_integer(n) and n >= 1 for n in sizes)):
+        raise ValueError(f"network: sizes={short(sizes)}: expected 2 integers or more, from 1 on")
+    if not (len(activations) == len(dropout) == len(sizes) - 1):
+        raise ValueError(f"network: expected {len(sizes) - 1} activations and dropout rates")
+    for code in activations:
+        if not is_integer(code) or code not in ACTIVATIONS.values():
+            raise ValueError(f"network: there is no activation {short(code)}")
+    if SOFTMAX in activations[:-1]:
+        raise ValueError("network: softmax is for the output layer only")
+    if not all(is_real(rate) and 0 <= rate < 1 for rate in dropout) or dropout[-1] != 0:
+        raise ValueError(
+            f"network: dropout={short(dropout)}: expected numbers from 0 to below 1, the last 0"
+        )
+    if not is_integer(loss) or loss not in LOSSES.values():
+        raise ValueError(f"network: there is no loss {short(loss)}")
+    if activations[-1] != FUSED_ACTIVATION.get(loss, activations[-1]):
+        raise ValueError(f"network: loss {loss} does not go with activation {activations[-1]}")
+
+
+def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int) -> None:
+    """Raise ValueError unless parameters and an optimizer's state fit a network, and are finite.
+
+    A second moment of Adam may have overflowed: its parameters then move no more.
+    """
+    n = net.n_parameters
+    for name, values, shape in (
+        ("params_", params, (n,)),
+        ("_moments", moments, (N_MOMENTS[optimizer], n)),
+    ):
+        if values.dtype not in DTYPES.values() or values.dtype != params.dtype:
+            raise ValueError(f"{name}: expected one real dtype, got {values.dtype}")
+        if values.shape != shape:
+            raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
+    if not np.isfinite(params).all():
+        raise ValueError("params_: expected finite numbers; did the training diverge?")
+    finite = moments[:1] if optimizer == ADAM else moments
+    if not np.isfinite(finite).all() or (optimizer == ADAM and not (moments[1] >= 0).all()):
+        raise ValueError("_moments: expected the finite state of an optimizer; did it diverge?")
 
 
 def matrices(net: Network, params: NDArray) -> tuple[list[NDArray], list[NDArray]]:

@@ -1,15 +1,17 @@
 """Saving and loading estimators: safetensors files, no pickle.
 
 The arrays are the file's tensors; everything else is JSON in its metadata, with a version and a
-SHA-256 of both, so that damage is noticed. A file is written beside its target, flushed, and
-renamed: what was there before stays whole until the new one is.
+SHA-256 of both, so that damage is noticed. The SHA-256 says nothing of who wrote a file: what it
+holds is checked by `schema` before an estimator has it.
 """
 
 import hashlib
 import importlib
 import json
 import os
-import string
+import re
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends.interface import ImageDistortion, Network
+from .checkpoints import checkpoints, latest_checkpoint, step_of
+from .files import open_regular, write_file
+from .schema import ATTRIBUTES, check_model
+from .validation import DTYPES
+
+__all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 
 FORMAT, VERSION = "fastnn", 1
+MAX_TEXT = 2**24  # characters of JSON: the names of a million features
+MAX_STRINGS = 2**26  # bytes of an array of strings, all of which are as long as the longest
 _ESTIMATORS = {
     **{"Perceptron": "perceptron", "LinearNetwork": "linear"},
     **{"MLPClassifier": "mlp", "MLPRegressor": "mlp"},
 }
+_CONTENT = ("class", "parameters", "values", "requests")  # the last one if there are any
+# Those that scikit-learn's metadata routing may have requests for.
+_METHODS = ("fit", "partial_fit", "predict", "predict_proba", "decision_function", "score")
+_DTYPE = re.compile(r"[<>|=](?:[iuf][1248]|b1|O|U[0-9]{1,8})")
+# What content that lies may lead to while it is decoded and checked.
+_LIES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 class CheckpointError(ValueError):
@@ -34,13 +50,15 @@ def save(model: Any, path: str | Path) -> None:
 
     With its optimizer state, epoch and seed: after `load`, a fit with `warm_start=True` goes on
     bitwise as if it had never stopped. A `random_state` that is a generator is not saved; the
-    seed that was drawn from it is.
+    seed that was drawn from it is. Attributes that `fit` does not set are not saved, but for
+    scikit-learn's metadata requests.
 
     Raises
     ------
     ValueError
-        If the estimator is not one of fastnn's, is not fitted, or has labels that are neither
-        numbers nor strings.
+        If the estimator is not one of fastnn's, is not fitted, has labels that are neither
+        numbers nor strings, or is otherwise what `load` would refuse, such as parameters that
+        are not finite.
     OSError
         If the file cannot be written.
     """
@@ -49,120 +67,168 @@ def save(model: Any, path: str | Path) -> None:
         raise ValueError(f"model: expected one of {', '.join(_ESTIMATORS)}, got {kind}")
     if not hasattr(model, "n_features_in_"):
         raise ValueError(f"model: this {kind} is not fitted yet; call fit first")
-    parameters = model.get_params()
+    parameters = model.get_params(deep=False)
     if not isinstance(parameters["random_state"], (int, np.integer, type(None))):
         parameters["random_state"] = None
     tensors, values = {}, {}
-    for name, value in vars(model).items():
-        if name in parameters:
+    for name, value in fitted_attributes(model).items():
+        if name not in ATTRIBUTES[kind]:
             continue
-        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-            tensors[name] = np.ascontiguousarray(value)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.itemsize <= 8:
+            tensors[name] = np.ascontiguousarray(value, value.dtype.newbyteorder("="))
         else:
             values[name] = _to_json(name, value)
-    content = {
+    content: dict[str, Any] = {
         "class": kind,
         "parameters": {name: _to_json(name, value) for name, value in parameters.items()},
         "values": values,
     }
+    if requests := _requests_of(model):
+        content["requests"] = requests
     text = json.dumps(content)
-    metadata = {"format": FORMAT, "version": str(VERSION), "content": text}
-    metadata["sha256"] = _digest(text, tensors)
-    from safetensors.numpy import save as to_bytes
+    try:
+        _to_model(_parse(text), tensors)
+        metadata = {"format": FORMAT, "version": str(VERSION), "content": text}
+        metadata["sha256"] = _digest(text, tensors)
+        from safetensors.numpy import save as to_bytes
 
-    _write(Path(path), to_bytes(tensors, metadata))
+        data = to_bytes(tensors, metadata)
+    except _LIES as error:
+        raise ValueError(f"model: cannot be saved: {error}") from None
+    write_file(path, data)
 
 
 def load(path: str | Path) -> Any:
     """Return the estimator that `save` wrote to a file.
 
+    The file need not be trusted: whatever it says, it is either a model that can be used, or
+    refused.
+
     Raises
     ------
     CheckpointError
-        If the file is truncated, damaged, foreign, or of a later version of fastnn.
+        If the file is truncated, damaged, foreign, of a later version of fastnn, or not a model
+        that a fit could have made.
     OSError
         If it cannot be read.
     """
-    path = Path(path)
-    content, tensors = _read(path)
+    content, tensors = _read(Path(path))
     try:
-        kind = content["class"]
-        module = importlib.import_module(f".{_ESTIMATORS[kind]}", __package__)
-        model = getattr(module, kind)(**{k: _of_json(v) for k, v in content["parameters"].items()})
-        for name, value in content["values"].items():
-            setattr(model, name, _of_json(value))
-        for name, value in tensors.items():
-            setattr(model, name, value)
-        if hasattr(model, "network_") and model.network_.n_parameters != len(model.params_):
-            raise ValueError("the parameters do not fit the network")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _to_model(content, tensors)
+    except (*_LIES, MemoryError) as error:
         raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
+
+
+def fitted_attributes(model: Any) -> dict[str, Any]:
+    """Return what `fit` has set, by name."""
+    parameters = model.get_params(deep=False)
+    return {name: value for name, value in vars(model).items() if name not in parameters}
+
+
+def restore_attributes(model: Any, attributes: dict[str, Any]) -> None:
+    """Set what `fit` would have set: what `fitted_attributes` returned, already checked."""
+    for name, value in attributes.items():
+        setattr(model, name, value)
+
+
+def _to_model(content: Any, tensors: dict[str, NDArray]) -> Any:
+    """Return the estimator that a file's content describes; an exception of `_LIES` if it lies."""
+    if not {"class", "parameters", "values"} <= content.keys() <= {*_CONTENT}:
+        raise ValueError(f"expected {_CONTENT}, got {sorted(content)}")
+    kind, values = content["class"], content["values"]
+    module = importlib.import_module(f".{_ESTIMATORS[kind]}", __package__)
+    model = getattr(module, kind)(**{k: _of_json(v) for k, v in content["parameters"].items()})
+    if common := values.keys() & tensors.keys():
+        raise ValueError(f"both array and value: {sorted(common)}")
+    attributes = {name: _of_json(value) for name, value in values.items()} | tensors
+    check_model(kind, model.get_params(deep=False), attributes)
+    restore_attributes(model, attributes)
+    if "requests" in content:
+        _restore_requests(model, content["requests"])
     return model
 
 
-def checkpoints(path_pattern: str | Path) -> list[Path]:
-    """Return the files of a pattern such as "xor-{epoch:06d}.safetensors", by rising epoch."""
-    pattern = str(path_pattern)
-    folder = Path(pattern).parent
-    found = [(step_of(pattern, str(path)), path) for path in folder.glob("*") if path.is_file()]
-    return [path for step, path in sorted((s, p) for s, p in found if s is not None)]
+def _requests_of(model: Any) -> dict[str, dict[str, Any]]:
+    """Return which metadata the user has requested or refused, if any, for each method."""
+    if "_metadata_request" not in vars(model):
+        return {}
+    routing = model.get_metadata_routing()
+    return {method: dict(getattr(routing, method).requests) for method in _METHODS}
 
 
-def latest_checkpoint(path_pattern: str | Path) -> Path | None:
-    """Return the file of the highest epoch, or None if there is none."""
-    found = checkpoints(path_pattern)
-    return found[-1] if found else None
-
-
-def step_of(pattern: str, path: str) -> int | None:
-    """Return the epoch in a file's name, None if the name is not of the pattern.
-
-    Raises
-    ------
-    ValueError
-        If the pattern's file name does not have {epoch} just once.
-    """
-    parts = list(string.Formatter().parse(Path(pattern).name))
-    fields = [field for _, field, _, _ in parts if field is not None]
-    if fields != ["epoch"]:
-        raise ValueError(
-            f"path_pattern={pattern!r}: expected the file name to have '{{epoch}}' once, such as "
-            "'model-{epoch:04d}.safetensors'"
-        )
-    before = parts[0][0]
-    after = "".join(text for text, field, _, _ in parts[1:] if field is None)
-    name = Path(path).name
-    digits = name[len(before) : len(name) - len(after)]
-    if not (name.startswith(before) and name.endswith(after) and digits.isdecimal()):
-        return None
-    epoch = int(digits)
-    return epoch if Path(pattern.format(epoch=epoch)).name == name else None
+def _restore_requests(model: Any, requests: dict[str, dict[str, Any]]) -> None:
+    routing = model.get_metadata_routing()
+    for method, wanted in requests.items():
+        known = getattr(routing, method).requests if method in _METHODS else {}
+        if not wanted.keys() <= known.keys():
+            raise ValueError(f"requests: {method} has not all of {sorted(wanted)}")
+        for name, alias in wanted.items():
+            getattr(routing, method).add_request(param=name, alias=alias)
+    model._metadata_request = routing
 
 
 def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
-    """Return the content and the tensors of a file; `CheckpointError` unless all is well."""
-    from safetensors import SafetensorError, safe_open
+    """Return the content and the tensors of a file; `CheckpointError` unless all is well.
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    What they say is not checked yet.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as to_tensors
+
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError) as error:
+        # One reading: a file that changes meanwhile cannot be two things.
+        with open_regular(path) as file:
+            start = file.read(8)
+            length = int.from_bytes(start, "little")
+            if not len(start) == 8 <= 8 + length <= os.fstat(file.fileno()).st_size:
+                raise ValueError("its header is longer than the file")
+            if length > 3 * MAX_TEXT:  # JSON in JSON: quotes are escaped
+                raise ValueError("its header is too long")
+            header = file.read(length)
+            metadata = json.loads(header).get("__metadata__") or {}
+            if metadata.get("format") != FORMAT:
+                raise CheckpointError(f"{path}: a safetensors file, but not of fastnn")
+            if metadata.get("version") != str(VERSION):
+                raise CheckpointError(
+                    f"{path}: format version {metadata.get('version')!r}; this fastnn reads "
+                    f"{VERSION}"
+                )
+            data = start + header + file.read()
+        tensors = {
+            name: np.require(array, requirements=["C", "A", "W"])
+            for name, array in to_tensors(data).items()
+        }
+        text = metadata.get("content", "")
+        is_right = metadata.get("sha256") == _digest(text, tensors)
+    except CheckpointError:
+        raise
+    except (*_LIES, MemoryError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}): truncated, damaged or foreign"
         ) from None
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: a safetensors file, but not of fastnn")
-    if metadata.get("version") != str(VERSION):
-        raise CheckpointError(
-            f"{path}: format version {metadata.get('version')}; this fastnn reads {VERSION}"
-        )
-    text = metadata.get("content", "")
-    if metadata.get("sha256") != _digest(text, tensors):
+    if not is_right:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
-    return json.loads(text), tensors
+    try:
+        return _parse(text), tensors
+    except (*_LIES, MemoryError) as error:
+        raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
+
+
+def _parse(text: str) -> dict:
+    """Return what JSON says; ValueError or RecursionError if too long, too deep, or not whole."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{len(text)} characters of JSON, more than {MAX_TEXT}")
+    content = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(content, dict):
+        raise ValueError("expected a JSON object")
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in a JSON object")
+    return found
 
 
 def _digest(text: str, tensors: dict[str, NDArray]) -> str:
@@ -174,26 +240,6 @@ def _digest(text: str, tensors: dict[str, NDArray]) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step: it is there whole or not at all, also after a power cut."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
 def _to_json(name: str, value: Any) -> Any:
     """Return a value as JSON has it; arrays, tuples, networks and distortions are marked."""
     if isinstance(value, Network):
@@ -202,17 +248,22 @@ def _to_json(name: str, value: Any) -> Any:
         }
     if isinstance(value, ImageDistortion):
         return {"distortion": [_to_json(name, item) for item in value]}
+    if isinstance(value, np.dtype) or (isinstance(value, type) and name == "dtype"):
+        return {"dtype": np.dtype(value).name}
     if isinstance(value, (np.ndarray, np.generic)):
-        values = value.tolist()
+        if value.dtype.kind not in "biufUO" or (value.dtype.kind == "f" and value.itemsize > 8):
+            raise ValueError(f"{name}: only numbers and strings can be saved, got {value.dtype}")
         flat = np.ravel(value).tolist()
         if value.dtype.kind == "O" and not all(isinstance(item, str) for item in flat):
             raise ValueError(f"{name}: only numbers and strings can be saved, got objects")
-        return {"array": values, "dtype": value.dtype.str}
-    if isinstance(value, (list, tuple)):
-        items = [_to_json(name, item) for item in value]
-        return {"tuple": items} if isinstance(value, tuple) else items
+        return {"array": value.tolist(), "dtype": value.dtype.str}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, Mapping)):
+        items = [_to_json(name, item) for item in value]
+        return {"tuple": items} if isinstance(value, tuple) else items
     raise ValueError(f"{name}={value!r}: only numbers, strings and sequences can be saved")
 
 
@@ -221,12 +272,29 @@ def _of_json(value: Any) -> Any:
         return [_of_json(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if "network" in value:
+    if value.keys() == {"network", "loss"}:
         sizes, activations, dropout = (tuple(part) for part in value["network"])
         return Network(sizes, activations, dropout, value["loss"])
-    if "distortion" in value:
+    if value.keys() == {"distortion"}:
         return ImageDistortion(*(_of_json(item) for item in value["distortion"]))
-    if "tuple" in value:
+    if value.keys() == {"tuple"}:
         return tuple(_of_json(item) for item in value["tuple"])
-    array = np.array(value["array"], value["dtype"])
+    if value.keys() == {"dtype"}:
+        return DTYPES[value["dtype"]]
+    if value.keys() == {"array", "dtype"}:
+        return _array(value["array"], value["dtype"])
+    raise ValueError(f"unknown mark {sorted(value)}")
+
+
+def _array(values: Any, dtype: str) -> Any:
+    """Return an array of one dimension, or a NumPy scalar, of items that are of its dtype."""
+    if not _DTYPE.fullmatch(dtype):
+        raise ValueError(f"unknown dtype {dtype}")
+    items, kind = values if isinstance(values, list) else [values], np.dtype(dtype).kind
+    types = {"b": (bool,), "f": (int, float), "U": (str,), "O": (str,)}.get(kind, (int,))
+    if not all(type(item) in types for item in items):
+        raise ValueError(f"expected items of {dtype}")
+    if np.dtype(dtype).itemsize * len(items) > MAX_STRINGS:
+        raise ValueError(f"{len(items)} strings of {dtype} are too many bytes")
+    array = np.array(values, dtype)
     return array if array.ndim else array[()]

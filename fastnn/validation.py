@@ -12,6 +12,8 @@ from .backends.threads import available_processors
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
+MAX_SIGMA = 10_000  # the Gaussian's weights are an array of six times as many
+
 
 def check_dtype(dtype: Any) -> np.dtype:
     """Return a real dtype; ValueError if it is another."""
@@ -19,7 +21,7 @@ def check_dtype(dtype: Any) -> np.dtype:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in DTYPES.values():
+    if found is None or found not in DTYPES.values():  # NumPy: float64 == None
         raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
     return found
 
@@ -60,6 +62,8 @@ def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[n
     if not (is_real(scaling) and 0 <= scaling < 1):
         raise ValueError(f"distortion: scaling={scaling!r}: expected a number from 0 to below 1")
     check_positive("distortion: sigma", sigma)
+    if sigma > MAX_SIGMA:
+        raise ValueError(f"distortion: sigma={sigma!r}: expected at most {MAX_SIGMA} pixels")
     if not is_real(alpha):
         raise ValueError(f"distortion: alpha={alpha!r}: expected a finite number")
     is_tuple = isinstance(rotation, (tuple, list))

@@ -1,7 +1,11 @@
 """Readers of image files: every kind of damage, and a cache that never holds half a file."""
 
 import gzip
+import http.server
+import os
 import struct
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -41,6 +45,58 @@ def test_damaged_files(tmp_path, content, message):
     with pytest.raises(DataError, match=message) as error:
         read_idx(path)
     assert str(path) in str(error.value)
+
+
+BOMB = gzip.compress(LABELS[:8] + bytes(60_000_000))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (IMAGES + IMAGES, "80 bytes, .*too long"),
+        (gzip.compress(IMAGES) * 2, "too long"),
+        (gzip.compress(IMAGES + b"x"), "too long"),
+        (gzip.compress(IMAGES[:-1]), "truncated"),
+        (gzip.compress(IMAGES) + b"garbage", "damaged gzip file"),
+        (gzip.compress(IMAGES[:10]), "truncated"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "16 bytes, where its header promises"),
+        (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12), "16 bytes, where its header promises"),
+        (struct.pack(">4sIII", b"\0\0\x08\x03", 0, 2**32 - 1, 2**32 - 1), "promises no values"),
+        (b"\x1f\x8b", "damaged gzip file"),
+        (BOMB, "too long"),
+    ],
+)
+def test_no_more_is_read_than_the_header_promises(tmp_path, content, message):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=message):
+        read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_a_published_file_is_not_larger_than_any(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(struct.pack(">4sI", b"\0\0\x08\x01", 2**30) + bytes(1000)))
+    with pytest.raises(DataError, match="more than any published file"):
+        read_idx(path, "0" * 64)
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo"):
+        with pytest.raises(DataError, match="not a regular file"):
+            read_idx(path)
+    with pytest.raises(FileNotFoundError):
+        read_idx(tmp_path / "none")
+
+
+def test_the_values_are_read_only(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(IMAGES))
+    assert not read_idx(path).flags.writeable
 
 
 def test_wrong_content(tmp_path):
@@ -111,6 +167,55 @@ def test_second_mirror_serves(nowhere, monkeypatch):
     path = datasets.find_file("mnist", "train-images-idx3")
     assert path == nowhere / "cache" / "mnist" / "train-images-idx3-ubyte.gz"
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+class Response:
+    """What `requests` gives, as far as it is looked at."""
+
+    url = "https://example.org/file"
+
+    def __init__(self, n_chunks):
+        self._n_chunks = n_chunks
+
+    def iter_content(self, chunk_size):
+        yield from (bytes(chunk_size) for _ in range(self._n_chunks))
+
+
+def test_downloads_are_encrypted_and_bounded(nowhere, monkeypatch):
+    assert all(url.startswith("https://") for urls in datasets._MIRRORS.values() for url in urls)
+    response = Response(3)
+    datasets._guard(response)
+    assert len(b"".join(response.iter_content(chunk_size=1000))) == 3000
+    response = Response(10**9)
+    datasets._guard(response)
+    with pytest.raises(OSError, match="which no published file has"):
+        for _ in response.iter_content(chunk_size=10_000_000):
+            pass
+    response.url = "http://example.org/file"
+    with pytest.raises(OSError, match="expected https"):
+        datasets._guard(response)
+
+
+def test_no_redirection_to_http(nowhere, monkeypatch):
+    """A server that cannot be trusted: what it says is not even read."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(gzip.compress(IMAGES))
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setitem(datasets._MIRRORS, "mnist", (mirror,))
+        with pytest.raises(DataError, match="expected https"):
+            datasets.load_mnist()
+        server.shutdown()
+    assert list((nowhere / "cache" / "mnist").iterdir()) == []
 
 
 def test_digits_and_xor():

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 
 import numpy as np
 import pytest
+import sklearn
 from safetensors.numpy import save_file
 
 import fastnn
-from fastnn.persistence import checkpoints, step_of
+from fastnn import checkpoints, persistence
 
 
 @pytest.fixture
@@ -126,15 +128,108 @@ def test_a_failed_write_leaves_the_old_file(blobs, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_names_of_checkpoints(tmp_path):
-    pattern = str(tmp_path / "m-{epoch:03d}.st")
-    for name in ("m-001.st", "m-012.st", "m-1000.st", "m-12.st", "m-x.st", "other"):
-        (tmp_path / name).touch()
-    assert [p.name for p in checkpoints(pattern)] == ["m-001.st", "m-012.st", "m-1000.st"]
-    assert fastnn.latest_checkpoint(pattern).name == "m-1000.st"
-    assert fastnn.latest_checkpoint(tmp_path / "none-{epoch}") is None
-    with pytest.raises(ValueError, match="path_pattern"):
-        step_of("model.st", "model.st")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"dtype": np.float32},
+        {"dtype": np.dtype("float64")},
+        {"dtype": float},
+        {"dtype": "single"},
+        {"hidden_layer_sizes": 4},
+        {"hidden_layer_sizes": np.int64(4)},
+        {"hidden_layer_sizes": [np.int8(4), 3]},
+        {"hidden_layer_sizes": np.array([4, 3])},
+        {"hidden_layer_sizes": range(3, 5)},
+        {"hidden_layer_sizes": deque([4, 3])},
+        {"hidden_layer_sizes": (), "dropout": ()},
+        {"dropout": [0.1, np.float32(0.2)]},
+        {"dropout": np.array([0.1, 0.2])},
+        {"learning_rate_init": np.float32(0.25), "alpha": 1, "tol": np.inf},
+        {"learning_rate_init": np.array(0.25)},
+        {"shuffle": 0, "verbose": np.False_, "warm_start": None},
+        {"max_iter": np.int32(2), "batch_size": np.uint8(7), "n_jobs": np.int64(1)},
+        {"random_state": np.uint64(2**64 - 1)},
+        {"random_state": np.random.default_rng(0)},
+        {"activation": np.str_("tanh"), "batch_size": "full"},
+    ],
+)
+def test_what_fit_accepts_can_be_saved(blobs, given, tmp_path):
+    X, y = blobs
+    model = network().set_params(**{"max_iter": 2, **given}).fit(X, y)
+    model.save(tmp_path / "m")
+    loaded = fastnn.load(tmp_path / "m")
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert np.array_equal(loaded.fit(X, y).classes_, model.classes_)
+    for name, value in given.items():
+        if name != "random_state":
+            assert np.all(np.asarray(loaded.get_params()[name]) == np.asarray(value)), name
+
+
+def test_requests_for_metadata_come_back(blobs, tmp_path):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = network().set_score_request(sample_weight="w").set_fit_request(callbacks=False)
+        model.fit(*blobs).save(tmp_path / "m")
+    loaded = fastnn.load(tmp_path / "m")
+    assert str(loaded.get_metadata_routing()) == str(model.get_metadata_routing())
+    assert loaded.get_metadata_routing().score.requests == {"sample_weight": "w"}
+    plain = network().fit(*blobs)
+    plain.save(tmp_path / "m")
+    assert "_metadata_request" not in vars(fastnn.load(tmp_path / "m"))
+
+
+def test_names_of_features_and_attributes_of_others(blobs, tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(blobs[0], columns=["a", "b", "c", "d", "é"])
+    model = network().fit(frame, blobs[1])
+    model.note = object()
+    model.save(tmp_path / "m")
+    loaded = fastnn.load(tmp_path / "m")
+    assert loaded.feature_names_in_.tolist() == list(frame.columns)
+    assert np.array_equal(loaded.predict(frame), model.predict(frame))
+    assert not hasattr(loaded, "note")
+
+
+@pytest.mark.parametrize("labels", [">i8", "f2", "bool", "U300", "u1"])
+def test_labels_keep_their_dtype(blobs, labels, tmp_path):
+    y = (blobs[1] > 0).astype(labels)
+    model = network().fit(blobs[0], y)
+    model.save(tmp_path / "m")
+    loaded = fastnn.load(tmp_path / "m")
+    assert loaded.classes_.dtype == model.classes_.dtype.newbyteorder("=")
+    assert loaded.predict(blobs[0]).tolist() == model.predict(blobs[0]).tolist()
+
+
+def test_labels_that_no_file_can_hold(blobs, tmp_path):
+    model = network().fit(*blobs)
+    for classes in (np.arange(3, dtype=np.longdouble), np.arange(3).astype("M8[D]")):
+        model.classes_ = classes
+        with pytest.raises(ValueError, match="classes_: only numbers and strings"):
+            model.save(tmp_path / "m")
+
+
+def test_many_networks_and_none_trained(blobs, tmp_path):
+    given = {"max_iter": 3, "random_state": 0}
+    estimator = network(**given)
+    models = fastnn.train_many(estimator, *blobs, random_state=[1, 2], record_losses=False)
+    models.append(network(max_iter=0).fit(*blobs))
+    for model in models:
+        model.save(tmp_path / "m")
+        loaded = fastnn.load(tmp_path / "m")
+        assert np.array_equal(loaded.params_, model.params_)
+        assert (loaded.n_iter_, loaded.loss_) == (model.n_iter_, model.loss_)
+        assert vars(loaded).keys() == vars(model).keys()
+
+
+def test_a_diverged_loss_comes_back(blobs, tmp_path):
+    model = network().fit(*blobs)
+    model.loss_curve_[-1] = model.loss_ = np.nan
+    model.save(tmp_path / "m")
+    assert np.isnan(fastnn.load(tmp_path / "m").loss_curve_[-1])
+
+
+def test_names_of_functions_that_others_import():
+    assert fastnn.latest_checkpoint is persistence.latest_checkpoint
+    assert persistence.checkpoints is checkpoints.checkpoints
 
 
 RUN = """

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from .. import backends
+from ..files import write_file
 from . import SYSTEMS, System, texts
 from .lesson import Lesson
 
@@ -64,9 +65,7 @@ def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -
             _section(system, words, Path(folder, system.number), seed, quick) for system in SYSTEMS
         ]
     path = out / f"course.{language}.html"
-    part = path.with_suffix(".part")
-    part.write_text(_page(sections, words, language, seed), encoding="utf-8")
-    part.replace(path)
+    write_file(path, _page(sections, words, language, seed).encode())
     return path
 
 

@@ -1,0 +1,354 @@
+"""What a saved model must be: each parameter and attribute of each estimator, and its check.
+
+A file may say anything, and kernels trust what they get. So the rules stand here once, `save` and
+`load` apply them both, and what the one writes the other reads.
+"""
+
+from collections.abc import Callable
+from reprlib import repr as short
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .activations import activation_code
+from .backends.interface import (
+    BINARY_CROSSENTROPY,
+    HALF_SQUARED_ERROR,
+    SPARSE_CATEGORICAL_CROSSENTROPY,
+    SQUARED_ERROR,
+    ImageDistortion,
+    Network,
+)
+from .network import INITIALIZERS, check_network, check_state, make_network
+from .optimizers import OPTIMIZERS, make_optimizer
+from .random import seed_from
+from .training import StoppingRules
+from .validation import (
+    DTYPES,
+    check_batch_size,
+    check_distortion,
+    check_dtype,
+    check_n_jobs,
+    check_positive,
+    check_scale,
+    is_integer,
+)
+
+MAX_COUNT = 2**53  # of epochs and steps; what a double still tells from the next
+
+Values = dict[str, Any]
+
+
+class Rule(NamedTuple):
+    """What an attribute must be."""
+
+    check: Callable[[Any, Values], bool]  # gets the value and all attributes; may raise ValueError
+    expected: str
+    is_required: bool = True
+
+
+def check_model(kind: str, parameters: Values, attributes: Values) -> None:
+    """Raise ValueError or TypeError unless a model can be used, and trained on, as it is.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the estimator.
+    parameters, attributes : dict
+        Its hyper-parameters, and what `fit` has set.
+    """
+    rules = ATTRIBUTES[kind]
+    required = {name for name, rule in rules.items() if rule.is_required}
+    for what, names in (
+        ("missing", required - attributes.keys()),
+        ("foreign", attributes.keys() - rules.keys()),
+    ):
+        if names:
+            raise ValueError(f"{what} attributes: {short(sorted(names))}")
+    for name, rule in rules.items():
+        if name in attributes and not rule.check(attributes[name], attributes):
+            raise ValueError(f"{name}={short(attributes[name])}: expected {rule.expected}")
+    for name, value in parameters.items():
+        kinds, expected = _PARAMETERS[name]
+        if not any(is_kind(value) for is_kind in kinds):
+            raise ValueError(f"{name}={short(value)}: expected {expected}")
+    if kind in _LOSSES:
+        _check_mlp_parameters(kind, parameters, attributes)
+    else:
+        _check_delta_rule_parameters(parameters)
+
+
+# --- hyper-parameters: first their types, then `fit`'s own checks -------------------------------
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether a value is a number, infinite or a bool perhaps, that a double can hold."""
+    if isinstance(value, int):
+        return abs(value) < 2**1023
+    return isinstance(value, (float, np.bool_, np.integer, np.floating))
+
+
+def _is_bool(value: Any) -> bool:
+    return _is_number(value) and value in (0, 1)
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 100
+
+
+def _is_dtype(value: Any) -> bool:
+    return isinstance(value, np.dtype)
+
+
+def _are_numbers(value: Any) -> bool:
+    is_sequence = isinstance(value, (list, tuple, np.ndarray))
+    return is_sequence and all(_is_number(item) for item in value)
+
+
+def _is_distortion(value: Any) -> bool:
+    return isinstance(value, ImageDistortion)
+
+
+_NUMBER = (_is_number,), "a number"
+_OPTIONAL = (_is_none, _is_number), "a number or None"
+_TEXT = (_is_text,), "a short string"
+_PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
+    **dict.fromkeys(("learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon"), _NUMBER),
+    **dict.fromkeys(("alpha", "learning_rate_decay", "bias_init", "input_scale", "eta0"), _NUMBER),
+    **dict.fromkeys(("max_iter", "n_iter_no_change"), _NUMBER),
+    **dict.fromkeys(("tol", "loss_threshold", "weight_threshold"), _OPTIONAL),
+    **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
+    **dict.fromkeys(("shuffle", "warm_start", "verbose"), _OPTIONAL),  # what has a truth value
+    **dict.fromkeys(("online", "fit_intercept"), _OPTIONAL),
+    "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
+    **dict.fromkeys(("activation", "out_activation", "loss", "solver", "weight_init"), _TEXT),
+    "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
+    "batch_size": ((_is_number, _is_text), "a number or a string"),
+    "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
+    "dropout": ((_is_number, _are_numbers), "numbers"),
+    "distortion": ((_is_none, _is_distortion), "None or an ImageDistortion"),
+}
+
+_CROSSENTROPY = ("auto", "crossentropy")
+_LOSSES = {
+    "MLPClassifier": (*_CROSSENTROPY, "half_squared_error", "squared_error"),
+    "MLPRegressor": ("auto", "half_squared_error", "squared_error"),
+}
+_OPTIMIZER = ("solver", "learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon", "alpha")
+
+
+def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> None:
+    p = parameters
+    StoppingRules(*(p[name] for name in StoppingRules._fields)).check()
+    make_optimizer(*(p[name] for name in _OPTIMIZER))
+    check_positive("learning_rate_decay", p["learning_rate_decay"])
+    check_scale(p["input_scale"])
+    check_n_jobs(p["n_jobs"])
+    check_batch_size(p["batch_size"], 1)
+    _check_one_of("weight_init", p["weight_init"], INITIALIZERS)
+    if not np.isfinite(p["bias_init"]):
+        raise ValueError(f"bias_init={p['bias_init']!r}: expected a finite number")
+    seed_from(p["random_state"])
+    if p["dtype"] != "auto":
+        check_dtype(p["dtype"])
+    net = attributes["network_"]
+    _check_loss(kind, p, attributes["n_outputs_"])
+    if p["distortion"] is not None:
+        images, targets = np.zeros((1, net.sizes[0]), np.uint8), np.zeros((1, net.sizes[-1]))
+        check_distortion(p["distortion"], images, targets)
+    check_state(
+        net, attributes["params_"], attributes["_moments"], OPTIMIZERS[parameters["solver"]]
+    )
+
+
+def _check_loss(kind: str, p: Values, n_outputs: int) -> None:
+    """Check the parameters that shape a network as `fit` would that makes it anew."""
+    _check_one_of("loss", p["loss"], _LOSSES[kind])
+    loss, last = p["loss"], p["out_activation"]
+    if loss == "auto" and kind == "MLPRegressor":
+        loss = "half_squared_error"
+    elif loss in _CROSSENTROPY:
+        loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
+    if last == "auto":
+        last = "softmax" if loss == "sparse_categorical_crossentropy" else "sigmoid"
+    hidden = p["hidden_layer_sizes"]
+    hidden = (hidden,) if is_integer(hidden) else tuple(hidden)
+    make_network((1, *hidden, n_outputs), p["activation"], last, p["dropout"], loss)
+
+
+def _check_delta_rule_parameters(parameters: Values) -> None:
+    check_positive("eta0", parameters["eta0"])
+    rules = {name: parameters[name] for name in StoppingRules._fields if name in parameters}
+    StoppingRules(**rules).check()
+    _check_one_of("weight_init", parameters["weight_init"], ("uniform", "zeros"))
+    seed_from(parameters["random_state"])
+    check_dtype(parameters["dtype"])
+
+
+def _check_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}={value!r}: expected one of {known}")
+
+
+# --- attributes ---------------------------------------------------------------------------------
+
+_SQUARED = (HALF_SQUARED_ERROR, SQUARED_ERROR)
+
+
+def _is_count(value: Any, _: Values) -> bool:
+    return is_integer(value) and 0 <= value < MAX_COUNT
+
+
+def _is_flag(value: Any, _: Values) -> bool:
+    return isinstance(value, (bool, np.bool_))
+
+
+def _is_name(value: Any, _: Values) -> bool:
+    return _is_text(value)
+
+
+def _is_loss(value: Any, _: Values) -> bool:
+    return isinstance(value, (float, np.floating))  # NaN and infinite if training diverged
+
+
+def _is_curve(value: Any, _: Values) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
+
+
+def _are_feature_names(value: Any, values: Values) -> bool:
+    is_list = isinstance(value, np.ndarray) and value.shape == (values["n_features_in_"],)
+    return is_list and all(isinstance(name, str) for name in value)
+
+
+def _are_classes(value: Any, _: Values) -> bool:
+    is_list = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) >= 2
+    known = is_list and value.dtype.kind in "biufUO"
+    return known and bool((value[:-1] < value[1:]).all()) and _is_finite(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+
+
+def _is_network(value: Any, values: Values) -> bool:
+    if not isinstance(value, Network):
+        return False
+    check_network(value)
+    return value.sizes[0] == values["n_features_in_"]
+
+
+def _is_network_of_classes(value: Any, values: Values) -> bool:
+    if not _is_network(value, values):
+        return False
+    n = len(values["classes_"])
+    n_outputs = 1 if n == 2 else n
+    fused = BINARY_CROSSENTROPY if n_outputs == 1 else SPARSE_CATEGORICAL_CROSSENTROPY
+    return value.sizes[-1] == n_outputs and value.loss in (*_SQUARED, fused)
+
+
+def _is_network_of_numbers(value: Any, values: Values) -> bool:
+    return _is_network(value, values) and value.loss in _SQUARED
+
+
+def _is_weights(value: Any, shapes: tuple[tuple[int, ...], ...]) -> bool:
+    is_array = isinstance(value, (np.ndarray, np.floating))
+    return is_array and value.dtype in DTYPES.values() and value.shape in shapes
+
+
+def _are_rows(value: Any, values: Values) -> bool:
+    """Say whether a value is finite weights, (n_outputs, n_features), for the classes."""
+    n = len(values["classes_"])
+    n_outputs = 1 if n == 2 else n
+    return _is_weights(value, ((n_outputs, values["n_features_in_"]),)) and _is_finite(value)
+
+
+def _are_rows_or_row(value: Any, values: Values) -> bool:
+    """Say whether a value is finite weights, (n_outputs, n_features) or (n_features,)."""
+    n = values["n_features_in_"]
+    shapes = (n,), (np.shape(value)[0] if np.ndim(value) == 2 else 0, n)
+    return _is_weights(value, shapes) and value.size > 0 and _is_finite(value)
+
+
+def _is_intercept(value: Any, values: Values) -> bool:
+    coef = values["coef_"]
+    fits = _is_weights(value, (coef.shape[:-1],)) and value.dtype == coef.dtype
+    return fits and _is_finite(value)
+
+
+def _is_real_array(n_dimensions: int) -> Callable[[Any, Values], bool]:
+    def check(value: Any, _: Values) -> bool:
+        is_array = isinstance(value, np.ndarray) and value.ndim == n_dimensions
+        return is_array and value.dtype in DTYPES.values()
+
+    return check
+
+
+_COUNT = Rule(_is_count, "an integer from 0 on")
+_LABELS = Rule(_are_classes, "2 labels or more, sorted, none twice")
+_CURVE = Rule(_is_curve, "one dimension of float64")
+_SHARED = {
+    "n_features_in_": Rule(lambda v, a: _is_count(v, a) and v > 0, "an integer from 1 on"),
+    "feature_names_in_": Rule(_are_feature_names, "a string for each feature", False),
+    "backend_": Rule(_is_name, "a short string"),
+    "n_iter_": _COUNT,
+}
+_TRAINED = {
+    "loss_curve_": _CURVE,
+    "loss_": Rule(_is_loss, "a number"),
+    "stop_reason_": Rule(_is_name, "a short string", False),  # not yet there in a callback
+}
+_MLP = {
+    "n_outputs_": Rule(
+        lambda v, a: _is_count(v, a) and v == a["network_"].sizes[-1], "the network's outputs"
+    ),
+    "n_layers_": Rule(
+        lambda v, a: _is_count(v, a) and v == len(a["network_"].sizes), "the network's layers"
+    ),
+    "out_activation_": Rule(
+        lambda v, a: _is_text(v) and activation_code(v) == a["network_"].activations[-1],
+        "the network's last activation",
+    ),
+    "params_": Rule(_is_real_array(1), "one dimension of a real dtype"),
+    "_moments": Rule(_is_real_array(2), "two dimensions of a real dtype"),
+    "_seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
+    "_step": _COUNT,
+    "_epoch": _COUNT,
+    "_earlier": Rule(
+        lambda v, a: _is_count(v, a) and v <= len(a["loss_curve_"]), "a part of the loss curve"
+    ),
+}
+# The order matters: a check may look at what stands above it.
+ATTRIBUTES: dict[str, dict[str, Rule]] = {
+    "Perceptron": {
+        **_SHARED,
+        "classes_": _LABELS,
+        "coef_": Rule(_are_rows, "finite weights for each class and feature"),
+        "intercept_": Rule(_is_intercept, "a finite number for each output"),
+        "converged_": Rule(_is_flag, "a bool"),
+        "history_": Rule(_is_real_array(3), "three dimensions of a real dtype", False),
+    },
+    "LinearNetwork": {
+        **_SHARED,
+        **_TRAINED,
+        "coef_": Rule(_are_rows_or_row, "finite weights for each feature"),
+        "intercept_": Rule(_is_intercept, "a finite number for each output"),
+    },
+    "MLPClassifier": {
+        **_SHARED,
+        **_TRAINED,
+        "classes_": _LABELS,
+        "network_": Rule(_is_network_of_classes, "a network for these classes"),
+        **_MLP,
+    },
+    "MLPRegressor": {
+        **_SHARED,
+        **_TRAINED,
+        "network_": Rule(_is_network_of_numbers, "a network with a squared error"),
+        **_MLP,
+        "_flat": Rule(lambda v, a: _is_flag(v, a) and v <= (a["n_outputs_"] == 1), "a bool"),
+    },
+}
