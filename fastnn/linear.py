@@ -1,5 +1,6 @@
 """The linear network and the delta rule of Widrow and Hoff (the course's 1.3)."""
 
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .parameters import ABOVE_0, check_choice, check_dtype, check_flag, check_real
 from .persistence import save
 from .training import LinearTask, StoppingRules, train
-from .validation import check_dtype, check_positive, check_X, check_y, real_targets
+from .validation import as_reals, check_X, check_y, keep_features, real_targets
 
 
 class LinearNetwork(RegressorMixin, BaseEstimator):
@@ -106,10 +108,13 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_positive("eta0", self.eta0)
+        rate = check_real("eta0", self.eta0, ABOVE_0, dtype)
+        for name in ("online", "fit_intercept", "shuffle", "verbose"):
+            check_flag(name, getattr(self, name))
         rules = StoppingRules.of(self)
         seed = random.seed_from(self.random_state)
-        X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
+        checked = copy(self)  # learns the features in place of the model until all is right
+        X = check_X(checked, X, dtype, reset=True).astype(dtype, copy=False)
         y = check_y(y, X)
         targets = real_targets(y, dtype)
         weights = first_weights(
@@ -117,9 +122,10 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
             *(coef_init, intercept_init),
         )
         task = LinearTask(
-            *(kernels, X, targets, weights, float(self.eta0)),
+            *(kernels, X, targets, weights, rate),
             *(bool(self.online), bool(self.shuffle and self.online), seed),
         )
+        keep_features(self, checked)
         self.loss_curve_, self.stop_reason_ = train(task, rules, self.verbose)
         self.loss_ = float(self.loss_curve_[-1]) if len(self.loss_curve_) else np.inf
         self.n_iter_, self.backend_ = len(self.loss_curve_), backend
@@ -161,25 +167,23 @@ def first_weights(
     coef_init : (n_outputs, n_features) or, for one output, (n_features,)
     intercept_init : (n_outputs,) or a number
     """
-    if weight_init not in ("uniform", "zeros"):
-        raise ValueError(f"weight_init={weight_init!r}: expected 'uniform' or 'zeros'")
+    check_choice("weight_init", weight_init, ("uniform", "zeros"))
     n_inputs = n_features + bool(fit_intercept)
     weights = np.zeros((n_inputs, n_outputs), dtype)
     if weight_init == "uniform":
         weights[:] = random.uniform(n_inputs * n_outputs, seed).reshape(n_inputs, n_outputs)
     if coef_init is not None:
-        weights[n_inputs - n_features :] = _given("coef_init", coef_init, (n_outputs, n_features)).T
+        shape = (n_outputs, n_features)
+        weights[n_inputs - n_features :] = _given("coef_init", coef_init, shape, dtype).T
     if intercept_init is not None:
         if not fit_intercept:
             raise ValueError("intercept_init: expected None, since fit_intercept is False")
-        weights[0] = _given("intercept_init", intercept_init, (n_outputs,))
+        weights[0] = _given("intercept_init", intercept_init, (n_outputs,), dtype)
     return weights
 
 
-def _given(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray:
-    array = np.asarray(values, np.float64)
+def _given(name: str, values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    array = as_reals(name, values, dtype)
     if array.size != np.prod(shape) or array.shape[-1:] not in ((), shape[-1:]):
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers")
     return array.reshape(shape)

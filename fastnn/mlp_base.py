@@ -1,6 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,19 +13,30 @@ from sklearn.utils.validation import check_is_fitted
 from . import backends, random
 from .backends.interface import N_MOMENTS, ImageDistortion, Network
 from .callbacks import Observer
-from .network import given_parameters, initial_parameters, make_network, matrices
+from .network import given_parameters, initial_parameters, make_network, matrices, too_large
 from .optimizers import OPTIMIZERS, make_optimizer
+from .parameters import (
+    FACTOR,
+    check_batch_size,
+    check_dtype,
+    check_flag,
+    check_hidden_sizes,
+    check_n_jobs,
+    check_real,
+    check_scale,
+)
 from .persistence import save
 from .training import MLPTask, StoppingRules, train
 from .validation import (
-    check_batch_size,
+    auto_dtype,
     check_distortion,
-    check_dtype,
-    check_n_jobs,
-    check_positive,
-    check_scale,
+    check_scaled,
     check_X,
     check_y,
+    class_index,
+    class_labels,
+    keep_features,
+    real_targets,
 )
 
 PARAMETERS = """
@@ -45,7 +57,8 @@ PARAMETERS = """
     alpha : float, default 0
         L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
     learning_rate_decay : float, default 1
-        Factor on the learning rate after each epoch; if not 1, an epoch is a call of its own.
+        Factor on the learning rate after each epoch, at most 1; if it is not 1, an epoch is a call
+        of its own.
     batch_size : int, "auto" or "full", default 32
         1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
     dropout : float or sequence of float, default 0
@@ -65,7 +78,8 @@ PARAMETERS = """
     dtype : {"auto", "float32", "float64"}, default "auto"
         Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
     n_jobs : int or None
-        Threads at most; None is one per processor. The result does not depend on it.
+        Threads at most; None or -1 is one per processor, -2 one less, and so on. The result does
+        not depend on it.
     warm_start : bool, default False
         Whether another `fit` goes on where the last one stopped.
     verbose : bool, default True
@@ -229,7 +243,8 @@ class BaseMLP(BaseEstimator):
         """Check all arguments of `fit`, then set what can be set before the first epoch."""
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
-        going_on = self.warm_start and hasattr(self, "params_")
+        going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "params_")
+        shuffle, _ = check_flag("shuffle", self.shuffle), check_flag("verbose", self.verbose)
         rules = StoppingRules.of(self)
         optimizer = make_optimizer(
             self.solver,
@@ -239,18 +254,22 @@ class BaseMLP(BaseEstimator):
             self.beta_2,
             self.epsilon,
             self.alpha,
+            dtype,
         )
-        check_positive("learning_rate_decay", self.learning_rate_decay)
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        decay = check_real("learning_rate_decay", self.learning_rate_decay, FACTOR)
+        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
-        X = check_X(self, X, dtype, reset=not going_on)
+        hidden = check_hidden_sizes(self.hidden_layer_sizes)
+        checked = copy(self)  # learns the features in place of the model until all is right
+        X = check_X(checked, X, dtype, reset=not going_on)
+        check_scaled("X", X, scale, dtype)
+        batch_size = check_batch_size(self.batch_size, len(X))
         y = check_y(y, X)
         targets = self._encode(y, dtype)
-        angles = check_distortion(self.distortion, X, targets.values)
-        held_out = self._held_out(validation_data, dtype, targets.learned.get("classes_"))
+        n_classes = len(targets.learned.get("classes_", ()))
+        distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
+        held_out = self._held_out(validation_data, checked, scale, targets)
         observer = Observer(self, callbacks, (X, y), held_out)
-        hidden: Any = self.hidden_layer_sizes
-        hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         net = make_network(
             (X.shape[1], *hidden, targets.n_outputs),
             self.activation,
@@ -263,7 +282,10 @@ class BaseMLP(BaseEstimator):
             params, moments, seed = self.params_, self._moments, self._seed
         else:
             params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
-            moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+            try:
+                moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+            except MemoryError:
+                raise too_large(net, dtype) from None
         if coefs_init is not None or intercepts_init is not None:
             default = matrices(net, params)
             params = given_parameters(
@@ -274,13 +296,13 @@ class BaseMLP(BaseEstimator):
             )
         task = MLPTask(
             *(kernels, net, optimizer, params, moments, X, scale, targets.values),
-            *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
-            *(self.learning_rate_decay, self.distortion, angles),
+            *(batch_size, shuffle, seed, n_threads, decay, distortion, angles),
         )
         if going_on:
             task.step, task.epoch = self._step, self._epoch
         else:
             self.loss_curve_ = np.empty(0)
+        keep_features(self, checked)
         self.network_, self.params_, self._moments, self._seed = net, params, moments, seed
         self._earlier, self.backend_ = len(self.loss_curve_), backend
         self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
@@ -312,8 +334,11 @@ class BaseMLP(BaseEstimator):
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         X = self._inputs(X)
-        targets = self._targets(check_y(y, X), self.params_.dtype)
-        loss, n_right = self._run("mlp_evaluate", X, targets)
+        return self._measure(X, check_y(y, X))
+
+    def _measure(self, X: NDArray, y: NDArray) -> tuple[float, float]:
+        """Return the loss and the score of samples that `check_X` and `check_y` have seen."""
+        loss, n_right = self._run("mlp_evaluate", X, self._targets(y, self.params_.dtype))
         return loss, n_right / len(X)
 
     def _inputs(self, X: ArrayLike) -> NDArray:
@@ -323,26 +348,34 @@ class BaseMLP(BaseEstimator):
         return check_X(self, X, self.params_.dtype, reset=False)
 
     def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        dtype = self.params_.dtype
+        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
+        if not -1 <= scale <= 1:
+            check_scaled("X", X, scale, dtype)
         function = getattr(backends.kernels(), kernel)
         return function(self.network_, self.params_, X, scale, argument, n_threads)
 
     def _dtype_for(self, X: Any) -> np.dtype:
-        if self.dtype == "auto":
-            small = getattr(X, "dtype", None) in (np.float32, np.uint8)
-            return np.dtype(np.float32 if small else np.float64)
-        return check_dtype(self.dtype)
+        is_auto = isinstance(self.dtype, str) and self.dtype == "auto"
+        return auto_dtype(X) if is_auto else check_dtype(self.dtype)
 
-    def _held_out(self, validation_data: Any, dtype: np.dtype, classes: NDArray | None) -> Any:
-        """Return validation data as checked arrays; ValueError if they are not as X and y."""
+    def _held_out(self, validation_data: Any, checked: Any, scale: float, targets: Targets) -> Any:
+        """Return validation data as checked arrays; ValueError if they are not as X and y.
+
+        `checked` is the estimator that knows the features.
+        """
         if validation_data is None:
             return None
+        dtype = targets.values.dtype
         try:
             X, y = validation_data
-            X = check_X(self, X, dtype, reset=False)
+            X = check_X(checked, X, dtype, reset=False)
+            check_scaled("X", X, scale, dtype)
             y = check_y(y, X)
-            if classes is not None and not np.isin(y, classes).all():
-                raise ValueError(f"y: expected labels among {classes.tolist()}")
+            if "classes_" in targets.learned:
+                class_index(class_labels(y), targets.learned["classes_"])
+            elif real_targets(y, dtype).shape[1] != targets.n_outputs:
+                raise ValueError(f"y: expected {targets.n_outputs} outputs, got shape {y.shape}")
             return X, y
         except (TypeError, ValueError) as error:
             raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None

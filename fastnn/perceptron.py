@@ -2,20 +2,21 @@
 
 import time
 import warnings
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .linear import first_weights
+from .parameters import ABOVE_0, check_dtype, check_flag, check_real, shown
 from .persistence import save
 from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
-from .validation import check_dtype, check_positive, check_X, check_y
+from .validation import check_X, check_y, class_index, class_labels, keep_features, target_columns
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -112,16 +113,19 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_positive("eta0", self.eta0)
+        check_real("eta0", self.eta0, ABOVE_0, dtype)
+        for name in ("online", "fit_intercept", "shuffle", "record_history", "verbose"):
+            check_flag(name, getattr(self, name))
         StoppingRules(self.max_iter).check()
         seed = random.seed_from(self.random_state)
-        X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
-        y = column_or_1d(check_y(y, X), warn=True)
-        classes, targets = _sign_targets(y, dtype)
+        checked = copy(self)  # learns the features in place of the model until all is right
+        X = check_X(checked, X, dtype, reset=True).astype(dtype, copy=False)
+        classes, targets = _sign_targets(class_labels(check_y(y, X)), dtype)
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
         )
+        keep_features(self, checked)
         history = self._run(kernels, X, targets, weights, seed)
         self.classes_, self.backend_ = classes, backend
         if self.record_history:
@@ -133,18 +137,17 @@ class Perceptron(ClassifierMixin, BaseEstimator):
     def _run(self, kernels, X, targets, weights, seed) -> NDArray:
         """Train in calls of about CALL_SECONDS, so that Ctrl-C is heard; return the history."""
         n, block, self.n_iter_, self.converged_ = len(X), 1, 0, False
+        max_iter, rate, online = int(self.max_iter), float(self.eta0), bool(self.online)
         records = []
-        with progress_bar(self.max_iter * n, self.verbose) as progress:
+        with progress_bar(max_iter * n, self.verbose) as progress:
             try:
-                while self.n_iter_ < self.max_iter and not self.converged_:
-                    block = min(block, self.max_iter - self.n_iter_)
-                    order = sample_orders(
-                        n, self.shuffle and self.online, seed, self.n_iter_, block
-                    )
+                while self.n_iter_ < max_iter and not self.converged_:
+                    block = min(block, max_iter - self.n_iter_)
+                    order = sample_orders(n, self.shuffle and online, seed, self.n_iter_, block)
                     history = np.empty((block * self.record_history, *weights.shape), X.dtype)
                     begin = time.perf_counter()
                     epochs = kernels.perceptron_train(
-                        *(X, targets, weights, self.eta0, block, order, self.online, history)
+                        *(X, targets, weights, rate, block, order, online, history)
                     )
                     seconds = time.perf_counter() - begin
                     records.append(history[:epochs])
@@ -179,16 +182,17 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         return self.classes_[(z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)]
 
 
-def _sign_targets(y: Any, dtype: np.dtype) -> tuple[NDArray, NDArray]:
+def _sign_targets(y: NDArray, dtype: np.dtype) -> tuple[NDArray, NDArray]:
     """Return the classes and the targets, -1 or 1, (n_samples, n_outputs)."""
-    if y.dtype.kind not in "biu":  # of integers it finds nothing, and takes longer than an epoch
-        check_classification_targets(y)
     classes = np.unique(y)
     if classes.dtype.kind in "if" and np.isin(classes, (-1, 1)).all():
         classes = np.array([-1, 1], classes.dtype)
     if len(classes) < 2:
         raise ValueError(
-            f"y: found 1 class, {classes[0]!r}; expected 2 classes or more, or labels -1 and 1"
+            f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more, or labels -1 and 1"
         )
-    columns = classes[1:] if len(classes) == 2 else classes
-    return classes, np.where(y[:, np.newaxis] == columns, 1, -1).astype(dtype)
+    if len(classes) == 2:
+        return classes, np.where(y == classes[1], dtype.type(1), dtype.type(-1))[:, np.newaxis]
+    targets = target_columns(len(y), len(classes), -1, dtype)
+    targets[np.arange(len(y)), class_index(y, classes)] = 1
+    return classes, targets
