@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
@@ -148,6 +149,13 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "coef_")
         X = check_X(self, X, self.coef_.dtype, reset=False)
         return X @ self.coef_.T + self.intercept_
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the score R^2 on samples X with targets y."""
+        predicted = self.predict(X)
+        y = check_y(y, predicted)
+        real_targets(y, self.coef_.dtype)  # raises
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
 
 def first_weights(

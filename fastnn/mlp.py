@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
 from .activations import activation_code
@@ -70,6 +70,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the logarithms of `predict_proba`, -inf for 0."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy on samples X with labels y."""
+        predicted = self.predict(X)
+        y = class_labels(check_y(y, predicted))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the accuracy on samples X with labels y."""

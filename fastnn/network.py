@@ -75,8 +75,8 @@ def make_network(
     )
     if net.n_parameters > MOST_PARAMETERS:
         raise ValueError(
-            f"hidden_layer_sizes={shown(hidden_sizes)}: {net.n_parameters:.3g} parameters; "
-            f"expected at most {MOST_PARAMETERS:.3g}, what an array can hold"
+            f"hidden_layer_sizes={shown(hidden_sizes)}: {shown(net.n_parameters)} parameters; "
+            f"expected at most {MOST_PARAMETERS}, what an array can hold"
         )
     return net
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
@@ -180,6 +181,12 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """Return the class of each sample: where w x > 0 the larger one, or that of largest w x."""
         z = self.decision_function(X)
         return self.classes_[(z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)]
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy on samples X with labels y."""
+        predicted = self.predict(X)
+        y = class_labels(check_y(y, predicted))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
 
 def _sign_targets(y: NDArray, dtype: np.dtype) -> tuple[NDArray, NDArray]:

@@ -316,7 +316,7 @@ def _run_block(task, rules, watch, n_left, progress) -> tuple[NDArray[np.float64
             task.run(epoch + 1, progress)
         return losses[: epoch + 1], reason
     if by_weights and saved is not None:
-        change = np.abs(task.params - saved[0]).max()
+        change = float(np.abs(task.params - saved[0]).max())
         if change < rules.weight_threshold:
             return losses, "weight_threshold"
     return losses, None

@@ -234,7 +234,7 @@ def class_labels(y: NDArray, name: str = "y") -> NDArray:
     if y.dtype.kind != "O" or all(isinstance(label, str) for label in y):
         return y
     kinds = sorted({type(label).__name__ for label in y})
-    if all(isinstance(label, (bool, np.bool_)) or is_real(label) for label in y):
+    if all(isinstance(label, (int, np.bool_, np.integer)) or is_real(label) for label in y):
         return class_labels(np.array(y.tolist()), name) if _fit_numpy(y) else y
     raise ValueError(
         f"{name}: Unknown label type: {shown(', '.join(kinds))}; expected labels that are all "
