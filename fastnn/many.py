@@ -114,7 +114,7 @@ def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float],
     lengths = {name: len(values) for name, values in items.items()}
     for name, length in lengths.items():
         if not length:
-            raise ValueError(f"{name}: expected a sequence, one value per network; it is empty")
+            raise ValueError(f"{name}=[]: expected a sequence, one value per network")
     if not lengths:
         raise ValueError("random_state, learning_rate_init: expected at least one sequence")
     if len(set(lengths.values())) > 1:
@@ -131,8 +131,7 @@ def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float],
     ]
     if random_state is None:
         return rates, [random.seed_from(estimator.random_state)] * n
-    seeds = items["random_state"]
-    return rates, [random.seed_from(seed, f"random_state[{i}]") for i, seed in enumerate(seeds)]
+    return rates, [random.seed_from(seed) for seed in items["random_state"]]
 
 
 def _networks_at_once(task: MLPTask) -> int:

@@ -120,8 +120,8 @@ def check_dtype(dtype: Any) -> np.dtype:
 
 def check_scale(scale: Any, dtype: np.dtype) -> float:
     """Return `input_scale`; ValueError if it is 0 or not finite, also in `dtype`."""
-    if type(scale) is float and 1e-30 < abs(scale) < 1e30:  # soon answered: it is usual
-        return scale
+    if isinstance(scale, float) and 1e-30 < abs(scale) < 1e30:  # soon answered: it is usual
+        return float(scale)
     return check_real("input_scale", scale, NOT_0, dtype)
 
 

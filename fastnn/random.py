@@ -78,7 +78,7 @@ def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[
     return np.argsort(words, axis=1, kind="stable")
 
 
-def seed_from(random_state: Any, name: str = "random_state") -> int:
+def seed_from(random_state: Any) -> int:
     """Return a 64-bit seed from an int, a NumPy generator or, for None, the operating system.
 
     Raises
@@ -95,6 +95,6 @@ def seed_from(random_state: Any, name: str = "random_state") -> int:
     if is_integer(random_state) and 0 <= int(random_state) < 2**64:
         return int(random_state)
     raise ValueError(
-        f"{name}={shown(random_state)}: expected None, an int from 0 to 2**64 - 1, "
+        f"random_state={shown(random_state)}: expected None, an int from 0 to 2**64 - 1, "
         "or a NumPy Generator or RandomState"
     )
