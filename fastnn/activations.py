@@ -1,6 +1,7 @@
 """Activation functions by name; their formulas stand in `backends.interface`."""
 
 from .backends import interface as api
+from .parameters import check_choice
 
 ACTIVATIONS = {
     "sign": api.SIGN,
@@ -17,7 +18,4 @@ ACTIVATIONS |= {"identity": api.PURELIN, "logistic": api.SIGMOID}
 
 def activation_code(name: str, argument: str = "activation") -> int:
     """Return the kernels' code for an activation; ValueError if there is none of that name."""
-    if name not in ACTIVATIONS:
-        known = ", ".join(repr(known) for known in ACTIVATIONS)
-        raise ValueError(f"{argument}={name!r}: expected one of {known}")
-    return ACTIVATIONS[name]
+    return ACTIVATIONS[check_choice(argument, name, ACTIVATIONS)]

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .parameters import ABOVE_0, check_choice, check_dtype, check_flag, check_real
 from .persistence import save
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
 from .training import LinearTask, LossCurve, State, StoppingRules, train
-from .validation import check_dtype, check_positive, check_X, check_y, real_targets
+from .validation import as_reals, check_X, check_y, real_targets
 
 
 class LinearNetwork(RegressorMixin, BaseEstimator):
@@ -123,7 +125,9 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         """Check all arguments of `fit`, then set what can be set before the first epoch."""
         kernels, self.backend_ = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_positive("eta0", self.eta0)
+        rate = check_real("eta0", self.eta0, ABOVE_0, dtype)
+        for name in ("online", "fit_intercept", "shuffle", "verbose"):
+            check_flag(name, getattr(self, name))
         rules = StoppingRules.of(self)
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
@@ -134,7 +138,7 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
             *(coef_init, intercept_init),
         )
         task = LinearTask(
-            *(kernels, X, targets, State(weights, np.empty((0, 0))), float(self.eta0)),
+            *(kernels, X, targets, State(weights, np.empty((0, 0))), rate),
             *(bool(self.online), bool(self.shuffle and self.online), seed),
         )
         self._commit(weights, is_flat, np.empty(0), "interrupted")
@@ -168,6 +172,13 @@ class LinearNetwork(RegressorMixin, BaseEstimator):
         X = check_X(self, X, self.coef_.dtype, reset=False)
         return X @ self.coef_.T + self.intercept_
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the score R^2 on samples X with targets y."""
+        predicted = self.predict(X)
+        y = check_y(y, predicted)
+        real_targets(y, self.coef_.dtype)  # raises
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
 
 def split_weights(weights: NDArray, fit_intercept: bool) -> tuple[NDArray, NDArray]:
     """Return coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
@@ -193,25 +204,23 @@ def first_weights(
     coef_init : (n_outputs, n_features) or, for one output, (n_features,)
     intercept_init : (n_outputs,) or a number
     """
-    if weight_init not in ("uniform", "zeros"):
-        raise ValueError(f"weight_init={weight_init!r}: expected 'uniform' or 'zeros'")
+    check_choice("weight_init", weight_init, ("uniform", "zeros"))
     n_inputs = n_features + bool(fit_intercept)
     weights = np.zeros((n_inputs, n_outputs), dtype)
     if weight_init == "uniform":
         weights[:] = random.uniform(n_inputs * n_outputs, seed).reshape(n_inputs, n_outputs)
     if coef_init is not None:
-        weights[n_inputs - n_features :] = _given("coef_init", coef_init, (n_outputs, n_features)).T
+        shape = (n_outputs, n_features)
+        weights[n_inputs - n_features :] = _given("coef_init", coef_init, shape, dtype).T
     if intercept_init is not None:
         if not fit_intercept:
             raise ValueError("intercept_init: expected None, since fit_intercept is False")
-        weights[0] = _given("intercept_init", intercept_init, (n_outputs,))
+        weights[0] = _given("intercept_init", intercept_init, (n_outputs,), dtype)
     return weights
 
 
-def _given(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray:
-    array = np.asarray(values, np.float64)
+def _given(name: str, values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    array = as_reals(name, values, dtype)
     if array.size != np.prod(shape) or array.shape[-1:] not in ((), shape[-1:]):
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers")
     return array.reshape(shape)

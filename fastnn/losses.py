@@ -1,6 +1,7 @@
 """Losses by name; their formulas stand in `backends.interface`."""
 
 from .backends import interface as api
+from .parameters import check_choice
 
 LOSSES = {
     "half_squared_error": api.HALF_SQUARED_ERROR,
@@ -19,7 +20,4 @@ FUSED_ACTIVATION = {
 
 def loss_code(name: str) -> int:
     """Return the kernels' code for a loss; ValueError if there is none of that name."""
-    if name not in LOSSES:
-        known = ", ".join(repr(known) for known in LOSSES)
-        raise ValueError(f"loss={name!r}: expected one of {known}")
-    return LOSSES[name]
+    return LOSSES[check_choice("loss", name, LOSSES)]

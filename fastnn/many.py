@@ -13,10 +13,10 @@ from sklearn.base import clone
 from . import random
 from .mlp_base import BaseMLP
 from .network import initial_parameters
+from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
 from .progress import progress_bar
 from .state import draft_of, end_interrupted
 from .training import MLPTask, State, is_finite, sample_orders
-from .validation import check_positive
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
 WORK_AT_ONCE = 5e9
@@ -64,7 +64,8 @@ def train_many(
     KeyboardInterrupt
         After Ctrl-C, if a library called `train_many`.
     """
-    rates, seeds = _check(estimator, random_state, learning_rate_init)
+    rates, seeds = _check(estimator, X, random_state, learning_rate_init)
+    record_losses = check_flag("record_losses", record_losses)
     first = clone(estimator).set_params(random_state=seeds[0], learning_rate_init=rates[0])
     task, rules, _ = first._begin(X, y)
     n, max_iter = len(seeds), rules.max_iter
@@ -115,26 +116,32 @@ def _initial_state(first: BaseMLP, task: MLPTask, seeds: list[int], part: NDArra
     return State(params, np.zeros((len(part), *task.state.moments.shape), params.dtype))
 
 
-def _check(estimator, random_state, learning_rate_init) -> tuple[list[float], list[int]]:
+def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float], list[int]]:
     """Return learning rates and seeds, as many of the ones as of the others."""
     if not isinstance(estimator, BaseMLP):
-        raise ValueError(f"estimator: expected MLPClassifier or MLPRegressor, got {estimator!r}")
+        raise ValueError(
+            f"estimator: expected MLPClassifier or MLPRegressor, got {shown(estimator)}"
+        )
     for name, wanted in (
         *((rule, None) for rule in ("tol", "loss_threshold", "weight_threshold", "distortion")),
         ("warm_start", False),
     ):
-        if getattr(estimator, name) != wanted:
+        value = getattr(estimator, name)
+        if value is not None if wanted is None else check_flag(name, value):
             raise ValueError(
-                f"estimator: {name}={getattr(estimator, name)!r}; train_many expects {wanted}: it "
+                f"estimator: {name}={shown(value)}; train_many expects {wanted}: it "
                 "runs max_iter epochs, from the initial weights, on the samples as they are"
             )
     given = {"random_state": random_state, "learning_rate_init": learning_rate_init}
-    lengths = {}
-    for name, values in given.items():
-        if values is not None:
-            if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
-                raise ValueError(f"{name}={values!r}: expected a sequence, one value per network")
-            lengths[name] = len(values)
+    items = {
+        name: check_sequence(name, values, "a sequence, one value per network")
+        for name, values in given.items()
+        if values is not None
+    }
+    lengths = {name: len(values) for name, values in items.items()}
+    for name, length in lengths.items():
+        if not length:
+            raise ValueError(f"{name}=[]: expected a sequence, one value per network")
     if not lengths:
         raise ValueError("random_state, learning_rate_init: expected at least one sequence")
     if len(set(lengths.values())) > 1:
@@ -142,15 +149,16 @@ def _check(estimator, random_state, learning_rate_init) -> tuple[list[float], li
             f"random_state, learning_rate_init: expected as many of both, got {lengths}"
         )
     n = next(iter(lengths.values()))
-    rates = [estimator.learning_rate_init] * n
-    if learning_rate_init is not None:
-        rates = list(learning_rate_init)
-    for i, rate in enumerate(rates):
-        check_positive(f"learning_rate_init[{i}]", rate)
-    rates = [float(rate) for rate in rates]
+    dtype = estimator._dtype_for(X)
+    rates = [
+        check_real(f"learning_rate_init[{i}]", rate, ABOVE_0, dtype)
+        for i, rate in enumerate(
+            items.get("learning_rate_init", [estimator.learning_rate_init] * n)
+        )
+    ]
     if random_state is None:
         return rates, [random.seed_from(estimator.random_state)] * n
-    return rates, [random.seed_from(seed) for seed in random_state]
+    return rates, [random.seed_from(seed) for seed in items["random_state"]]
 
 
 def _networks_at_once(task: MLPTask) -> int:

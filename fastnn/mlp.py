@@ -1,15 +1,30 @@
 """Multi-layer perceptrons trained by back-propagation, in the manner of scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import r2_score
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.metaestimators import available_if
 
-from .backends.interface import SPARSE_CATEGORICAL_CROSSENTROPY
+from . import backends
+from .activations import activation_code
+from .backends.interface import SIGMOID, SOFTMAX, SPARSE_CATEGORICAL_CROSSENTROPY
 from .mlp_base import PARAMETERS, BaseMLP, Targets
-from .validation import check_n_jobs, check_scale, real_targets
+from .parameters import check_choice, shown
+from .validation import check_y, class_index, class_labels, real_targets, target_columns
+
+
+def _gives_probabilities(model: "MLPClassifier") -> bool:
+    """Return True; AttributeError unless the outputs are numbers from 0 to 1."""
+    name: Any = getattr(model, "out_activation_", model.out_activation)
+    if name == "auto" or activation_code(name, "out_activation") in (SIGMOID, SOFTMAX):
+        return True
+    raise AttributeError(
+        f"out_activation={name!r} gives no probabilities, 'sigmoid' and 'softmax' do; "
+        "layer_outputs(X)[-1] has the outputs"
+    )
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -35,66 +50,82 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return self.classes_[(outputs[:, 0] > 0.5).astype(int)]
         return self.classes_[outputs.argmax(axis=1)]
 
+    @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return the probability of each class, (n_samples, n_classes)."""
+        """Return the probability of each class, (n_samples, n_classes).
+
+        Only with sigmoid or softmax outputs, which are made to sum to 1; with others it is no
+        attribute. Where all outputs are 0, the classes are equally probable.
+        """
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
-        return outputs / outputs.sum(axis=1, keepdims=True)
+        sums = outputs.sum(axis=1, keepdims=True)
+        if not sums.all():
+            outputs = np.where(sums == 0, outputs.dtype.type(1), outputs)
+            sums = outputs.sum(axis=1, keepdims=True)
+        return outputs / sums
 
+    @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
-        """Return the logarithms of `predict_proba`."""
-        return np.log(self.predict_proba(X))
+        """Return the logarithms of `predict_proba`, -inf for 0."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy on samples X with labels y."""
+        predicted = self.predict(X)
+        y = class_labels(check_y(y, predicted))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the accuracy on samples X with labels y."""
         return self._evaluate(X, y)
 
     def _encode(self, y, dtype):
-        if y.ndim != 1 or y.dtype.kind not in "iu":  # integers are classes without a doubt
-            y = column_or_1d(y, warn=True)
-            check_classification_targets(y)
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(f"y: found 1 class, {classes[0]!r}; expected 2 classes or more")
+        choices = ("auto", "crossentropy", "half_squared_error", "squared_error")
+        check_choice("loss", self.loss, choices)
+        y = class_labels(y)
         if self.warm_start and hasattr(self, "classes_"):
-            if not np.isin(classes, self.classes_).all():
-                raise ValueError(f"y: warm_start knows the classes {self.classes_.tolist()} only")
             classes = self.classes_
+            try:
+                index = class_index(y, classes)
+            except ValueError as error:
+                raise ValueError(f"{error}, those that warm_start knows") from None
+        else:
+            classes, index = np.unique(y, return_inverse=True)
+            if len(classes) < 2:
+                raise ValueError(
+                    f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more"
+                )
         n_outputs = 1 if len(classes) == 2 else len(classes)
         if self.loss in ("auto", "crossentropy"):
             loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
             activation = "sigmoid" if n_outputs == 1 else "softmax"
-        elif self.loss in ("half_squared_error", "squared_error"):
-            loss, activation = self.loss, "sigmoid"
         else:
-            raise ValueError(
-                f"loss={self.loss!r}: expected 'auto', 'crossentropy', 'half_squared_error' or "
-                "'squared_error'"
-            )
-        if self.out_activation != "auto":
+            loss, activation = self.loss, "sigmoid"
+        if not (isinstance(self.out_activation, str) and self.out_activation == "auto"):
             activation = self.out_activation
         by_index = loss == "sparse_categorical_crossentropy"
-        values = _class_targets(y, classes, by_index, dtype)
+        values = _class_targets(index, len(classes), by_index, dtype)
         return Targets(values, n_outputs, loss, activation, {"classes_": classes})
 
     def _score_on(self, X, targets, y, n_right, kernels):
         return n_right / len(X)
 
     def _targets(self, y, dtype):
-        y = column_or_1d(y, warn=True)
-        if not np.isin(y, self.classes_).all():
-            raise ValueError(f"y: expected labels among {self.classes_.tolist()}")
+        index = class_index(class_labels(y), self.classes_)
         by_index = self.network_.loss == SPARSE_CATEGORICAL_CROSSENTROPY
-        return _class_targets(y, self.classes_, by_index, dtype)
+        return _class_targets(index, len(self.classes_), by_index, dtype)
 
 
-def _class_targets(y, classes, by_index, dtype):
+def _class_targets(index, n_classes, by_index, dtype):
     """Return class indices (n, 1), 0 or 1 for two classes (n, 1), or one column per class."""
-    index = np.searchsorted(classes, y)
-    if by_index or len(classes) == 2:
-        return index[:, np.newaxis].astype(dtype)
-    return np.eye(len(classes), dtype=dtype)[index]
+    if by_index or n_classes == 2:
+        return index.reshape(-1, 1).astype(dtype)
+    targets = target_columns(len(index), n_classes, 0, dtype)
+    targets[np.arange(len(index)), index] = 1
+    return targets
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -113,6 +144,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the score R^2 on samples X with targets y."""
+        X = self._inputs(X)
+        y = check_y(y, X)
+        targets = self._targets(y, self.params_.dtype)
+        return self._score_on(X, targets, y, 0, backends.kernels(), sample_weight)
+
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the score R^2 on samples X with targets y.
 
@@ -120,25 +158,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._evaluate(X, y)
 
-    def _score_on(self, X, targets, y, n_right, kernels):
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
-        outputs = kernels.mlp_forward(self.network_, self.params_, X, scale, False, n_threads)[-1]
+    def _score_on(self, X, targets, y, n_right, kernels, sample_weight=None):
+        outputs = self._forward(X, False, kernels)[-1]
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(y, outputs[:, 0] if y.ndim == 1 else outputs))
+        return float(r2_score(y, outputs, sample_weight=sample_weight))
 
     def _encode(self, y, dtype):
+        check_choice("loss", self.loss, ("auto", "half_squared_error", "squared_error"))
         loss = "half_squared_error" if self.loss == "auto" else self.loss
-        if loss not in ("half_squared_error", "squared_error"):
-            raise ValueError(
-                f"loss={loss!r}: expected 'auto', 'half_squared_error' or 'squared_error'"
-            )
-        activation = "purelin" if self.out_activation == "auto" else self.out_activation
-        values = self._targets(y, dtype)
+        activation = self.out_activation
+        if isinstance(activation, str) and activation == "auto":
+            activation = "purelin"
+        values = real_targets(y, dtype)
         return Targets(values, values.shape[1], loss, activation, {"_flat": y.ndim == 1})
 
     def _targets(self, y, dtype):
-        return real_targets(y, dtype)
+        targets = real_targets(y, dtype)
+        if targets.shape[1] != self.network_.sizes[-1]:
+            raise ValueError(
+                f"y: {targets.shape[1]} outputs; expected {self.network_.sizes[-1]}, as in fit"
+            )
+        return targets
 
 
 for _estimator in (MLPClassifier, MLPRegressor):

@@ -11,19 +11,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .backends.interface import N_MOMENTS, ImageDistortion, Network, Optimizer
-from .network import given_parameters, initial_parameters, make_network, matrices
+from .network import given_parameters, initial_parameters, make_network, matrices, too_large
 from .observer import FitData, Observer, check_callbacks
 from .optimizers import OPTIMIZERS, make_optimizer
+from .parameters import (
+    FACTOR,
+    check_batch_size,
+    check_dtype,
+    check_flag,
+    check_hidden_sizes,
+    check_n_jobs,
+    check_real,
+    check_scale,
+)
 from .persistence import save
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
 from .training import LossCurve, MLPTask, State, StoppingRules, train
 from .validation import (
-    check_batch_size,
+    auto_dtype,
     check_distortion,
-    check_dtype,
-    check_n_jobs,
-    check_positive,
-    check_scale,
+    check_scaled,
     check_X,
     check_y,
 )
@@ -46,7 +53,8 @@ PARAMETERS = """
     alpha : float, default 0
         L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
     learning_rate_decay : float, default 1
-        Factor on the learning rate after each epoch; if not 1, an epoch is a call of its own.
+        Factor on the learning rate after each epoch, at most 1; if it is not 1, an epoch is a call
+        of its own.
     batch_size : int, "auto" or "full", default 32
         1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
     dropout : float or sequence of float, default 0
@@ -66,7 +74,8 @@ PARAMETERS = """
     dtype : {"auto", "float32", "float64"}, default "auto"
         Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
     n_jobs : int or None
-        Threads at most; None is one per processor. The result does not depend on it.
+        Threads at most; None or -1 is one per processor, -2 one less, and so on. The result does
+        not depend on it.
     warm_start : bool, default False
         Whether another `fit` goes on where the last one stopped.
     verbose : bool, default True
@@ -247,20 +256,23 @@ class BaseMLP(BaseEstimator):
         """
         kernels, backend = backends.kernels(), backends.get_backend()
         dtype = self._dtype_for(X)
-        going_on = self.warm_start and hasattr(self, "params_")
+        going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "params_")
+        shuffle, _ = check_flag("shuffle", self.shuffle), check_flag("verbose", self.verbose)
         rules = StoppingRules.of(self)
-        optimizer = self._optimizer(self.solver)
-        check_positive("learning_rate_decay", self.learning_rate_decay)
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        optimizer = self._optimizer(self.solver, dtype)
+        decay = check_real("learning_rate_decay", self.learning_rate_decay, FACTOR)
+        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
+        hidden = check_hidden_sizes(self.hidden_layer_sizes)
         given = X, y
         X = check_X(self, X, dtype, reset=not going_on)
+        check_scaled("X", X, scale, dtype)
+        batch_size = check_batch_size(self.batch_size, len(X))
         y = check_y(y, X)
         targets = self._encode(y, dtype)
-        angles = check_distortion(self.distortion, X, targets.values)
+        n_classes = len(targets.learned.get("classes_", ()))
+        distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
         check_callbacks(callbacks)
-        hidden: Any = self.hidden_layer_sizes
-        hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         net = make_network(
             (X.shape[1], *hidden, targets.n_outputs),
             self.activation,
@@ -273,7 +285,10 @@ class BaseMLP(BaseEstimator):
             params, moments, seed = self.params_, self._moments, self._seed
         else:
             params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
-            moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+            try:
+                moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+            except MemoryError:
+                raise too_large(net, dtype) from None
         if coefs_init is not None or intercepts_init is not None:
             default = matrices(net, params)
             params = given_parameters(
@@ -289,15 +304,14 @@ class BaseMLP(BaseEstimator):
             self.loss_curve_ = np.empty(0)
         task = MLPTask(
             *(kernels, net, optimizer, state, X, scale, targets.values),
-            *(check_batch_size(self.batch_size, len(X)), bool(self.shuffle), seed, n_threads),
-            *(self.learning_rate_decay, self.distortion, angles),
+            *(batch_size, shuffle, seed, n_threads, decay, distortion, angles),
         )
         self.network_, self._seed, self.backend_ = net, seed, backend
         self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
         self.out_activation_ = targets.out_activation
         for name, value in targets.learned.items():
             setattr(self, name, value)
-        held_out = self._held_out(validation_data, dtype)
+        held_out = self._held_out(validation_data, dtype, scale)
         self._commit(state, self.loss_curve_, len(self.loss_curve_), "interrupted")
         return task, rules, FitData(given, (X, targets.values, y), held_out, kernels)
 
@@ -315,7 +329,7 @@ class BaseMLP(BaseEstimator):
             stop_reason_=reason,
         )
 
-    def _optimizer(self, solver: str) -> Optimizer:
+    def _optimizer(self, solver: str, dtype: np.dtype) -> Optimizer:
         """Return the update rule that the parameters name; ValueError if one is out of range."""
         return make_optimizer(
             solver,
@@ -325,6 +339,7 @@ class BaseMLP(BaseEstimator):
             self.beta_2,
             self.epsilon,
             self.alpha,
+            dtype,
         )
 
     def save(self, path: str | Path) -> None:
@@ -333,11 +348,11 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""
-        return self._run("mlp_forward", self._inputs(X), False)[-1]
+        return self._forward(self._inputs(X), False, backends.kernels())[-1]
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
-        return self._run("mlp_forward", self._inputs(X), True)
+        return self._forward(self._inputs(X), True, backends.kernels())
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
@@ -349,7 +364,7 @@ class BaseMLP(BaseEstimator):
 
     def _loss_and_right(self, X: NDArray, targets: NDArray, kernels: Any) -> tuple[float, int]:
         """Return the loss and the number of right classes on checked samples."""
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
+        scale, n_threads = self._settings(X)
         return kernels.mlp_evaluate(self.network_, self.params_, X, scale, targets, n_threads)
 
     def _score_on(
@@ -364,24 +379,30 @@ class BaseMLP(BaseEstimator):
             check_is_fitted(self, "params_")  # raises; its search takes long for one sample
         return check_X(self, X, self.params_.dtype, reset=False)
 
-    def _run(self, kernel: str, X: NDArray, argument: Any) -> Any:
-        scale, n_threads = check_scale(self.input_scale), check_n_jobs(self.n_jobs)
-        function = getattr(backends.kernels(), kernel)
-        return function(self.network_, self.params_, X, scale, argument, n_threads)
+    def _forward(self, X: NDArray, all_layers: bool, kernels: Any) -> list[NDArray]:
+        scale, n_threads = self._settings(X)
+        return kernels.mlp_forward(self.network_, self.params_, X, scale, all_layers, n_threads)
+
+    def _settings(self, X: NDArray) -> tuple[float, int]:
+        """Return the scale of the inputs and the number of threads."""
+        dtype = self.params_.dtype
+        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
+        if not -1 <= scale <= 1:
+            check_scaled("X", X, scale, dtype)
+        return scale, n_threads
 
     def _dtype_for(self, X: Any) -> np.dtype:
-        if self.dtype == "auto":
-            small = getattr(X, "dtype", None) in (np.float32, np.uint8)
-            return np.dtype(np.float32 if small else np.float64)
-        return check_dtype(self.dtype)
+        is_auto = isinstance(self.dtype, str) and self.dtype == "auto"
+        return auto_dtype(X) if is_auto else check_dtype(self.dtype)
 
-    def _held_out(self, validation_data: Any, dtype: np.dtype) -> tuple | None:
+    def _held_out(self, validation_data: Any, dtype: np.dtype, scale: float) -> tuple | None:
         """Return X, targets and y of validation data; ValueError if they are not as in training."""
         if validation_data is None:
             return None
         try:
             X, y = validation_data
             X = check_X(self, X, dtype, reset=False)
+            check_scaled("X", X, scale, dtype)
             y = check_y(y, X)
             return X, self._targets(y, dtype), y
         except (TypeError, ValueError) as error:

@@ -10,10 +10,24 @@ from . import random
 from .activations import ACTIVATIONS, activation_code
 from .backends.interface import ADAM, N_MOMENTS, SOFTMAX, Network
 from .losses import FUSED_ACTIVATION, LOSSES, loss_code
-from .validation import DTYPES, is_integer, is_real
+from .parameters import (
+    FINITE,
+    FLOAT32,
+    FLOAT64,
+    FRACTION,
+    check_choice,
+    check_hidden_sizes,
+    check_real,
+    check_sequence,
+    is_integer,
+    is_real,
+    shown,
+)
+from .validation import as_reals
 
 INITIALIZERS = ("glorot_uniform", "he_normal", "uniform", "normal")
 MAX_LAYERS = 10_000  # a layer of one unit takes little in a file, but much in a kernel
+MOST_PARAMETERS = (2**63 - 1) // 16  # of float64, with room for two moments
 
 
 def make_network(
@@ -40,10 +54,8 @@ def make_network(
     ValueError
         If a value is out of range, or loss and out_activation do not go together.
     """
-    n_hidden = len(sizes) - 2
-    for size in sizes[1:-1]:
-        if not is_integer(size) or size < 1:
-            raise ValueError(f"hidden_layer_sizes: expected integers of 1 or above, got {size!r}")
+    hidden_sizes = check_hidden_sizes(sizes[1:-1])
+    n_hidden = len(hidden_sizes)
     hidden = activation_code(activation)
     if hidden == SOFTMAX:
         raise ValueError("activation='softmax': only the output layer can have it (out_activation)")
@@ -53,18 +65,24 @@ def make_network(
         raise ValueError(
             f"out_activation={out_activation!r}: loss={loss!r} goes with {wanted!r} outputs only"
         )
-    rates = [dropout] * n_hidden if isinstance(dropout, (int, float)) else list(dropout)
-    if len(rates) != n_hidden:
-        raise ValueError(f"dropout: expected one number or {n_hidden}, one per hidden layer")
-    for rate in rates:
-        if not 0 <= rate < 1:
-            raise ValueError(f"dropout={rate!r}: expected a number from 0 to below 1")
+    expected = f"one number or {n_hidden}, one per hidden layer"
+    rates: list = [dropout] * max(1, n_hidden)
+    if not is_real(dropout):
+        rates = check_sequence("dropout", dropout, expected)
+        if len(rates) != n_hidden:
+            raise ValueError(f"dropout: expected {expected}, got {len(rates)}")
+    rates = [check_real("dropout", rate, FRACTION) for rate in rates]
     net = Network(
-        tuple(int(size) for size in sizes),
+        (int(sizes[0]), *hidden_sizes, int(sizes[-1])),
         (hidden,) * n_hidden + (last,),
-        (*(float(rate) for rate in rates), 0.0),
+        (*rates[:n_hidden], 0.0),
         code,
     )
+    if net.n_parameters > MOST_PARAMETERS:
+        raise ValueError(
+            f"hidden_layer_sizes={shown(hidden_sizes)}: {shown(net.n_parameters)} parameters; "
+            f"expected at most {MOST_PARAMETERS}, what an array can hold"
+        )
     check_network(net)
     return net
 
@@ -75,20 +93,20 @@ def check_network(net: Network) -> None:
     if not all(isinstance(part, tuple) for part in net[:3]):
         raise ValueError("network: expected tuples of sizes, activations and dropout")
     if not (2 <= len(sizes) <= MAX_LAYERS and all(is_integer(n) and n >= 1 for n in sizes)):
-        raise ValueError(f"network: sizes={short(sizes)}: expected 2 integers or more, from 1 on")
+        raise ValueError(f"network: sizes={shown(sizes)}: expected 2 integers or more, from 1 on")
     if not (len(activations) == len(dropout) == len(sizes) - 1):
         raise ValueError(f"network: expected {len(sizes) - 1} activations and dropout rates")
     for code in activations:
         if not is_integer(code) or code not in ACTIVATIONS.values():
-            raise ValueError(f"network: there is no activation {short(code)}")
+            raise ValueError(f"network: there is no activation {shown(code)}")
     if SOFTMAX in activations[:-1]:
         raise ValueError("network: softmax is for the output layer only")
     if not all(is_real(rate) and 0 <= rate < 1 for rate in dropout) or dropout[-1] != 0:
         raise ValueError(
-            f"network: dropout={short(dropout)}: expected numbers from 0 to below 1, the last 0"
+            f"network: dropout={shown(dropout)}: expected numbers from 0 to below 1, the last 0"
         )
     if not is_integer(loss) or loss not in LOSSES.values():
-        raise ValueError(f"network: there is no loss {short(loss)}")
+        raise ValueError(f"network: there is no loss {shown(loss)}")
     if activations[-1] != FUSED_ACTIVATION.get(loss, activations[-1]):
         raise ValueError(f"network: loss {loss} does not go with activation {activations[-1]}")
 
@@ -103,7 +121,7 @@ def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int)
         ("params_", params, (n,)),
         ("_moments", moments, (N_MOMENTS[optimizer], n)),
     ):
-        if values.dtype not in DTYPES.values() or values.dtype != params.dtype:
+        if values.dtype not in (FLOAT32, FLOAT64) or values.dtype != params.dtype:
             raise ValueError(f"{name}: expected one real dtype, got {values.dtype}")
         if values.shape != shape:
             raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
@@ -141,12 +159,29 @@ def initial_parameters(
     ------
     ValueError
         If `weight_init` is unknown or `bias_init` is not finite.
+    MemoryError
+        If the parameters do not fit in memory.
     """
-    if weight_init not in INITIALIZERS:
-        raise ValueError(f"weight_init={weight_init!r}: expected one of {INITIALIZERS}")
-    if not np.isfinite(bias_init):
-        raise ValueError(f"bias_init={bias_init!r}: expected a finite number")
-    params = np.full(net.n_parameters, bias_init, dtype)
+    check_choice("weight_init", weight_init, INITIALIZERS)
+    bias = check_real("bias_init", bias_init, FINITE, dtype)
+    try:
+        params = np.full(net.n_parameters, bias, dtype)
+        _draw_weights(net, params, weight_init, seed)
+    except MemoryError:
+        raise too_large(net, dtype) from None
+    return params
+
+
+def too_large(net: Network, dtype: np.dtype) -> MemoryError:
+    """Return the error for a network whose parameters do not fit in memory."""
+    gigabytes = net.n_parameters * dtype.itemsize / 1e9
+    return MemoryError(
+        f"hidden_layer_sizes={shown(net.sizes[1:-1])}: {net.n_parameters} parameters of {dtype}, "
+        f"{gigabytes:.3g} GB and a few times as much to train them, do not fit in memory"
+    )
+
+
+def _draw_weights(net: Network, params: NDArray, weight_init: str, seed: int) -> None:
     for layer, W in enumerate(matrices(net, params)[0]):
         m, n = W.shape
         if weight_init == "glorot_uniform":
@@ -158,7 +193,6 @@ def initial_parameters(
         else:
             values = random.normal(m * n, seed, layer)
         W[:] = values.reshape(m, n)
-    return params
 
 
 def given_parameters(
@@ -173,15 +207,13 @@ def given_parameters(
         ("coefs_init", "intercepts_init"), matrices(net, params), (coefs, intercepts), strict=True
     )
     for name, views, values in groups:
-        if len(values) != len(views):
-            raise ValueError(
-                f"{name}: expected {len(views)} arrays, one per layer, got {len(values)}"
-            )
-        for layer, (view, value) in enumerate(zip(views, values, strict=True)):
-            value = np.asarray(value, np.float64)
+        expected = f"{len(views)} arrays, one per layer"
+        items = check_sequence(name, values, expected)
+        if len(items) != len(views):
+            raise ValueError(f"{name}: expected {expected}, got {len(items)}")
+        for layer, (view, item) in enumerate(zip(views, items, strict=True)):
+            value = as_reals(f"{name}[{layer}]", item, dtype)
             if value.shape != view.shape:
                 raise ValueError(f"{name}[{layer}]: expected shape {view.shape}, got {value.shape}")
-            if not np.isfinite(value).all():
-                raise ValueError(f"{name}[{layer}]: expected finite numbers")
             view[:] = value
     return params

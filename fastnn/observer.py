@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from .validation import is_integer
+from .parameters import check_integer
 
 
 class Epoch:
@@ -147,7 +147,7 @@ class Observer:
                 f"only {', '.join(CHANGEABLE)} can change within one",
                 stacklevel=2,
             )
-        task.optimizer = self._model._optimizer(solver)
+        task.optimizer = self._model._optimizer(solver, task.state.params.dtype)
 
 
 def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:
@@ -164,5 +164,4 @@ def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:
 
 def check_count(name: str, value: Any) -> None:
     """Raise ValueError unless a number counts something."""
-    if not is_integer(value) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected an integer of 1 or above")
+    check_integer(name, value, 1)

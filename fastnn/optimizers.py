@@ -1,7 +1,10 @@
 """Optimizers by name; their formulas stand in `backends.interface`."""
 
+import numpy as np
+
 from .backends import interface as api
 from .backends.interface import Optimizer
+from .parameters import ABOVE_0, FLOAT64, FRACTION, NOT_BELOW_0, check_choice, check_real
 
 OPTIMIZERS = {"sgd": api.SGD, "momentum": api.MOMENTUM, "adam": api.ADAM}
 
@@ -14,21 +17,21 @@ def make_optimizer(
     beta_2: float,
     epsilon: float,
     alpha: float,
+    dtype: np.dtype = FLOAT64,
 ) -> Optimizer:
-    """Return an optimizer for the kernels; ValueError names an argument that is out of range."""
-    if solver not in OPTIMIZERS:
-        known = ", ".join(repr(known) for known in OPTIMIZERS)
-        raise ValueError(f"solver={solver!r}: expected one of {known}")
-    _check("learning_rate_init", learning_rate_init, learning_rate_init > 0, "a number above 0")
-    for name, value in (("momentum", momentum), ("beta_1", beta_1), ("beta_2", beta_2)):
-        _check(name, value, 0 <= value < 1, "a number from 0 to below 1")
-    _check("epsilon", epsilon, epsilon > 0, "a number above 0")
-    _check("alpha", alpha, alpha >= 0, "a number of 0 or above")
-    kind = OPTIMIZERS[solver]
+    """Return an optimizer for the kernels; ValueError names an argument that is out of range.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the kernels' arithmetic, in which the numbers must be in range too.
+    """
+    kind = OPTIMIZERS[check_choice("solver", solver, OPTIMIZERS)]
+    rate = check_real("learning_rate_init", learning_rate_init, ABOVE_0, dtype)
+    momentum = check_real("momentum", momentum, FRACTION, dtype)
+    beta_1 = check_real("beta_1", beta_1, FRACTION, dtype)
+    beta_2 = check_real("beta_2", beta_2, FRACTION, dtype)
+    epsilon = check_real("epsilon", epsilon, ABOVE_0, dtype)
+    alpha = check_real("alpha", alpha, NOT_BELOW_0, dtype)
     first = momentum if kind == api.MOMENTUM else beta_1
-    return Optimizer(kind, learning_rate_init, first, beta_2, epsilon, alpha)
-
-
-def _check(name: str, value: float, is_right: bool, expected: str) -> None:
-    if not (is_right and abs(value) < float("inf")):
-        raise ValueError(f"{name}={value!r}: expected {expected}")
+    return Optimizer(kind, rate, first, beta_2, epsilon, alpha)

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .linear import first_weights, split_weights
+from .parameters import ABOVE_0, check_dtype, check_flag, check_real, shown
 from .persistence import save
 from .progress import progress_bar
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
 from .training import CALL_SECONDS, StoppingRules, sample_orders
-from .validation import check_dtype, check_positive, check_X, check_y
+from .validation import check_X, check_y, class_index, class_labels, target_columns
 
 
 class _Task(NamedTuple):
@@ -135,12 +136,13 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """Check all arguments of `fit`, then set what can be set before the first epoch."""
         kernels, self.backend_ = backends.kernels(), backends.get_backend()
         dtype = check_dtype(self.dtype)
-        check_positive("eta0", self.eta0)
+        check_real("eta0", self.eta0, ABOVE_0, dtype)
+        for name in ("online", "fit_intercept", "shuffle", "record_history", "verbose"):
+            check_flag(name, getattr(self, name))
         StoppingRules(self.max_iter).check()
         seed = random.seed_from(self.random_state)
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
-        y = column_or_1d(check_y(y, X), warn=True)
-        self.classes_, targets = _sign_targets(y, dtype)
+        self.classes_, targets = _sign_targets(class_labels(check_y(y, X)), dtype)
         weights = first_weights(
             *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
             *(coef_init, intercept_init),
@@ -152,15 +154,16 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """Train in calls of about CALL_SECONDS, so that Ctrl-C is heard."""
         kernels, X, targets, weights, seed = task
         n, block = len(X), 1
+        max_iter, rate, online = int(self.max_iter), float(self.eta0), bool(self.online)
         records: list[NDArray] = []
-        with progress_bar(self.max_iter * n, self.verbose) as progress:
-            while self.n_iter_ < self.max_iter and not self.converged_:
-                block = min(block, self.max_iter - self.n_iter_)
-                order = sample_orders(n, self.shuffle and self.online, seed, self.n_iter_, block)
+        with progress_bar(max_iter * n, self.verbose) as progress:
+            while self.n_iter_ < max_iter and not self.converged_:
+                block = min(block, max_iter - self.n_iter_)
+                order = sample_orders(n, self.shuffle and online, seed, self.n_iter_, block)
                 history = np.empty((block * self.record_history, *weights.shape), X.dtype)
                 weights, begin = weights.copy(), time.perf_counter()
                 epochs = kernels.perceptron_train(
-                    *(X, targets, weights, self.eta0, block, order, self.online, history)
+                    *(X, targets, weights, rate, block, order, online, history)
                 )
                 seconds = time.perf_counter() - begin
                 records.append(history[:epochs])
@@ -195,17 +198,24 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         z = self.decision_function(X)
         return self.classes_[(z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)]
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy on samples X with labels y."""
+        predicted = self.predict(X)
+        y = class_labels(check_y(y, predicted))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-def _sign_targets(y: Any, dtype: np.dtype) -> tuple[NDArray, NDArray]:
+
+def _sign_targets(y: NDArray, dtype: np.dtype) -> tuple[NDArray, NDArray]:
     """Return the classes and the targets, -1 or 1, (n_samples, n_outputs)."""
-    if y.dtype.kind not in "biu":  # of integers it finds nothing, and takes longer than an epoch
-        check_classification_targets(y)
     classes = np.unique(y)
     if classes.dtype.kind in "if" and np.isin(classes, (-1, 1)).all():
         classes = np.array([-1, 1], classes.dtype)
     if len(classes) < 2:
         raise ValueError(
-            f"y: found 1 class, {classes[0]!r}; expected 2 classes or more, or labels -1 and 1"
+            f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more, or labels -1 and 1"
         )
-    columns = classes[1:] if len(classes) == 2 else classes
-    return classes, np.where(y[:, np.newaxis] == columns, 1, -1).astype(dtype)
+    if len(classes) == 2:
+        return classes, np.where(y == classes[1], dtype.type(1), dtype.type(-1))[:, np.newaxis]
+    targets = target_columns(len(y), len(classes), -1, dtype)
+    targets[np.arange(len(y)), class_index(y, classes)] = 1
+    return classes, targets

@@ -22,7 +22,7 @@ from .backends.interface import ImageDistortion, Network
 from .checkpoints import checkpoints, latest_checkpoint, step_of
 from .files import open_regular, write_file
 from .schema import ATTRIBUTES, check_model
-from .validation import DTYPES
+from .parameters import DTYPES
 
 __all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 

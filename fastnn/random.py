@@ -6,11 +6,13 @@ and shuffles are made here; the back ends make dropout masks, from the same stre
 """
 
 import secrets
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backends.interface import STREAM_SHUFFLE, STREAM_WEIGHTS
+from .parameters import is_integer, shown
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
@@ -76,7 +78,7 @@ def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[
     return np.argsort(words, axis=1, kind="stable")
 
 
-def seed_from(random_state: object) -> int:
+def seed_from(random_state: Any) -> int:
     """Return a 64-bit seed from an int, a NumPy generator or, for None, the operating system.
 
     Raises
@@ -90,10 +92,9 @@ def seed_from(random_state: object) -> int:
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    is_int = isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)
-    if is_int and 0 <= int(random_state) < 2**64:  # type: ignore[call-overload]
-        return int(random_state)  # type: ignore[call-overload]
+    if is_integer(random_state) and 0 <= int(random_state) < 2**64:
+        return int(random_state)
     raise ValueError(
-        f"random_state={random_state!r}: expected None, an int from 0 to 2**64 - 1, "
+        f"random_state={shown(random_state)}: expected None, an int from 0 to 2**64 - 1, "
         "or a NumPy Generator or RandomState"
     )

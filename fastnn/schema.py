@@ -21,18 +21,23 @@ from .backends.interface import (
 )
 from .network import INITIALIZERS, check_network, check_state, make_network
 from .optimizers import OPTIMIZERS, make_optimizer
-from .random import seed_from
-from .training import StoppingRules
-from .validation import (
+from .parameters import (
+    ABOVE_0,
     DTYPES,
+    FACTOR,
+    FINITE,
     check_batch_size,
-    check_distortion,
+    check_choice,
     check_dtype,
+    check_hidden_sizes,
     check_n_jobs,
-    check_positive,
+    check_real,
     check_scale,
     is_integer,
 )
+from .random import seed_from
+from .training import StoppingRules
+from .validation import check_distortion
 
 MAX_COUNT = 2**53  # of epochs and steps; what a double still tells from the next
 
@@ -144,14 +149,14 @@ _OPTIMIZER = ("solver", "learning_rate_init", "momentum", "beta_1", "beta_2", "e
 def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> None:
     p = parameters
     StoppingRules(*(p[name] for name in StoppingRules._fields)).check()
-    make_optimizer(*(p[name] for name in _OPTIMIZER))
-    check_positive("learning_rate_decay", p["learning_rate_decay"])
-    check_scale(p["input_scale"])
+    dtype = attributes["params_"].dtype
+    make_optimizer(*(p[name] for name in _OPTIMIZER), dtype)
+    check_real("learning_rate_decay", p["learning_rate_decay"], FACTOR)
+    check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
     check_batch_size(p["batch_size"], 1)
-    _check_one_of("weight_init", p["weight_init"], INITIALIZERS)
-    if not np.isfinite(p["bias_init"]):
-        raise ValueError(f"bias_init={p['bias_init']!r}: expected a finite number")
+    check_choice("weight_init", p["weight_init"], INITIALIZERS)
+    check_real("bias_init", p["bias_init"], FINITE)
     seed_from(p["random_state"])
     if p["dtype"] != "auto":
         check_dtype(p["dtype"])
@@ -159,7 +164,8 @@ def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> 
     _check_loss(kind, p, attributes["n_outputs_"])
     if p["distortion"] is not None:
         images, targets = np.zeros((1, net.sizes[0]), np.uint8), np.zeros((1, net.sizes[-1]))
-        check_distortion(p["distortion"], images, targets)
+        n_classes = len(attributes.get("classes_", ()))
+        check_distortion(p["distortion"], images, targets, n_classes)
     check_state(
         net, attributes["params_"], attributes["_moments"], OPTIMIZERS[parameters["solver"]]
     )
@@ -167,7 +173,7 @@ def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> 
 
 def _check_loss(kind: str, p: Values, n_outputs: int) -> None:
     """Check the parameters that shape a network as `fit` would that makes it anew."""
-    _check_one_of("loss", p["loss"], _LOSSES[kind])
+    check_choice("loss", p["loss"], _LOSSES[kind])
     loss, last = p["loss"], p["out_activation"]
     if loss == "auto" and kind == "MLPRegressor":
         loss = "half_squared_error"
@@ -175,23 +181,17 @@ def _check_loss(kind: str, p: Values, n_outputs: int) -> None:
         loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
     if last == "auto":
         last = "softmax" if loss == "sparse_categorical_crossentropy" else "sigmoid"
-    hidden = p["hidden_layer_sizes"]
-    hidden = (hidden,) if is_integer(hidden) else tuple(hidden)
+    hidden = check_hidden_sizes(p["hidden_layer_sizes"])
     make_network((1, *hidden, n_outputs), p["activation"], last, p["dropout"], loss)
 
 
 def _check_delta_rule_parameters(parameters: Values) -> None:
-    check_positive("eta0", parameters["eta0"])
+    check_real("eta0", parameters["eta0"], ABOVE_0)
     rules = {name: parameters[name] for name in StoppingRules._fields if name in parameters}
     StoppingRules(**rules).check()
-    _check_one_of("weight_init", parameters["weight_init"], ("uniform", "zeros"))
+    check_choice("weight_init", parameters["weight_init"], ("uniform", "zeros"))
     seed_from(parameters["random_state"])
     check_dtype(parameters["dtype"])
-
-
-def _check_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}={value!r}: expected one of {known}")
 
 
 # --- attributes ---------------------------------------------------------------------------------
@@ -317,9 +317,7 @@ _MLP = {
     "_seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
     "_step": _COUNT,
     "_epoch": _COUNT,
-    "_earlier": Rule(
-        lambda v, a: _is_count(v, a) and v <= len(a["loss_curve_"]), "a part of the loss curve"
-    ),
+    "_earlier": Rule(_is_count, "an integer from 0 on", False),  # of older files
 }
 # The order matters: a check may look at what stands above it.
 ATTRIBUTES: dict[str, dict[str, Rule]] = {

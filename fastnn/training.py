@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from . import random
 from .backends.interface import ImageDistortion, Network, Optimizer
+from .parameters import NOT_BELOW_0, check_integer, check_real
 from .progress import progress_bar
-from .validation import is_integer
 
 CALL_SECONDS = 0.5
 MAX_ORDER = 1_000_000  # indices of shuffled samples made at once
+NONE_OR_NOT_BELOW_0 = NOT_BELOW_0._replace(expected=f"None or {NOT_BELOW_0.expected}")
 
 
 class StoppingRules(NamedTuple):
@@ -47,20 +48,20 @@ class StoppingRules(NamedTuple):
     @classmethod
     def of(cls, estimator: Any) -> "StoppingRules":
         """Return the rules that an estimator's parameters name; ValueError if out of range."""
-        rules = cls(**{name: getattr(estimator, name) for name in cls._fields})
-        rules.check()
-        return rules
+        return cls(**{name: getattr(estimator, name) for name in cls._fields}).check()
 
-    def check(self) -> None:
-        """Raise ValueError for a value out of range."""
-        for name, least in (("max_iter", 0), ("n_iter_no_change", 1)):
-            value = getattr(self, name)
-            if not is_integer(value) or value < least:
-                raise ValueError(f"{name}={value!r}: expected an integer of {least} or above")
-        for name in ("loss_threshold", "weight_threshold", "tol"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name}={value!r}: expected None or a number of 0 or above")
+    def check(self) -> "StoppingRules":
+        """Return the rules in Python's numbers; ValueError for a value out of range."""
+        thresholds = {
+            name: check_real(name, getattr(self, name), NONE_OR_NOT_BELOW_0)
+            for name in ("loss_threshold", "weight_threshold", "tol")
+            if getattr(self, name) is not None
+        }
+        return self._replace(
+            max_iter=check_integer("max_iter", self.max_iter, 0),
+            n_iter_no_change=check_integer("n_iter_no_change", self.n_iter_no_change, 1),
+            **thresholds,
+        )
 
     @property
     def need_losses(self) -> bool:
@@ -354,7 +355,7 @@ def _run_block(task, rules, watch, n_left, bar) -> tuple[NDArray[np.float64], st
             losses = losses[: _first_not_finite(task, before, len(losses), bar)]
         return losses, "diverged"
     if by_weights and reason is None:
-        change = np.abs(task.state.params - before.params).max()
+        change = float(np.abs(task.state.params - before.params).max())
         if change < rules.weight_threshold:
             reason = "weight_threshold"
     return losses, reason

@@ -1,46 +1,31 @@
-"""Checks of user input: each error names the argument, what is wrong and what is accepted."""
+"""Checks of data: each error names the argument, what is wrong and what is accepted."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils.validation import check_array, validate_data
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .backends.interface import ImageDistortion
-from .backends.threads import available_processors
+from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
+from .parameters import check_positive as check_positive
 
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-
-MAX_SIGMA = 10_000  # the Gaussian's weights are an array of six times as many
-
-
-def check_dtype(dtype: Any) -> np.dtype:
-    """Return a real dtype; ValueError if it is another."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found not in DTYPES.values():  # NumPy: float64 == None
-        raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
-    return found
+# The Gaussian's weights are an array of six times as many.
+SIGMA = Range("a number above 0, at most 10,000 pixels", lambda value: 0 < value <= 10_000)
+ALPHA = Range("a finite number, from -1e6 to 1e6", lambda value: abs(value) <= 1e6)
 
 
-def check_scale(scale: float) -> float:
-    """Return `input_scale`; ValueError if it is 0 or not finite."""
-    if not (math.isfinite(scale) and scale != 0):  # NumPy's takes 0.4 microseconds longer
-        raise ValueError(f"input_scale={scale!r}: expected a finite number, not 0")
-    return float(scale)
+def check_distortion(
+    distortion: Any, X: NDArray, targets: NDArray, n_classes: int
+) -> tuple[ImageDistortion | None, NDArray[np.float64]]:
+    """Return the distortion in Python's numbers, and the largest angle of each sample in radians.
 
-
-def check_positive(name: str, value: Any) -> None:
-    """Raise ValueError unless a parameter is a finite number above 0."""
-    if not (is_real(value) and value > 0):
-        raise ValueError(f"{name}={value!r}: expected a number above 0")
-
-
-def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[np.float64]:
-    """Return the largest angle of each sample in radians, none without a distortion.
+    Parameters
+    ----------
+    n_classes : int
+        0 for a regression.
 
     Raises
     ------
@@ -48,78 +33,64 @@ def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[n
         If X is no images of bytes of the distortion's size, or a number is out of range.
     """
     if distortion is None:
-        return np.empty(0)
+        return None, np.empty(0)
     if not isinstance(distortion, ImageDistortion):
-        raise ValueError(f"distortion={distortion!r}: expected None or an ImageDistortion")
-    h, w, rotation, scaling, sigma, alpha = distortion
-    if not (is_integer(h) and is_integer(w) and h > 0 and h * w == X.shape[1]):
+        raise ValueError(f"distortion={shown(distortion)}: expected None or an ImageDistortion")
+    h, w, rotation = distortion[:3]
+    if not (is_integer(h) and is_integer(w) and h > 0 and int(h) * int(w) == X.shape[1]):
         raise ValueError(
-            f"distortion: images of height={h!r} and width={w!r}; expected integers whose product "
-            f"is the {X.shape[1]} features of X"
+            f"distortion: images of height={shown(h)} and width={shown(w)}; expected integers "
+            f"whose product is the {X.shape[1]} features of X"
         )
     if X.dtype != np.uint8:
         raise ValueError(f"distortion: expected X of uint8, from 0 to 255, got {X.dtype}")
-    if not (is_real(scaling) and 0 <= scaling < 1):
-        raise ValueError(f"distortion: scaling={scaling!r}: expected a number from 0 to below 1")
-    check_positive("distortion: sigma", sigma)
-    if sigma > MAX_SIGMA:
-        raise ValueError(f"distortion: sigma={sigma!r}: expected at most {MAX_SIGMA} pixels")
-    if not is_real(alpha):
-        raise ValueError(f"distortion: alpha={alpha!r}: expected a finite number")
-    is_tuple = isinstance(rotation, (tuple, list))
-    angles = np.array(rotation if is_tuple else [rotation], object)
-    if not (len(angles) and all(is_real(angle) for angle in angles)):
-        raise ValueError(f"distortion: rotation={rotation!r}: expected finite numbers of degrees")
-    if not is_tuple:
-        return np.full(len(X), np.radians(float(angles[0])))
-    several = targets.shape[1] > 1
-    labels = targets.argmax(axis=1) if several else targets[:, 0].astype(np.int64)
-    n_classes = targets.shape[1] if several else int(labels.max()) + 1
-    if len(angles) < n_classes:
+    scaling = check_real("distortion: scaling", distortion.scaling, FRACTION)
+    sigma = check_real("distortion: sigma", distortion.sigma, SIGMA)
+    alpha = check_real("distortion: alpha", distortion.alpha, ALPHA)
+    several = isinstance(rotation, (tuple, list))
+    angles = list(rotation) if isinstance(rotation, (tuple, list)) else [rotation]
+    if not (angles and all(is_real(angle) for angle in angles)):
+        raise ValueError(
+            f"distortion: rotation={shown(rotation)}: expected finite numbers of degrees"
+        )
+    angles = [float(angle) for angle in angles]
+    if several and (n_classes == 0 or len(angles) < n_classes):
         raise ValueError(
             f"distortion: rotation has {len(angles)} angles; expected one number, or one for each "
             f"of {n_classes} classes"
         )
-    return np.radians(angles.astype(np.float64))[labels]
-
-
-def check_n_jobs(n_jobs: int | None) -> int:
-    """Return the number of threads, for None one per processor; ValueError if below 1."""
-    if n_jobs is None:
-        return available_processors()
-    if not is_integer(n_jobs) or n_jobs < 1:
-        raise ValueError(f"n_jobs={n_jobs!r}: expected None or an integer of 1 or above")
-    return int(n_jobs)
-
-
-def check_batch_size(size: int | str, n_samples: int) -> int:
-    """Return the batch size, at most `n_samples`; ValueError if it is no size."""
-    if size == "full":
-        return n_samples
-    if size == "auto":
-        return min(200, n_samples)
-    if isinstance(size, str) or not is_integer(size) or size < 1:
-        raise ValueError(
-            f"batch_size={size!r}: expected 'auto', 'full' or an integer of 1 or above"
-        )
-    return min(int(size), n_samples)
-
-
-def is_integer(value: Any) -> bool:
-    """Say whether a value is an integer of Python or NumPy, and not a bool."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def is_real(value: Any) -> bool:
-    """Say whether a value is a finite real number of Python or NumPy, and not a bool."""
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
+    checked = ImageDistortion(
+        *(int(h), int(w), tuple(angles) if several else angles[0], scaling, sigma, alpha)
     )
+    if not several:
+        return checked, np.full(len(X), math.radians(angles[0]))
+    by_column = targets.shape[1] > 1
+    labels = targets.argmax(axis=1) if by_column else targets[:, 0].astype(np.int64)
+    return checked, np.radians(angles)[labels]
 
 
-def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:
+def auto_dtype(X: Any) -> np.dtype:
+    """Return float32 for an array or a table of float32 or bytes, else float64."""
+    dtypes = _dtypes(X)
+    small = bool(dtypes) and all(_name(dtype) in ("float32", "uint8") for dtype in dtypes)
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def _dtypes(X: Any) -> list:
+    """Return the dtype of an array, or those of a table's columns; none for lists."""
+    if hasattr(X, "dtype"):
+        return [X.dtype]
+    dtypes = getattr(X, "dtypes", ())
+    return list(dtypes) if isinstance(dtypes, Iterable) else []
+
+
+def _name(dtype: Any) -> str:
+    """Return a dtype's name, in lower case: NumPy's, whatever the byte order, or another's."""
+    dtype = getattr(dtype, "numpy_dtype", dtype)  # of pandas' own dtypes
+    return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
+
+
+def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X") -> NDArray:
     """Return inputs as a finite C-contiguous matrix of `dtype`; bytes stay bytes.
 
     Parameters
@@ -130,21 +101,30 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool) -> NDArray:
     Raises
     ------
     ValueError
-        If X is not a matrix with samples and features, is complex, not numeric or not finite,
-        or has another number of features than `fit` saw.
+        If X is not a matrix with samples and features, is complex, not numeric, masked or not
+        finite, or has another number of features than `fit` saw.
+    TypeError
+        If X is sparse or holds objects that are no numbers.
     """
     if not reset and _is_ready(estimator, X, dtype):
-        _check_finite("X", X, dtype)
+        _check_finite(name, X, dtype)
         return X
-    accepted = [dtype] if getattr(X, "dtype", None) != np.uint8 else [np.uint8]
+    _refuse_masked(name, X)
+    is_bytes = bool(_dtypes(X)) and all(_name(found) == "uint8" for found in _dtypes(X))
+    is_table = not hasattr(X, "dtype")  # its bytes may have gaps, that are NaN as reals
+    accepted = np.dtype(np.uint8) if is_bytes and not is_table else dtype
     try:
-        X = validate_data(
-            estimator, X, reset=reset, dtype=accepted, order="C", ensure_all_finite=False
-        )
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"X: {error}") from None
-    _check_finite("X", X, dtype)
-    return X
+        _refuse_dates(name, X)
+        with np.errstate(over="ignore"):
+            found = validate_data(
+                estimator, X, reset=reset, dtype=[accepted], order="C", ensure_all_finite=False
+            )
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, TypeError) and not _has_gaps(X):  # scikit-learn's contract
+            raise TypeError(f"{name}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
+    _check_finite(name, found, dtype)
+    return found.astype(np.uint8) if is_bytes and is_table else found
 
 
 def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
@@ -160,29 +140,43 @@ def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
     )
 
 
+def check_scaled(name: str, X: NDArray, scale: float, dtype: np.dtype) -> None:
+    """Raise ValueError if inputs times `input_scale` are too large for `dtype`."""
+    if abs(scale) <= 1:
+        return
+    largest = max(float(X.max()), -float(X.min()))
+    if not largest * abs(scale) <= float(np.finfo(dtype).max):
+        raise ValueError(
+            f"{name}: its largest value, {largest:.6g}, times input_scale={scale!r} is too large "
+            f"for {dtype}; expected finite products"
+        )
+
+
 def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
     """Return targets as an array of one or two dimensions, as long as X.
 
     Raises
     ------
     ValueError
-        If y is None, has another shape or length, or holds numbers that are not finite.
+        If y is None, has another shape or length, is masked, or holds missing values or numbers
+        that are not finite.
     """
     if y is None:
         raise ValueError(
             f"{name}: this estimator requires y to be passed, but the target y is None"
         )
+    _refuse_masked(name, y)
     if type(y) is not np.ndarray or y.dtype.kind not in "iuf" or y.size == 0:
         try:
             y = check_array(
-                y,
+                _plain(y),
                 dtype=None,
                 ensure_2d=False,
                 allow_nd=True,
                 ensure_all_finite=False,
                 input_name=name,
             )
-        except ValueError as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{name}: {error}") from None
     if y.ndim not in (1, 2):
         raise ValueError(f"{name}: expected 1 or 2 dimensions, got shape {y.shape}")
@@ -192,22 +186,122 @@ def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
         )
     if y.dtype.kind == "c":
         raise ValueError(f"{name}: Complex data not supported; expected real numbers")
+    if y.dtype.kind == "T":  # NumPy's strings of any length
+        y = y.astype(object)
     if y.dtype.kind == "f":
         _check_finite(name, y, y.dtype)
+    elif y.dtype.kind in "OMm":
+        _refuse_gaps(name, y)
     return y
 
 
-def real_targets(y: NDArray, dtype: np.dtype) -> NDArray:
-    """Return targets of a regression as (n_samples, n_outputs); ValueError if not numbers."""
+def _plain(y: Any) -> Any:
+    """Return targets so that NumPy keeps what they are: no number becomes a string or a float."""
+    if isinstance(y, (list, tuple)):
+        found = np.asarray(y)
+        return np.asarray(y, object) if found.dtype.kind in "US" else found
+    dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)  # pandas' integers and bools
+    if isinstance(dtype, np.dtype) and dtype.kind in "biu" and not y.isna().any():
+        return y.to_numpy(dtype)
+    return y
+
+
+def class_labels(y: NDArray, name: str = "y") -> NDArray:
+    """Return labels as one column of numbers, strings or dates; ValueError if they are not."""
+    if y.ndim == 1 and y.dtype.kind in "iub":  # classes without a doubt
+        return y
     try:
-        targets = y.astype(dtype, order="C")
-    except (TypeError, ValueError):
-        raise ValueError(f"y: expected real numbers, got {y.dtype} such as {y.flat[0]!r}") from None
+        y = column_or_1d(y, warn=True)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if y.dtype.kind == "f" and (y != np.floor(y)).any():
+        raise ValueError(
+            f"{name}: Unknown label type: continuous, such as {shown(y[y != np.floor(y)][0])}; "
+            "expected classes, not real numbers"
+        )
+    if y.dtype.kind not in "OUMmfiub":
+        raise ValueError(
+            f"{name}: Unknown label type: {y.dtype}; expected labels that are numbers or strings"
+        )
+    if y.dtype.kind != "O" or all(isinstance(label, str) for label in y):
+        return y
+    kinds = sorted({type(label).__name__ for label in y})
+    if all(isinstance(label, (int, np.bool_, np.integer)) or is_real(label) for label in y):
+        return class_labels(np.array(y.tolist()), name) if _fit_numpy(y) else y
+    raise ValueError(
+        f"{name}: Unknown label type: {shown(', '.join(kinds))}; expected labels that are all "
+        "numbers or all strings"
+    )
+
+
+def _fit_numpy(labels: NDArray) -> bool:
+    """Say whether NumPy has a number type for Python's numbers: it has none for huge integers."""
+    return np.array(labels.tolist()).dtype.kind in "biuf"
+
+
+def class_index(y: NDArray, classes: NDArray, name: str = "y") -> NDArray[np.int64]:
+    """Return where each label stands in the sorted classes; ValueError if one is not there."""
+    try:
+        if _sort(y) == _sort(classes):
+            index = np.searchsorted(classes, y)
+            index[index == len(classes)] = 0
+            if (classes[index] == y).all():
+                return index
+    except TypeError:  # numbers and strings in one array of objects
+        pass
+    raise ValueError(f"{name}: expected labels among {shown(classes.tolist())}")
+
+
+def _sort(labels: NDArray) -> str:
+    """Return what labels are: as strings, numbers would equal their digits."""
+    is_text = labels.dtype.kind == "U" or (labels.dtype.kind == "O" and isinstance(labels[0], str))
+    return "text" if is_text else labels.dtype.kind if labels.dtype.kind in "Mm" else "number"
+
+
+def target_columns(
+    n_samples: int, n_columns: int, fill: float, dtype: np.dtype, name: str = "y"
+) -> NDArray:
+    """Return targets (n_samples, n_columns); MemoryError says what is too large."""
+    try:
+        return np.full((n_samples, n_columns), fill, dtype)
+    except (MemoryError, ValueError):
+        gigabytes = n_samples * n_columns * dtype.itemsize / 1e9
+        raise MemoryError(
+            f"{name}: {n_samples} samples of {n_columns} classes are {gigabytes:.3g} GB of "
+            "targets; expected fewer classes, or a loss that takes their indices"
+        ) from None
+
+
+def real_targets(y: NDArray, dtype: np.dtype, name: str = "y") -> NDArray:
+    """Return targets of a regression as (n_samples, n_outputs); ValueError if not numbers."""
+    targets = as_reals(name, y, dtype)
     return targets[:, np.newaxis] if y.ndim == 1 else targets
 
 
+def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
+    """Return a new finite C-contiguous array of `dtype`.
+
+    Raises
+    ------
+    ValueError
+        If the values are not real numbers, are masked, or are too large for `dtype`.
+    """
+    _refuse_masked(name, values)
+    try:
+        _refuse_dates(name, values)
+        found = np.asarray(values)
+        if found.dtype.kind == "c":
+            raise ValueError("complex numbers")
+        with np.errstate(over="ignore"):
+            reals = found.astype(dtype, order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: expected real numbers, got {shown(values)}: {error}") from None
+    _check_finite(name, reals, dtype)
+    return reals
+
+
 def _check_finite(name: str, values: NDArray, dtype: np.dtype) -> None:
-    if values.dtype.kind != "f" or np.isfinite(np.sum(values)) or np.isfinite(values).all():
+    if values.dtype.kind != "f" or _has_finite_sum(values) or np.isfinite(values).all():
         return
     place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
     what = "NaN" if np.isnan(values[place]) else "infinity"
@@ -215,3 +309,57 @@ def _check_finite(name: str, values: NDArray, dtype: np.dtype) -> None:
         f"{name}: contains {what} (or a value too large for {dtype}, i.e. inf), first at index "
         f"{place}; every value must be finite"
     )
+
+
+def _has_finite_sum(values: NDArray) -> bool:
+    """Say whether a sum is finite, and so each value; a sum that overflows says nothing."""
+    if values.size <= 8192:  # of squares: a microsecond less, and no threads of BLAS yet
+        return math.isfinite(np.vdot(values, values))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(np.add.reduce(values.ravel(order="K")))
+
+
+def _refuse_masked(name: str, values: Any) -> None:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name}: {np.ma.count_masked(values)} values are masked; expected none: fill them or "
+            "leave their samples out"
+        )
+
+
+def _refuse_dates(name: str, values: Any) -> None:
+    """Raise ValueError for dates and durations, which NumPy would count in its own units."""
+    dtypes = _dtypes(values)
+    if isinstance(values, (list, tuple)):
+        dtypes = [np.asarray(values).dtype]
+    for dtype in dtypes:
+        if _name(dtype).startswith(("date", "time", "duration")):
+            raise ValueError(f"dates or durations ({dtype}); expected numbers")
+
+
+def _refuse_gaps(name: str, values: NDArray) -> None:
+    """Raise ValueError for a missing value among objects or dates."""
+    for place, value in np.ndenumerate(values):
+        if _is_gap(value):
+            where = place[0] if len(place) == 1 else place
+            raise ValueError(
+                f"{name}: contains a missing value, {shown(value)}, first at index {where}; "
+                "expected a value for each sample"
+            )
+
+
+def _has_gaps(values: Any) -> bool:
+    try:
+        return any(_is_gap(value) for value in np.asarray(values, object).flat)
+    except ValueError:  # ragged lists
+        return False
+
+
+def _is_gap(value: Any) -> bool:
+    """Say whether a value stands for a missing one: None, NaN, NaT or pandas' NA."""
+    if value is None or value is np.ma.masked:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # NA is neither; an array has several answers
+        return type(value).__name__ == "NAType"

@@ -215,6 +215,7 @@ class Compiled:
         h, w, _, scaling, sigma, alpha = distortion
         kernels = self._load(np.dtype(np.float64))
         distorted, weights = np.empty_like(images), gaussian_weights(sigma)
+        key = np.uint64(seed)  # Numba takes Python's integers as signed
         n = len(images)
         n_threads = max(1, min(n_threads, available_processors(), n // IMAGES_PER_THREAD))
 
@@ -222,7 +223,7 @@ class Compiled:
             start, stop = n * thread // n_threads, n * (thread + 1) // n_threads
             kernels.distort_images(
                 *(images, distorted, h, w, scaling, alpha, weights, angles),
-                *(seed, epoch, start, stop, np.empty((4, h * w))),
+                *(key, epoch & 0xFFFFFFFF, start, stop, np.empty((4, h * w))),
             )
 
         run_workers(worker, n_threads)

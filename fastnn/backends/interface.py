@@ -327,11 +327,12 @@ class Kernels(Protocol):
 
 def dropout_limit(rate: float) -> int:
     """Return the limit below which a random 32-bit word drops its unit."""
-    return round(rate * 2**32)
+    return min(round(rate * 2**32), 2**32 - 1)
 
 
 def gaussian_weights(sigma: float) -> NDArray[np.float64]:
     """Return a Gaussian at -r, ..., r with r = 3 sigma rounded up, its sum 1."""
     radius = math.ceil(3 * sigma)
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    with np.errstate(over="ignore", under="ignore"):  # far out, in units of sigma
+        weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return np.asarray(weights / weights.sum())

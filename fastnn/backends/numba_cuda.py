@@ -332,6 +332,6 @@ def distort_images(images, distortion, angles, seed, epoch, n_threads):
             *(distort, blocks, THREADS, 0),
             *(_to_device(cuda, images), distorted, h, w, float(scaling), float(alpha)),
             *(cuda.to_device(gaussian_weights(sigma)), cuda.to_device(angles), np.uint64(seed)),
-            *(epoch, cuda.device_array((blocks, 4, h * w), np.float64)),
+            *(epoch & 0xFFFFFFFF, cuda.device_array((blocks, 4, h * w), np.float64)),
         )
         return distorted

@@ -373,7 +373,7 @@ def distort_images(images, distortion, angles, seed, epoch, n_threads):
     for i in range(len(images)):
         u: list[float] = []  # from U(-1, 1)
         for block in range((4 + 2 * h * w + 3) // 4):
-            u += [word / 2**31 - 1 for word in philox((block, i, epoch, stream), key)]
+            u += [word / 2**31 - 1 for word in philox((block, i, epoch & 0xFFFFFFFF, stream), key)]
         angle = u[0] * float(angles[i])
         stretch_y, stretch_x = 1 + scaling * u[1], 1 + scaling * u[2]
         field_y = _smooth(u[4 : 4 + h * w], h, w, weights)
