@@ -32,9 +32,7 @@ from .validation import (
     check_distortion,
     check_scaled,
     check_X,
-    check_y,
     class_index,
-    class_labels,
     keep_features,
     real_targets,
 )
@@ -264,7 +262,7 @@ class BaseMLP(BaseEstimator):
         X = check_X(checked, X, dtype, reset=not going_on)
         check_scaled("X", X, scale, dtype)
         batch_size = check_batch_size(self.batch_size, len(X))
-        y = check_y(y, X)
+        y = self._check_y(y, X)
         targets = self._encode(y, dtype)
         n_classes = len(targets.learned.get("classes_", ()))
         distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
@@ -334,10 +332,10 @@ class BaseMLP(BaseEstimator):
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         X = self._inputs(X)
-        return self._measure(X, check_y(y, X))
+        return self._measure(X, self._check_y(y, X))
 
     def _measure(self, X: NDArray, y: NDArray) -> tuple[float, float]:
-        """Return the loss and the score of samples that `check_X` and `check_y` have seen."""
+        """Return the loss and the score of samples that were checked, as those of a fit are."""
         loss, n_right = self._run("mlp_evaluate", X, self._targets(y, self.params_.dtype))
         return loss, n_right / len(X)
 
@@ -371,9 +369,9 @@ class BaseMLP(BaseEstimator):
             X, y = validation_data
             X = check_X(checked, X, dtype, reset=False)
             check_scaled("X", X, scale, dtype)
-            y = check_y(y, X)
+            y = self._check_y(y, X)
             if "classes_" in targets.learned:
-                class_index(class_labels(y), targets.learned["classes_"])
+                class_index(y, targets.learned["classes_"])
             elif real_targets(y, dtype).shape[1] != targets.n_outputs:
                 raise ValueError(f"y: expected {targets.n_outputs} outputs, got shape {y.shape}")
             return X, y
@@ -389,9 +387,13 @@ class BaseMLP(BaseEstimator):
         if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
             raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
+    def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:
+        """Return targets as an array, as long as X; ValueError if they are none."""
+        raise NotImplementedError  # the classifier's and the regressor's own, like what follows
+
     def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
         """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
-        raise NotImplementedError  # the classifier's and the regressor's own
+        raise NotImplementedError
 
     def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
         """Return targets for y, as in the last fit."""
