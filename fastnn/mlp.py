@@ -75,17 +75,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy on samples X with labels y."""
         predicted = self.predict(X)
-        y = class_labels(check_y(y, predicted))
+        y = self._check_y(y, predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the accuracy on samples X with labels y."""
         return self._evaluate(X, y)
 
+    def _check_y(self, y, X):
+        return class_labels(check_y(y, X))
+
     def _encode(self, y, dtype):
         choices = ("auto", "crossentropy", "half_squared_error", "squared_error")
         check_choice("loss", self.loss, choices)
-        y = class_labels(y)
         if self.warm_start and hasattr(self, "classes_"):
             classes = self.classes_
             try:
@@ -114,7 +116,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return n_right / len(X)
 
     def _targets(self, y, dtype):
-        index = class_index(class_labels(y), self.classes_)
+        index = class_index(y, self.classes_)
         by_index = self.network_.loss == SPARSE_CATEGORICAL_CROSSENTROPY
         return _class_targets(index, len(self.classes_), by_index, dtype)
 
@@ -147,7 +149,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score R^2 on samples X with targets y."""
         X = self._inputs(X)
-        y = check_y(y, X)
+        y = self._check_y(y, X)
         targets = self._targets(y, self.params_.dtype)
         return self._score_on(X, targets, y, 0, backends.kernels(), sample_weight)
 
@@ -163,6 +165,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(y, outputs, sample_weight=sample_weight))
+
+    def _check_y(self, y, X):
+        return check_y(y, X)
 
     def _encode(self, y, dtype):
         check_choice("loss", self.loss, ("auto", "half_squared_error", "squared_error"))

@@ -32,7 +32,6 @@ from .validation import (
     check_distortion,
     check_scaled,
     check_X,
-    check_y,
 )
 
 PARAMETERS = """
@@ -268,7 +267,7 @@ class BaseMLP(BaseEstimator):
         X = check_X(self, X, dtype, reset=not going_on)
         check_scaled("X", X, scale, dtype)
         batch_size = check_batch_size(self.batch_size, len(X))
-        y = check_y(y, X)
+        y = self._check_y(y, X)
         targets = self._encode(y, dtype)
         n_classes = len(targets.learned.get("classes_", ()))
         distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
@@ -357,7 +356,7 @@ class BaseMLP(BaseEstimator):
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
         X = self._inputs(X)
-        y = check_y(y, X)
+        y = self._check_y(y, X)
         kernels, targets = backends.kernels(), self._targets(y, self.params_.dtype)
         loss, n_right = self._loss_and_right(X, targets, kernels)
         return loss, self._score_on(X, targets, y, n_right, kernels)
@@ -403,7 +402,7 @@ class BaseMLP(BaseEstimator):
             X, y = validation_data
             X = check_X(self, X, dtype, reset=False)
             check_scaled("X", X, scale, dtype)
-            y = check_y(y, X)
+            y = self._check_y(y, X)
             return X, self._targets(y, dtype), y
         except (TypeError, ValueError) as error:
             raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
@@ -417,9 +416,13 @@ class BaseMLP(BaseEstimator):
         if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
             raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
+    def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:
+        """Return targets as an array, as long as X; ValueError if they are none."""
+        raise NotImplementedError  # the classifier's and the regressor's own, like what follows
+
     def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
         """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
-        raise NotImplementedError  # the classifier's and the regressor's own
+        raise NotImplementedError
 
     def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
         """Return targets for y, as in the last fit."""

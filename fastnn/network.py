@@ -1,7 +1,6 @@
 """A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
 
 from collections.abc import Sequence
-from reprlib import repr as short
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

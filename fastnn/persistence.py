@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from .backends.interface import ImageDistortion, Network
 from .checkpoints import checkpoints, latest_checkpoint, step_of
 from .files import open_regular, write_file
-from .schema import ATTRIBUTES, check_model
 from .parameters import DTYPES
+from .schema import ATTRIBUTES, check_model
 
 __all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 
 import fastnn
 from fastnn.backends.interface import dropout_limit
@@ -50,6 +51,7 @@ HOSTILE = [
     10**400,
     10**5000,
     2**64,
+    2**64 - 1,
     np.array(3),
     np.array([3.5]),
     np.array(["auto"]),
@@ -569,3 +571,23 @@ def test_probabilities_of_outputs_that_are_0(monkeypatch):
         warnings.simplefilter("error")
         assert model.predict_proba(X) == pytest.approx(np.array([[1 / 3] * 3, [0, 0.25, 0.75]]))
         assert model.predict_log_proba(X)[1, 0] == -np.inf
+
+
+def test_checked_data_are_measured_without_warnings():
+    table = pd.DataFrame(X, columns=list("abc"))
+    for name, target in (("MLPClassifier", LABELS), ("MLPRegressor", X[:, 0])):
+        model = ESTIMATORS[name]().fit(table, target)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loss, score = model._measure(X, target)
+            assert (loss, score) == pytest.approx(model.evaluate(table, target))
+            assert score == pytest.approx(model.score(table, target))
+
+
+def test_a_column_of_labels_warns_once():
+    column = LABELS[:, np.newaxis]
+    with pytest.warns(DataConversionWarning) as seen:
+        fastnn.MLPClassifier((3,), max_iter=5).fit(
+            X, column, callbacks=[fastnn.EarlyStopping("accuracy")]
+        )
+    assert len(seen) == 1
