@@ -150,7 +150,7 @@ def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> 
     p = parameters
     StoppingRules(*(p[name] for name in StoppingRules._fields)).check()
     dtype = attributes["params_"].dtype
-    make_optimizer(*(p[name] for name in _OPTIMIZER), dtype=dtype)
+    make_optimizer(**{name: p[name] for name in _OPTIMIZER}, dtype=dtype)
     check_real("learning_rate_decay", p["learning_rate_decay"], FACTOR)
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
