@@ -94,7 +94,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_bool(value: Any) -> bool:
-    return _is_number(value) and value in (0, 1)
+    return isinstance(value, (int, np.bool_, np.integer)) and value in (0, 1)
 
 
 def _is_none(value: Any) -> bool:
