@@ -15,10 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from .observer import Epoch, check_count
+from .observer import Epoch
+from .parameters import (
+    ABOVE_0,
+    NOT_BELOW_0,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_real,
+    check_sequence,
+)
 from .persistence import CheckpointError, checkpoints, load, save, step_of
 from .state import commit
-from .validation import check_positive, is_real
 
 
 class EarlyStopping:
@@ -47,13 +55,10 @@ class EarlyStopping:
         restore_best_weights: bool = True,
     ):
         known = ("val_loss", "val_accuracy", "loss", "accuracy")
-        if monitor not in known:
-            raise ValueError(f"monitor={monitor!r}: expected one of {known}")
-        check_count("patience", patience)
-        if not (is_real(min_delta) and min_delta >= 0):
-            raise ValueError(f"min_delta={min_delta!r}: expected a number of 0 or above")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.restore_best_weights = restore_best_weights
+        self.monitor = check_choice("monitor", monitor, known)
+        self.patience = check_integer("patience", patience, 1)
+        self.min_delta = check_real("min_delta", min_delta, NOT_BELOW_0)
+        self.restore_best_weights = check_flag("restore_best_weights", restore_best_weights)
         self._forget()
 
     def _forget(self) -> None:
@@ -102,8 +107,7 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float):
-        check_positive("seconds", seconds)
-        self.seconds = seconds
+        self.seconds = check_real("seconds", seconds, ABOVE_0)
 
     def on_epoch_end(self, epoch: Epoch) -> bool:
         """Look at the clock."""
@@ -131,13 +135,14 @@ class CSVLogger:
         every: int = 1,
     ):
         known = ("epoch", "loss", "seconds", "accuracy", "val_loss", "val_accuracy")
-        if isinstance(fields, str):
-            raise ValueError(f"fields={fields!r}: expected a sequence, such as ({fields!r},)")
-        for field in fields:
+        self.fields = tuple(check_sequence("fields", fields, f"a sequence of some of {known}"))
+        for field in self.fields:
             if field not in known:
                 raise ValueError(f"fields: unknown {field!r}; expected some of {known}")
-        check_count("every", every)
-        self.path, self.fields, self.append, self.every = Path(path), tuple(fields), append, every
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"path={path!r}: expected the path of a file")
+        self.path, self.append = Path(path), check_flag("append", append)
+        self.every = check_integer("every", every, 1)
         self._has_begun = False
 
     def on_fit_begin(self, model: Any) -> None:
@@ -177,10 +182,8 @@ class ModelCheckpoint:
     def __init__(self, path_pattern: str | Path, every: int = 1, keep: int | None = None):
         self.path_pattern = str(path_pattern)
         step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found again
-        check_count("every", every)
-        if keep is not None:
-            check_count("keep", keep)
-        self.every, self.keep = every, keep
+        self.every = check_integer("every", every, 1)
+        self.keep = None if keep is None else check_integer("keep", keep, 1)
         self._written: list[Path] = []
 
     def on_fit_begin(self, model: Any) -> None:

@@ -39,9 +39,13 @@ def checkpoints(path_pattern: str | Path) -> list[Path]:
 
 
 def latest_checkpoint(path_pattern: str | Path) -> Path | None:
-    """Return the file of the highest epoch, or None if there is none."""
-    found = checkpoints(path_pattern)
-    return found[-1] if found else None
+    """Return the file that was written last, or None if there is none.
+
+    Not that of the highest epoch, which may be of an older and longer training; of files written
+    at the same time it is.
+    """
+    found = checkpoints(path_pattern)  # by rising epoch: of equals, `sorted` keeps the last
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)[-1] if found else None
 
 
 def step_of(pattern: str, path: str) -> int | None:

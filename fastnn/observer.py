@@ -158,10 +158,5 @@ def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
             raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
-        check_count("callbacks: every", getattr(callback, "every", 1))
+        check_integer("callbacks: every", getattr(callback, "every", 1), 1)
     return callbacks
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raise ValueError unless a number counts something."""
-    check_integer(name, value, 1)

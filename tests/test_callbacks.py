@@ -93,6 +93,7 @@ def test_a_used_callback_starts_anew(data, rng):
     assert np.array_equal(second.params_, alone.params_)
 
 
+@pytest.mark.filterwarnings("ignore:training was interrupted")
 @pytest.mark.parametrize("way", ["max_iter", "time", "tol", "other", "error", "ctrl-c"])
 def test_best_weights_come_back_however_the_fit_ends(data, rng, way):
     held_out, stopping = noise(rng), fastnn.EarlyStopping(patience=10_000)

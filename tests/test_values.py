@@ -435,7 +435,7 @@ def test_targets_of_other_shape():
     for y in (X[:, 0], X[:, :2]):
         with pytest.raises(ValueError, match=r"^y: .*expected 3"):
             model.evaluate(X, y)
-        with pytest.raises(ValueError, match=r"^validation_data: .* y: expected 3 outputs"):
+        with pytest.raises(ValueError, match=r"^validation_data: .* y: . outputs; expected 3"):
             model.fit(X, X, validation_data=(X, y))
 
 
@@ -573,15 +573,22 @@ def test_probabilities_of_outputs_that_are_0(monkeypatch):
         assert model.predict_log_proba(X)[1, 0] == -np.inf
 
 
-def test_checked_data_are_measured_without_warnings():
+def test_tables_are_measured_without_warnings():
     table = pd.DataFrame(X, columns=list("abc"))
+
+    class Measure:
+        def on_epoch_end(self, epoch):
+            found.append((epoch.val_loss, epoch.val_accuracy))
+            assert epoch.accuracy == epoch.val_accuracy
+            assert epoch.model.score(*epoch.training_data) == pytest.approx(epoch.accuracy)
+
     for name, target in (("MLPClassifier", LABELS), ("MLPRegressor", X[:, 0])):
-        model = ESTIMATORS[name]().fit(table, target)
+        found = []
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            loss, score = model._measure(X, target)
-            assert (loss, score) == pytest.approx(model.evaluate(table, target))
-            assert score == pytest.approx(model.score(table, target))
+            model = ESTIMATORS[name]().set_params(max_iter=2)
+            model.fit(table, target, callbacks=[Measure()], validation_data=(table, target))
+            assert found[-1] == pytest.approx(model.evaluate(table, target))
 
 
 def test_a_column_of_labels_warns_once():
