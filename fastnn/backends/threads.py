@@ -5,55 +5,78 @@ would not do. Starting a thread takes some 50 microseconds, once per call of man
 """
 
 import os
+import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 
+from numpy.typing import NDArray
 
-def run_workers(worker: Callable[[int], None], n_threads: int) -> None:
+
+def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> None:
     """Call worker(0), ..., worker(n_threads - 1), each in a thread of its own, and wait.
 
-    A KeyboardInterrupt is raised after all workers have finished: they share the caller's arrays.
+    With one thread, the worker runs in the caller's. In any case no worker runs any more when
+    this returns or raises: workers write in the caller's arrays.
+
+    Parameters
+    ----------
+    stop : (n,) of int64
+        Its first element becomes 1 when a worker raises, a thread cannot be started, or the
+        waiting caller is interrupted. Workers that see it return: the caller gets the error, and
+        what they have computed is worth nothing.
 
     Raises
     ------
-    RuntimeError
-        If a thread cannot be started; no worker has run then.
+    BaseException
+        The first that a worker, the start of a thread or a signal handler raised.
     """
     if n_threads == 1:
         worker(0)
         return
-    gate = threading.Event()
-    cancelled = False
+    lock = threading.Lock()
+    begun: list[int] = []  # with `stop` set it does not grow any more
+    ended: list[int] = []
+    news: queue.SimpleQueue[None] = queue.SimpleQueue()
     errors: list[BaseException] = []
 
-    def wait_and_work(index: int) -> None:
-        gate.wait()
-        if cancelled:
-            return
+    def work(index: int) -> None:
+        with lock:
+            if stop[0]:
+                return
+            begun.append(index)
         try:
             worker(index)
         except BaseException as error:
             errors.append(error)
+            stop[0] = 1
+        finally:
+            ended.append(index)
+            news.put(None)
 
-    threads = [
-        threading.Thread(target=wait_and_work, args=(index,), daemon=True)
-        for index in range(n_threads)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-    except BaseException:
-        cancelled = True
-        gate.set()
-        raise
-    gate.set()
+    def n_running() -> int:
+        with lock:
+            return (len(begun) if stop[0] else n_threads) - len(ended)
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(n_threads)]
+    while True:
+        try:
+            if not errors:
+                for thread in threads:
+                    thread.start()
+            # Not by Thread.join: interrupted, it takes the thread for finished. With a timeout:
+            # a signal that came to another thread is handled here, between two waits.
+            while n_running():
+                with suppress(queue.Empty):
+                    news.get(timeout=0.1)
+            break
+        except BaseException as error:
+            errors.append(error)
+            stop[0] = 1
     for thread in threads:
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt as interrupt:
-                errors.append(interrupt)
+        if thread.is_alive():
+            thread.join()
     if errors:
         raise errors[0]
 
