@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .estimator import Estimator
 from .persistence import save
 from .training import LinearTask, StoppingRules, train
 from .validation import check_dtype, check_positive, check_X, check_y, real_targets
 
 
-class LinearNetwork(RegressorMixin, BaseEstimator):
+class LinearNetwork(RegressorMixin, Estimator):
     """Linear network, y = w x (1.5), trained by the delta rule.
 
     Parameters

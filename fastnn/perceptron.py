@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from . import backends, random
+from .estimator import Estimator
 from .linear import first_weights
 from .persistence import save
 from .training import CALL_SECONDS, StoppingRules, progress_bar, sample_orders
 from .validation import check_dtype, check_positive, check_X, check_y
 
 
-class Perceptron(ClassifierMixin, BaseEstimator):
+class Perceptron(ClassifierMixin, Estimator):
     """Single-layer perceptron, y = sign(w x) (1.1), trained until it makes no mistake.
 
     Two classes have one output, the larger label being 1 and the smaller -1; more classes have

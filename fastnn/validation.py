@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from .backends.interface import ImageDistortion
-from .backends.threads import available_processors
+from .backends.threads import default_threads
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -80,9 +80,9 @@ def check_distortion(distortion: Any, X: NDArray, targets: NDArray) -> NDArray[n
 
 
 def check_n_jobs(n_jobs: int | None) -> int:
-    """Return the number of threads, for None one per processor; ValueError if below 1."""
+    """Return the number of threads, see `default_threads` for None; ValueError if below 1."""
     if n_jobs is None:
-        return available_processors()
+        return default_threads()
     if not is_integer(n_jobs) or n_jobs < 1:
         raise ValueError(f"n_jobs={n_jobs!r}: expected None or an integer of 1 or above")
     return int(n_jobs)

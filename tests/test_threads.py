@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from fastnn.backends import interface as api
-from fastnn.backends import panels
+from fastnn.backends import panels, threads
 from fastnn.backends.interface import Network, Optimizer
 from fastnn.backends.threads import run_workers
+from fastnn.validation import check_n_jobs
 
 NET = Network((60, 200, 70, 5), (api.RELU, api.TANH, api.SOFTMAX), (0.0,) * 3, 4)
 
@@ -173,3 +174,25 @@ def test_threads_that_sleep_at_a_barrier_wake_up(compiled, rng, many_threads):
     """Far more threads than processors: each barrier is waited for by sleepers."""
     one = train(compiled, np.random.default_rng(0), 1, 5, n=200)
     assert (train(compiled, np.random.default_rng(0), 8, 5, n=200) == one).all()
+
+
+def test_limits_of_the_owner(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    threads._processors.cache_clear()
+    assert (threads.available_processors(), threads.default_threads()) == (6, 6)
+    for text, n in (("3", 3), ("2,4", 2), (" 1 ", 1), ("64", 6), ("0", 6), ("", 6), ("many", 6)):
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        assert threads.default_threads() == n, text
+    assert check_n_jobs(5) == 5  # what the user says goes, as far as there are processors
+    threads._processors.cache_clear()
+
+
+def test_limit_of_loky(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert threads.default_threads() == 1
+    assert check_n_jobs(None) == 1
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
+    assert threads.available_processors() >= 1

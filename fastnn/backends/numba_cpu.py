@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from . import forking
 from .compiled import Compiled
+from .panels import Problem
 
 
 def unavailable() -> str | None:
@@ -19,12 +21,12 @@ def unavailable() -> str | None:
 
 @cache
 def _load(dtype: np.dtype) -> Any:
-    from . import _numba_training as kernels
-    from ._numba_delta_rule import delta_rule
-    from ._numba_distortion import distort_images
-    from ._numba_predict import predict_few
-    from ._numba_vector import VECTOR_BYTES
-    from .panels import Problem
+    with forking.lock:
+        from . import _numba_training as kernels
+        from ._numba_delta_rule import delta_rule
+        from ._numba_distortion import distort_images
+        from ._numba_predict import predict_few
+        from ._numba_vector import VECTOR_BYTES
 
     def mlp_train(*args):
         *problem, X, targets, order, losses, loss_sums, thread = args

@@ -194,8 +194,8 @@ def _layers(net, flat, packed, table, width):
 
 def choose_threads(n_threads: int, net: Network, batch: int) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
-    work = net.n_parameters * batch
-    return max(1, min(n_threads, available_processors(), work // WORK_PER_THREAD))
+    most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
+    return min(most, available_processors()) if most > 1 else 1
 
 
 def is_sparse(X: NDArray, n_probed: int = 256) -> bool:

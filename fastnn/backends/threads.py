@@ -7,9 +7,11 @@ would not do. Starting a thread takes some 50 microseconds, once per call of man
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -81,9 +83,30 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         raise errors[0]
 
 
-@cache
 def available_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many processors this process may use.
+
+    Its affinity, its container's quota (cgroup) and LOKY_MAX_CPU_COUNT limit them.
+    """
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    limit = os.environ.get("LOKY_MAX_CPU_COUNT")
+    return _processors(limit, frozenset(affinity), int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _processors(*situation: Any) -> int:
+    """Ask joblib, which takes 50 microseconds: the answer holds for a second."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def default_threads() -> int:
+    """Return how many threads to use where nobody says it: OMP_NUM_THREADS, or all processors.
+
+    joblib sets this variable in its workers, so that they do not fight.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
+        return min(int(wanted), available_processors())
+    return available_processors()
