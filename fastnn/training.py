@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from . import random
 from .backends.interface import ImageDistortion, Network, Optimizer
+from .backends.thread_count import ThreadCount
 from .validation import is_integer
 
 CALL_SECONDS = 0.5
+FIRST_WORK = 10**9  # multiply-adds of the first call, of 16 steps at most
 MAX_ORDER = 1_000_000  # indices of shuffled samples made at once
 
 
@@ -114,8 +116,12 @@ class MLPTask:
     step: int = 0
     epoch: int = 0
     seconds_per_step: float = field(default=0.0, init=False)
+    threads: ThreadCount = field(init=False)
 
     def __post_init__(self):
+        self.threads = ThreadCount(
+            self.kernels.most_threads(self.net, self.batch_size, self.X, self.n_threads)
+        )
         self.X = self.kernels.to_device(self.X)
         self.targets = self.kernels.to_device(self.targets)
 
@@ -171,10 +177,11 @@ class MLPTask:
 
     def _call(self, X, optimizer, order, sums, n_steps, progress) -> None:
         begin = time.perf_counter()
-        self.kernels.mlp_train(
+        work = self.kernels.mlp_train(
             *(self.net, optimizer, self.params, self.moments, X, self.scale),
-            *(self.targets, order, self.batch_size, self.seed, self.step, sums, self.n_threads),
+            *(self.targets, order, self.batch_size, self.seed, self.step, sums, self.threads.now),
         )
+        self.threads.measured(n_steps, work)
         self.step += n_steps
         self.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / n_steps)
         progress.update(len(sums) * order.shape[1])
@@ -184,8 +191,8 @@ class MLPTask:
 
     def _steps_per_call(self) -> int:
         if self.seconds_per_step == 0:  # not measured yet; the first call may compile
-            return 16
-        return max(1, int(CALL_SECONDS / self.seconds_per_step))
+            return max(1, min(16, FIRST_WORK // (self.net.n_parameters * self.batch_size)))
+        return max(1, int(min(CALL_SECONDS, self.threads.seconds) / self.seconds_per_step))
 
 
 @dataclass

@@ -94,7 +94,7 @@ class Compiled:
         if targets is None:
             targets = np.empty((0, net.n_targets), params.dtype)
         batch = min(len(X), panels.FORWARD_BATCH)
-        n_threads = min(panels.choose_threads(n_threads, net, len(X)), -(-len(X) // batch))
+        n_threads = min(panels.choose_threads(n_threads, net, len(X), X), -(-len(X) // batch))
         problem = panels.build(
             net,
             Optimizer(SGD, 0.0),
@@ -158,7 +158,7 @@ class Compiled:
         """Train by mini-batch back-propagation; `stop` is that of a call which this is part of."""
         kernels = self._load(params.dtype)
         batch = min(batch_size, order.shape[1])
-        n_threads = panels.choose_threads(n_threads, net, batch)
+        n_threads = panels.choose_threads(n_threads, net, batch, X)
         problem = panels.build(
             net,
             optimizer,
@@ -174,7 +174,7 @@ class Compiled:
             stop=stop,
         )
         losses = np.empty(batch)
-        run_workers(
+        work = run_workers(
             lambda thread: kernels.mlp_train(
                 *problem, X, targets, order, losses, loss_sums, thread
             ),
@@ -185,6 +185,11 @@ class Compiled:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
         for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
+        return work
+
+    def most_threads(self, net, batch_size, X, n_threads):
+        """Return how many threads are the fastest; see `interface.Kernels`."""
+        return panels.choose_threads(n_threads, net, batch_size, X)
 
     def mlp_train_many(
         self,

@@ -99,3 +99,4 @@ mlp_train = _compiled.mlp_train
 mlp_train_many = _compiled.mlp_train_many
 distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate
+most_threads = _compiled.most_threads

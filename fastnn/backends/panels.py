@@ -192,16 +192,26 @@ def _layers(net, flat, packed, table, width):
         start += (m + 1) * n
 
 
-def choose_threads(n_threads: int, net: Network, batch: int) -> int:
+def choose_threads(n_threads: int, net: Network, batch: int, X: NDArray) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
-    most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
+    if n_threads == 1:
+        return 1
+    work, inputs = net.n_parameters * batch, net.sizes[0] * net.sizes[1] * batch
+    if is_sparse(X):  # zeros are skipped
+        work -= round((1 - density(X)) * inputs)
+    most = min(n_threads, work // WORK_PER_THREAD)
     return min(most, available_processors()) if most > 1 else 1
 
 
-def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
-    """Say whether skipping zero inputs pays, from evenly spaced samples."""
+def is_sparse(X: NDArray) -> bool:
+    """Say whether skipping zero inputs pays."""
+    return X.shape[1] >= 32 and density(X) < SPARSE_BELOW
+
+
+def density(X: NDArray, n_probed: int = 256) -> float:
+    """Return the fraction of inputs that are not 0, from evenly spaced samples."""
     probe = X[:: max(1, len(X) // n_probed)]
-    return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
+    return np.count_nonzero(probe) / probe.size
 
 
 def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:

@@ -15,8 +15,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .thread_count import Work
 
-def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> None:
+
+def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> Work:
     """Call worker(0), ..., worker(n_threads - 1), each in a thread of its own, and wait.
 
     With one thread, the worker runs in the caller's. In any case no worker runs any more when
@@ -29,14 +31,26 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         waiting caller is interrupted. Workers that see it return: the caller gets the error, and
         what they have computed is worth nothing.
 
+    Returns
+    -------
+    Work
+        The time of the workers, and how much of it they were running.
+
     Raises
     ------
     BaseException
         The first that a worker, the start of a thread or a signal handler raised.
     """
+    spent: list[tuple[float, float]] = []
+
+    def timed(index: int) -> None:
+        begin, begin_running = time.perf_counter(), time.thread_time()
+        worker(index)
+        spent.append((time.perf_counter() - begin, time.thread_time() - begin_running))
+
     if n_threads == 1:
-        worker(0)
-        return
+        timed(0)
+        return Work(*spent[0])
     lock = threading.Lock()
     begun: list[int] = []  # with `stop` set it does not grow any more
     ended: list[int] = []
@@ -49,7 +63,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
                 return
             begun.append(index)
         try:
-            worker(index)
+            timed(index)
         except BaseException as error:
             errors.append(error)
             stop[0] = 1
@@ -81,6 +95,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
             thread.join()
     if errors:
         raise errors[0]
+    return Work(*(sum(times) for times in zip(*spent, strict=True)))
 
 
 def available_processors() -> int:
