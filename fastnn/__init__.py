@@ -6,7 +6,7 @@ Names are loaded when they are first used, so that `import fastnn` stays light.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .backends import available_backends, get_backend, set_backend, use_backend
+from .backends import available_backends, forking, get_backend, set_backend, use_backend
 
 if TYPE_CHECKING:
     from .backends.interface import ImageDistortion
@@ -70,7 +70,8 @@ def __getattr__(name: str) -> Any:
         return version("fastnn")
     if name not in _MODULES:
         raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    with forking.lock:
+        value = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = value
     return value
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .estimator import Estimator
 from .parameters import ABOVE_0, check_choice, check_dtype, check_flag, check_real
 from .persistence import save
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
@@ -17,7 +18,7 @@ from .training import LinearTask, LossCurve, State, StoppingRules, train
 from .validation import as_reals, check_X, check_y, real_targets
 
 
-class LinearNetwork(RegressorMixin, BaseEstimator):
+class LinearNetwork(RegressorMixin, Estimator):
     """Linear network, y = w x (1.5), trained by the delta rule.
 
     Parameters

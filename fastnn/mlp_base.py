@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .backends.interface import N_MOMENTS, ImageDistortion, Network, Optimizer
+from .backends.panels import FEW_SAMPLES
+from .estimator import Estimator
 from .network import given_parameters, initial_parameters, make_network, matrices, too_large
 from .observer import FitData, Observer, check_callbacks
 from .optimizers import OPTIMIZERS, make_optimizer
@@ -107,7 +108,7 @@ class Targets(NamedTuple):
     learned: dict[str, Any]  # attributes that the fit sets
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(Estimator):
     """A network, its training and its outputs; what targets mean is the subclass's."""
 
     params_: NDArray
@@ -385,7 +386,9 @@ class BaseMLP(BaseEstimator):
     def _settings(self, X: NDArray) -> tuple[float, int]:
         """Return the scale of the inputs and the number of threads."""
         dtype = self.params_.dtype
-        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
+        scale = check_scale(self.input_scale, dtype)
+        # Few samples need no threads; to ask how many there are takes a tenth of their time.
+        n_threads = 1 if len(X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
         if not -1 <= scale <= 1:
             check_scaled("X", X, scale, dtype)
         return scale, n_threads

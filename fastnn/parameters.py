@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backends.threads import available_processors
+from .backends.threads import default_threads
 
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
@@ -129,17 +129,17 @@ def check_scale(scale: Any, dtype: np.dtype) -> float:
 def check_n_jobs(n_jobs: Any) -> int:
     """Return the number of threads; ValueError if it is none.
 
-    None is one thread per processor, as is -1; as in joblib, -2 is one less, and so on.
+    None is what `default_threads` says, as is -1; as in joblib, -2 is one less, and so on.
     """
     if n_jobs is None:
-        return available_processors()
+        return default_threads()
     if not is_integer(n_jobs) or n_jobs == 0:
         raise ValueError(
             f"n_jobs={shown(n_jobs)}: expected None, an integer of 1 or above, or -1 for all "
             "processors (-2 for all but one, ...)"
         )
     n_threads = int(n_jobs)
-    return n_threads if n_threads > 0 else max(1, available_processors() + 1 + n_threads)
+    return n_threads if n_threads > 0 else max(1, default_threads() + 1 + n_threads)
 
 
 def check_batch_size(size: Any, n_samples: int) -> int:

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .estimator import Estimator
 from .linear import first_weights, split_weights
 from .parameters import ABOVE_0, check_dtype, check_flag, check_real, shown
 from .persistence import save
@@ -28,7 +29,7 @@ class _Task(NamedTuple):
     seed: int
 
 
-class Perceptron(ClassifierMixin, BaseEstimator):
+class Perceptron(ClassifierMixin, Estimator):
     """Single-layer perceptron, y = sign(w x) (1.1), trained until it makes no mistake.
 
     Two classes have one output, the larger label being 1 and the smaller -1; more classes have

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from . import random
 from .backends.interface import ImageDistortion, Network, Optimizer
+from .backends.thread_count import ThreadCount
 from .parameters import NOT_BELOW_0, check_integer, check_real
 from .progress import progress_bar
 
 CALL_SECONDS = 0.5
+FIRST_WORK = 10**9  # multiply-adds of the first call, of 16 steps at most
 MAX_ORDER = 1_000_000  # indices of shuffled samples made at once
 NONE_OR_NOT_BELOW_0 = NOT_BELOW_0._replace(expected=f"None or {NOT_BELOW_0.expected}")
 
@@ -132,8 +134,12 @@ class MLPTask:
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     seconds_per_step: float = field(default=0.0, init=False)
+    threads: ThreadCount = field(init=False)
 
     def __post_init__(self):
+        self.threads = ThreadCount(
+            self.kernels.most_threads(self.net, self.batch_size, self.X, self.n_threads)
+        )
         self.X = self.kernels.to_device(self.X)
         self.targets = self.kernels.to_device(self.targets)
 
@@ -190,10 +196,11 @@ class MLPTask:
         """Let the kernels train on the arrays of a state, in place."""
         n_steps = len(sums) * self._steps(order.shape[1])
         begin = time.perf_counter()
-        self.kernels.mlp_train(
+        work = self.kernels.mlp_train(
             *(self.net, optimizer, at.params, at.moments, X, self.scale),
-            *(self.targets, order, self.batch_size, self.seed, at.step, sums, self.n_threads),
+            *(self.targets, order, self.batch_size, self.seed, at.step, sums, self.threads.now),
         )
+        self.threads.measured(n_steps, work)
         self.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / n_steps)
         progress.update(len(sums) * order.shape[1])
 
@@ -202,8 +209,8 @@ class MLPTask:
 
     def _steps_per_call(self) -> int:
         if self.seconds_per_step == 0:  # not measured yet; the first call may compile
-            return 16
-        return max(1, int(CALL_SECONDS / self.seconds_per_step))
+            return max(1, min(16, FIRST_WORK // (self.net.n_parameters * self.batch_size)))
+        return max(1, int(min(CALL_SECONDS, self.threads.seconds) / self.seconds_per_step))
 
 
 @dataclass

@@ -1,6 +1,10 @@
+import os
+import pickle
 import subprocess
 import sys
 import threading
+from multiprocessing import get_context
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +16,8 @@ from fastnn import backends
 def _restore(monkeypatch):
     monkeypatch.setattr("fastnn.backends._default", None)
     monkeypatch.delenv("FASTNN_BACKEND", raising=False)
+    monkeypatch.setenv("FASTNN_PARENT_BACKEND", "")
+    monkeypatch.setattr("fastnn.backends._inherited", None)
 
 
 def test_set_and_use():
@@ -61,3 +67,99 @@ def test_import_is_light():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert printed.stdout.strip() == "[]", printed.stderr
+
+
+def trained_with(model):
+    """Train, in a worker process, and return the name of the back end."""
+    X, y = fastnn.load_xor()
+    model = fastnn.MLPClassifier((3,), max_iter=1, verbose=False) if model is None else model
+    return model.fit(X, y).backend_
+
+
+def test_worker_processes_use_the_back_end_of_their_parent():
+    model = fastnn.MLPClassifier((3,), max_iter=1, verbose=False)
+    with fastnn.use_backend("python"), get_context("spawn").Pool(1) as pool:
+        assert pool.apply(trained_with, (None,)) == "python"
+        # A worker that has been started already learns it from the estimator that it gets,
+        with fastnn.use_backend("numba"):
+            assert pool.apply(fastnn.get_backend) == "python"
+            assert pool.apply(trained_with, (model,)) == "numba"
+            assert pool.apply(trained_with, (None,)) == "numba"
+        # and a choice of its own comes first.
+        pool.apply(fastnn.set_backend, ("numba",))
+        assert pool.apply(trained_with, (model,)) == "numba"
+
+
+def test_messages_to_workers(monkeypatch):
+    """They hold for worker processes only, and not where FASTNN_BACKEND has become another."""
+    assert "python" not in os.environ["FASTNN_PARENT_BACKEND"]
+    with fastnn.use_backend("python"), fastnn.use_backend("numba"):
+        assert os.environ["FASTNN_PARENT_BACKEND"].startswith("numba:")
+    assert "FASTNN_PARENT_BACKEND" not in os.environ
+    fastnn.set_backend("python")
+    assert os.environ["FASTNN_PARENT_BACKEND"] == f"python:{os.getpid()}:"
+    monkeypatch.setattr("fastnn.backends._default", None)
+    default = fastnn.get_backend()
+    assert default != "python"
+    monkeypatch.setenv("FASTNN_PARENT_BACKEND", "python:1:")
+    assert fastnn.get_backend() == default
+    monkeypatch.setattr("fastnn.backends._parent", lambda: SimpleNamespace(pid=1))
+    assert fastnn.get_backend() == "python"
+    for nonsense in ("", "python", "python:1", "fortran:1:", "::"):
+        monkeypatch.setenv("FASTNN_PARENT_BACKEND", nonsense)
+        assert fastnn.get_backend() == default
+    monkeypatch.setenv("FASTNN_PARENT_BACKEND", "python:1:")
+    monkeypatch.setenv("FASTNN_BACKEND", "numba")
+    assert fastnn.get_backend() == "numba"
+
+
+def test_a_pickle_of_another_process_chooses_nothing():
+    with fastnn.use_backend("python"):
+        sent = pickle.dumps(fastnn.Perceptron())
+    model = pickle.loads(sent)
+    assert vars(model) == vars(fastnn.Perceptron())
+    assert fastnn.get_backend() != "python"
+
+
+FORK = """
+import os, sys, threading, time
+import numpy as np, fastnn
+X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2
+def fit(): fastnn.MLPClassifier((4,), max_iter=2, verbose=False).fit(X, y)
+if sys.argv[1] == "compiling":  # as Numba does in a first fit
+    from numba.core.compiler_lock import global_compiler_lock as lock
+    fastnn.set_backend("numba")
+elif sys.argv[1] == "drawing":
+    import tqdm
+    lock = tqdm.tqdm.get_lock().th_lock
+else:
+    from fastnn.backends.forking import lock
+held = threading.Event()
+def hold():
+    with lock:
+        held.set()
+        time.sleep(0.5)
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    fit()
+    os._exit(0)
+thread.join()
+fit()
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("what", ["compiling", "drawing", "importing"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_fork_while_another_thread_begins(what):
+    printed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, what],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert printed.stdout.strip() == "0", printed.stderr

@@ -38,7 +38,8 @@ cdef extern from "_vector.h" nogil:
     void release_vectors(void *start)
     vec vsum_within(vec a, int n)
     vec vsum_across(vec a, int n)
-    void barrier_wait(int64_t *counter, int64_t n)
+    bint is_stopped(const int64_t *stop)
+    bint barrier_wait(int64_t *sync, const int64_t *stop, int64_t n)
     int processor_level()
 
 # As in interface.py and panels.py.
@@ -116,6 +117,7 @@ cdef struct Task:
     real *packed  # this thread's scratch: (batch + 1, WIDTH)
     Lists lists
     int64_t *sync
+    const int64_t *stop
 
 
 include "_kernels_panels.pxi"
@@ -129,7 +131,7 @@ include "_kernels_distortion.pxi"
 cdef Task *new_task(
     const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
     real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes, double[::1] losses,
+    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes, double[::1] losses,
     Py_ssize_t thread, Py_ssize_t n_threads,
 ) except NULL:
     """Gather the arguments of a call in one structure; the caller frees it."""
@@ -149,7 +151,7 @@ cdef Task *new_task(
     task.n_features, task.scale = n_in, <real>rates[SCALE]
     task.losses, task.targets, task.n_targets = &losses[0], NULL, 0
     task.samples, task.first_sample = NULL, 0
-    task.sync = &sync[0]
+    task.sync, task.stop = &sync[0], &stop[0]
     task.zeros = &work[work.shape[0] - WIDTH]
     if task.sparse:
         task.zeros -= 2 * n_in * batch
@@ -180,7 +182,7 @@ cdef Task *new_task(
 def mlp_train(
     const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
     real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
+    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
     const real[:, ::1] targets, const int64_t[:, ::1] order, double[::1] losses,
     double[::1] loss_sums, Py_ssize_t thread,
 ):
@@ -189,11 +191,13 @@ def mlp_train(
     `losses` has room for the losses of one batch.
     """
     cdef Task *task = new_task(table, settings, rates, weights, moment_1, moment_2, work, lists,
-                               sync, X, X_bytes, losses, thread, settings[N_THREADS])
-    task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
-    with nogil:
-        train(task, settings, rates, order, loss_sums)
-    free(task)
+                               sync, stop, X, X_bytes, losses, thread, settings[N_THREADS])
+    try:
+        task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
+        with nogil:
+            train(task, settings, rates, order, loss_sums)
+    finally:
+        free(task)
 
 
 cdef void train(
@@ -223,7 +227,8 @@ cdef void train(
             step += 1
             now.rate = rate_of_step(&now, rates, step)
             now.decay = <real>(rates[ALPHA] / task.rows)
-            train_batch(task, &now)
+            if not train_batch(task, &now):
+                return
             if task.thread == 0:
                 for i in range(task.rows):
                     loss_sums[epoch] += task.losses[i]
@@ -238,48 +243,63 @@ cdef real rate_of_step(Rates *now, const double[::1] rates, int64_t step) noexce
                   / (1 - pow(rates[BETA_1], <double>step)))
 
 
-cdef void train_batch(Task *task, Rates *rates) noexcept nogil:
-    """Make one step. A barrier stands wherever a thread needs what another has computed."""
+cdef bint train_batch(Task *task, Rates *rates) noexcept nogil:
+    """Make one step. A barrier stands wherever a thread needs what another has computed.
+
+    Returns whether to go on; the call has been given up if not.
+    """
     cdef Py_ssize_t l
+    if is_stopped(task.stop):
+        return False
     load_batch(task)
-    barrier_wait(task.sync, task.n_threads)
+    if not meet(task):
+        return False
     if task.sparse and not is_online(task, rates):
         list_by_input(task)
     for l in range(1, task.n_layers + 1):
         forward(task, l, True)
-        barrier_wait(task.sync, task.n_threads)
+        if not meet(task):
+            return False
     for l in range(task.n_layers, 0, -1):
         if l > 1:
             deltas_below(task, &task.layers[l])
-            barrier_wait(task.sync, task.n_threads)
+            if not meet(task):
+                return False
         update(task, l, rates)
-    barrier_wait(task.sync, task.n_threads)
+    return meet(task)
+
+
+cdef inline bint meet(Task *task) noexcept nogil:
+    """Wait for the other threads of the call; return False if it has been given up."""
+    return barrier_wait(task.sync, task.stop, task.n_threads)
 
 
 def mlp_forward(
     const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
     real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
+    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
     const real[:, ::1] targets, double[::1] losses, real[:, ::1] outputs, Py_ssize_t layer,
-    Py_ssize_t start, Py_ssize_t stop,
+    Py_ssize_t first, Py_ssize_t end,
 ):
-    """Write the outputs of `layer` for samples start to stop and, given targets, their losses."""
+    """Write the outputs of `layer` for samples first to end and, given targets, their losses."""
     cdef Task *task = new_task(table, settings, rates, weights, moment_1, moment_2, work, lists,
-                               sync, X, X_bytes, losses, 0, 1)
-    if targets.shape[0]:
-        task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
-    with nogil:
-        forward_samples(task, outputs, layer, start, stop)
-    free(task)
+                               sync, stop, X, X_bytes, losses, 0, 1)
+    try:
+        if targets.shape[0]:
+            task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
+        with nogil:
+            forward_samples(task, outputs, layer, first, end)
+    finally:
+        free(task)
 
 
 cdef void forward_samples(
-    Task *task, real[:, ::1] outputs, Py_ssize_t layer, Py_ssize_t start, Py_ssize_t stop
+    Task *task, real[:, ::1] outputs, Py_ssize_t layer, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
     cdef double *losses = task.losses
     cdef Py_ssize_t i, c, l
-    while start < stop:
-        task.rows = task.batch if stop - start >= task.batch else stop - start
+    while start < end:
+        task.rows = task.batch if end - start >= task.batch else end - start
         task.first_sample, task.losses = start, losses + start
         load_batch(task)
         for l in range(1, layer + 1):

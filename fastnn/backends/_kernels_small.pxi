@@ -73,6 +73,8 @@ cdef bint train_small(
     copy_small(task, layers, group, False)
     now.decay = <real>(rates[ALPHA] / rows)
     for epoch in range(loss_sums.shape[0]):
+        if is_stopped(task.stop):
+            break
         step += 1
         now.rate = rate_of_step(now, rates, step)
         # With the group known, the compiler unrolls the sums over it: 0.15 to 0.13 microseconds.

@@ -61,6 +61,7 @@ class Task(NamedTuple):
     order: Any
     losses: Any
     sync: Any
+    stop: Any
     # The non-zero inputs of a batch, by sample and by input
     position: Any  # (batch, n_in): the inputs of a sample that are not 0, ascending
     value: Any  # as `position`

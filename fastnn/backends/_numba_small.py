@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._numba_barrier import is_stopped
 from ._numba_layers import activated
 from ._numba_panels import Update, column, descend, inlined, kernel
 from ._numba_vector import (
@@ -147,6 +148,8 @@ def train_small(p, problem, order, loss_sums):
     copy_small(p, s, problem, False)
     factor = 2.0 if p.loss == SQUARED_ERROR else 1.0
     for epoch in range(len(loss_sums)):
+        if is_stopped(p.stop):
+            break
         step += 1
         rate = rates[RATE]
         if settings[OPTIMIZER] == ADAM:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._numba_barrier import barrier_wait, is_stopped
 from ._numba_layers import (
     deltas_below,
     forward,
@@ -21,7 +22,6 @@ from ._numba_panels import (
 )
 from ._numba_small import is_small, train_small
 from ._numba_vector import (
-    barrier_wait,
     lanes,
     pointer,
     real,
@@ -80,6 +80,7 @@ def new_task(problem, X, targets, order, losses, thread, n_threads):
         pointer(order),
         pointer(losses),
         pointer(problem.sync),
+        pointer(problem.stop),
         pointer(lists),
         pointer(work[values:]),
         pointer(lists[2 * n :]),
@@ -122,7 +123,8 @@ def mlp_train(problem, X, targets, order, losses, loss_sums, thread):
                 real(p.work, rates[EPSILON]),
                 real(p.work, rates[ALPHA] / rows),
             )
-            train_batch(p, b, u)
+            if not train_batch(p, b, u):
+                return
             if thread == 0:
                 for i in range(rows):
                     loss_sums[epoch] += p.losses[i]
@@ -130,20 +132,28 @@ def mlp_train(problem, X, targets, order, losses, loss_sums, thread):
 
 @kernel
 def train_batch(p, b, u):
-    """Make one step. A barrier stands wherever a thread needs what another has computed."""
+    """Make one step. A barrier stands wherever a thread needs what another has computed.
+
+    Returns whether to go on; the call has been given up if not.
+    """
+    if is_stopped(p.stop):
+        return False
     load_batch(p, b)
-    barrier_wait(p.sync, p.n_threads)
+    if not barrier_wait(p.sync, p.stop, p.n_threads):
+        return False
     if p.sparse and not is_online(p, b.rows, u):
         list_by_input(p, b.rows)
     for layer in range(1, p.n_layers + 1):
         forward(p, layer, b, True)
-        barrier_wait(p.sync, p.n_threads)
+        if not barrier_wait(p.sync, p.stop, p.n_threads):
+            return False
     for layer in range(p.n_layers, 0, -1):
         if layer > 1:
             deltas_below(p, layer, b)
-            barrier_wait(p.sync, p.n_threads)
+            if not barrier_wait(p.sync, p.stop, p.n_threads):
+                return False
         update(p, layer, b, u)
-    barrier_wait(p.sync, p.n_threads)
+    return barrier_wait(p.sync, p.stop, p.n_threads)
 
 
 @kernel

@@ -5,11 +5,10 @@ be kept there. LLVM splits the vectors on processors with shorter registers.
 """
 
 import math
-import os
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
@@ -64,7 +63,8 @@ def _data(context, builder, kind, value):
     return cgutils.create_struct_proxy(kind)(context, builder, value).data
 
 
-def _address(context, builder, kind, value, index):
+def address_of(context, builder, kind, value, index):
+    """Emit the address of an element of an array or pointer."""
     return builder.gep(_data(context, builder, kind, value), [index])
 
 
@@ -116,7 +116,7 @@ def load(typingctx, array, index):
     """Return array[index], as a scalar, without the check for a negative index."""
 
     def generate(context, builder, signature, arguments):
-        return builder.load(_address(context, builder, array, *arguments))
+        return builder.load(address_of(context, builder, array, *arguments))
 
     return array.dtype(array, types.int64), generate
 
@@ -127,7 +127,7 @@ def vload(typingctx, array, index):
     vector = Vector(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        address = _address(context, builder, array, *arguments)
+        address = address_of(context, builder, array, *arguments)
         pointer = builder.bitcast(address, _llvm(vector).as_pointer())
         return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
@@ -139,7 +139,7 @@ def vstore(typingctx, array, index, vector):
     """Store a vector from array[index] on."""
 
     def generate(context, builder, signature, arguments):
-        address = _address(context, builder, array, *arguments[:2])
+        address = address_of(context, builder, array, *arguments[:2])
         pointer = builder.bitcast(address, _llvm(vector).as_pointer())
         builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -366,47 +366,3 @@ def vsum(typingctx, a):
         return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
     return a.dtype(a), generate
-
-
-# --- threads -----------------------------------------------------------------------------------
-
-
-@intrinsic
-def _atomic_increment(typingctx, array):
-    def generate(context, builder, signature, arguments):
-        data = _data(context, builder, array, arguments[0])
-        return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "acq_rel")
-
-    return types.int64(array), generate
-
-
-@intrinsic
-def _atomic_load(typingctx, array):
-    def generate(context, builder, signature, arguments):
-        data = _data(context, builder, array, arguments[0])
-        return builder.load_atomic(data, "acquire", 8)
-
-    return types.int64(array), generate
-
-
-if os.name == "posix":
-    _yield_processor = types.ExternalFunction("sched_yield", types.int32())
-else:
-
-    @njit
-    def _yield_processor():
-        return 0
-
-
-@njit(nogil=True)
-def barrier_wait(counter, n):
-    """Wait until all of n threads have come here. The counter only grows, so it needs no reset."""
-    if n == 1:
-        return
-    ticket = _atomic_increment(counter)
-    everyone = (ticket // n + 1) * n
-    spins = 0
-    while _atomic_load(counter) < everyone:
-        spins += 1
-        if spins > 2000:
-            _yield_processor()

@@ -15,6 +15,9 @@ from .threads import available_processors, run_workers
 
 NO_STATE: Any = np.empty((0, 0))
 IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
+# Between two calls of a kernel Ctrl-C is heard: some 50 ms, in multiply-adds and in pixels.
+WORK_PER_CALL = 500_000_000
+PIXELS_PER_CALL = 500_000
 
 
 class Compiled:
@@ -91,7 +94,7 @@ class Compiled:
         if targets is None:
             targets = np.empty((0, net.n_targets), params.dtype)
         batch = min(len(X), panels.FORWARD_BATCH)
-        n_threads = min(panels.choose_threads(n_threads, net, len(X)), -(-len(X) // batch))
+        n_threads = min(panels.choose_threads(n_threads, net, len(X), X), -(-len(X) // batch))
         problem = panels.build(
             net,
             Optimizer(SGD, 0.0),
@@ -103,6 +106,8 @@ class Compiled:
             sparse=panels.is_sparse(X),
         )
 
+        per_call = max(1, WORK_PER_CALL // (net.n_parameters * batch)) * batch
+
         def worker(thread: int) -> None:
             own = problem
             if thread:  # its own scratch, the same weights
@@ -110,11 +115,10 @@ class Compiled:
                     work=panels.aligned(len(problem.work), params.dtype),
                     lists=panels.aligned(len(problem.lists), np.int32),
                 )
-            start = len(X) * thread // n_threads
-            stop = len(X) * (thread + 1) // n_threads
-            kernels.mlp_forward(*own, X, targets, losses, outputs, layer, start, stop)
+            for first, end in parts(len(X), thread, n_threads, per_call, problem.stop):
+                kernels.mlp_forward(*own, X, targets, losses, outputs, layer, first, end)
 
-        run_workers(worker, n_threads)
+        run_workers(worker, n_threads, problem.stop)
         return outputs, losses
 
     def mlp_loss_gradient(self, net, params, X, scale, targets, alpha, seed, step):
@@ -149,11 +153,12 @@ class Compiled:
         step,
         loss_sums,
         n_threads,
+        stop=None,
     ):
-        """Train by mini-batch back-propagation."""
+        """Train by mini-batch back-propagation; `stop` is that of a call which this is part of."""
         kernels = self._load(params.dtype)
         batch = min(batch_size, order.shape[1])
-        n_threads = panels.choose_threads(n_threads, net, batch)
+        n_threads = panels.choose_threads(n_threads, net, batch, X)
         problem = panels.build(
             net,
             optimizer,
@@ -166,18 +171,25 @@ class Compiled:
             n_threads=n_threads,
             seed=seed,
             step=step,
+            stop=stop,
         )
         losses = np.empty(batch)
-        run_workers(
+        work = run_workers(
             lambda thread: kernels.mlp_train(
                 *problem, X, targets, order, losses, loss_sums, thread
             ),
             n_threads,
+            problem.stop,
         )
         if optimizer.kind != panels.STORE_GRADIENT:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
         for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
+        return work
+
+    def most_threads(self, net, batch_size, X, n_threads):
+        """Return how many threads are the fastest; see `interface.Kernels`."""
+        return panels.choose_threads(n_threads, net, batch_size, X)
 
     def mlp_train_many(
         self,
@@ -199,16 +211,20 @@ class Compiled:
         """Train several networks, as many at a time as there are threads."""
         n_networks = len(params)
         n_workers = max(1, min(n_threads, n_networks, available_processors()))
+        stop = panels.new_stop()
 
         def worker(thread: int) -> None:
             for i in range(thread, n_networks, n_workers):
+                if stop[0]:
+                    return
                 own = optimizer._replace(learning_rate=float(rates[i]))
                 self.mlp_train(
                     *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)]),
                     *(batch_size, int(seeds[i]), step, loss_sums[i], n_threads // n_workers),
+                    stop=stop,
                 )
 
-        run_workers(worker, n_workers)
+        run_workers(worker, n_workers, stop)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""
@@ -219,12 +235,23 @@ class Compiled:
         n = len(images)
         n_threads = max(1, min(n_threads, available_processors(), n // IMAGES_PER_THREAD))
 
-        def worker(thread: int) -> None:
-            start, stop = n * thread // n_threads, n * (thread + 1) // n_threads
-            kernels.distort_images(
-                *(images, distorted, h, w, scaling, alpha, weights, angles),
-                *(key, epoch & 0xFFFFFFFF, start, stop, np.empty((4, h * w))),
-            )
+        per_call, stop = max(1, PIXELS_PER_CALL // (h * w)), panels.new_stop()
 
-        run_workers(worker, n_threads)
+        def worker(thread: int) -> None:
+            scratch = np.empty((4, h * w))
+            for first, end in parts(n, thread, n_threads, per_call, stop):
+                kernels.distort_images(
+                    *(images, distorted, h, w, scaling, alpha, weights, angles),
+                    *(key, epoch & 0xFFFFFFFF, first, end, scratch),
+                )
+
+        run_workers(worker, n_threads, stop)
         return distorted
+
+
+def parts(n, thread, n_threads, size, stop):
+    """Yield the bounds of a thread's part of n samples, `size` at a time, until told to stop."""
+    first, end = n * thread // n_threads, n * (thread + 1) // n_threads
+    while first < end and not stop[0]:
+        yield first, min(first + size, end)
+        first += size

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import forking
 from .compiled import Compiled
 
 _NO_BYTES = np.empty((0, 0), np.uint8)
@@ -49,7 +50,8 @@ def _best_level() -> str:
 
 
 def _import(dtype: np.dtype, level: str | None = None) -> ModuleType:
-    return importlib.import_module(_module_name(level or _best_level(), dtype))
+    with forking.lock:
+        return importlib.import_module(_module_name(level or _best_level(), dtype))
 
 
 def _load(dtype: np.dtype) -> Any:
@@ -97,3 +99,4 @@ mlp_train = _compiled.mlp_train
 mlp_train_many = _compiled.mlp_train_many
 distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate
+most_threads = _compiled.most_threads

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .thread_count import Work
+
 # Activations y = f(z); equation numbers are the course's.
 SIGN = 0  # -1, 0 or 1; as for every step, the slope is taken as 0
 PURELIN = 1  # z (1.5)
@@ -239,8 +241,10 @@ class Kernels(Protocol):
         step: int,
         loss_sums: NDArray[np.float64],
         n_threads: int,
-    ) -> None:
+    ) -> Work | None:
         """Train in place for len(loss_sums) epochs of mini-batches; the last may be short.
+
+        Returns what the threads took, None if there are none to choose the number of.
 
         Parameters
         ----------
@@ -254,6 +258,12 @@ class Kernels(Protocol):
             Optimizer steps made before this call.
         loss_sums : (n_epochs,) of float64
             The loss of each sample, without penalty, before its batch's update is added here.
+        """
+
+    def most_threads(self, net: Network, batch_size: int, X: Any, n_threads: int) -> int:
+        """Return how many of `n_threads` train the fastest on a machine that does nothing else.
+
+        The number that `mlp_train` gets may change from call to call.
         """
 
     def mlp_train_many(

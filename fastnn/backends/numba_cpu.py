@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from . import forking
 from .compiled import Compiled
+from .panels import Problem
 
 
 def unavailable() -> str | None:
@@ -19,12 +21,12 @@ def unavailable() -> str | None:
 
 @cache
 def _load(dtype: np.dtype) -> Any:
-    from . import _numba_training as kernels
-    from ._numba_delta_rule import delta_rule
-    from ._numba_distortion import distort_images
-    from ._numba_predict import predict_few
-    from ._numba_vector import VECTOR_BYTES
-    from .panels import Problem
+    with forking.lock:
+        from . import _numba_training as kernels
+        from ._numba_delta_rule import delta_rule
+        from ._numba_distortion import distort_images
+        from ._numba_predict import predict_few
+        from ._numba_vector import VECTOR_BYTES
 
     def mlp_train(*args):
         *problem, X, targets, order, losses, loss_sums, thread = args
@@ -58,3 +60,4 @@ mlp_train = _compiled.mlp_train
 mlp_train_many = _compiled.mlp_train_many
 distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate
+most_threads = _compiled.most_threads

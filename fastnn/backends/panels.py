@@ -37,6 +37,7 @@ WORK_PER_THREAD = 100_000
 # Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
 SPARSE_BELOW = 0.35
 FORWARD_BATCH = 64
+SLEEP_NANOSECONDS = 50_000_000  # at a barrier; then a thread looks whether to give up
 # Up to so many samples, the outputs are sooner computed than the weights are packed.
 FEW_SAMPLES = 4
 
@@ -52,7 +53,9 @@ class Problem(NamedTuple):
     weights, moment_1, moment_2 : flat buffers in panels; a moment that is not used is empty
     work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
     lists : int32 buffer for the positions of non-zero inputs
-    sync : int64, the counter of the barrier, alone in its cache line
+    sync : int64, alone in its cache line
+        The counters of the barrier (see _vector.h) and its longest sleep, seconds and nanoseconds.
+    stop : int64, alone in its cache line; not 0: the kernel has to return as soon as it can
     """
 
     table: NDArray[np.int64]
@@ -64,6 +67,7 @@ class Problem(NamedTuple):
     work: NDArray
     lists: NDArray[np.int32]
     sync: NDArray[np.int64]
+    stop: NDArray[np.int64]
 
 
 def aligned(size: int, dtype) -> NDArray:
@@ -72,6 +76,11 @@ def aligned(size: int, dtype) -> NDArray:
     buffer = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
     return buffer[start : start + size * dtype.itemsize].view(dtype)
+
+
+def new_stop() -> NDArray[np.int64]:
+    """Return the flag by which the threads of a call are told to give up: see `run_workers`."""
+    return aligned(ALIGNMENT // 8, np.int64)
 
 
 def count_panels(units: int, width: int) -> int:
@@ -92,6 +101,7 @@ def build(
     n_threads: int = 1,
     seed: int = 0,
     step: int = 0,
+    stop: NDArray[np.int64] | None = None,
 ) -> Problem:
     """Lay out a network and its optimizer's state for kernels with panels of `width` columns."""
     table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)
@@ -138,7 +148,9 @@ def build(
         aligned(n_work + n_scratch, params.dtype),
         aligned(n_lists, np.int32),
         aligned(ALIGNMENT // 8, np.int64),
+        new_stop() if stop is None else stop,
     )
+    problem.sync[3] = SLEEP_NANOSECONDS
     pack(net, params, problem.weights, problem.table, width)
     for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
         pack(net, moment, packed, problem.table, width)
@@ -180,16 +192,26 @@ def _layers(net, flat, packed, table, width):
         start += (m + 1) * n
 
 
-def choose_threads(n_threads: int, net: Network, batch: int) -> int:
+def choose_threads(n_threads: int, net: Network, batch: int, X: NDArray) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
-    work = net.n_parameters * batch
-    return max(1, min(n_threads, available_processors(), work // WORK_PER_THREAD))
+    if n_threads == 1:
+        return 1
+    work, inputs = net.n_parameters * batch, net.sizes[0] * net.sizes[1] * batch
+    if is_sparse(X):  # zeros are skipped
+        work -= round((1 - density(X)) * inputs)
+    most = min(n_threads, work // WORK_PER_THREAD)
+    return min(most, available_processors()) if most > 1 else 1
 
 
-def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
-    """Say whether skipping zero inputs pays, from evenly spaced samples."""
+def is_sparse(X: NDArray) -> bool:
+    """Say whether skipping zero inputs pays."""
+    return X.shape[1] >= 32 and density(X) < SPARSE_BELOW
+
+
+def density(X: NDArray, n_probed: int = 256) -> float:
+    """Return the fraction of inputs that are not 0, from evenly spaced samples."""
     probe = X[:: max(1, len(X) // n_probed)]
-    return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
+    return np.count_nonzero(probe) / probe.size
 
 
 def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:

@@ -235,6 +235,11 @@ def _rounded(values, dtype):
     return array("f", values).tolist() if dtype == np.float32 else values
 
 
+def most_threads(net, batch_size, X, n_threads):
+    """Return 1: see `interface.Kernels`."""
+    return 1
+
+
 def mlp_train_many(
     net: Network,
     optimizer: Optimizer,

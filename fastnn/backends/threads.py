@@ -5,62 +5,123 @@ would not do. Starting a thread takes some 50 microseconds, once per call of man
 """
 
 import os
+import queue
 import threading
+import time
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .thread_count import Work
 
 
-def run_workers(worker: Callable[[int], None], n_threads: int) -> None:
+def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> Work:
     """Call worker(0), ..., worker(n_threads - 1), each in a thread of its own, and wait.
 
-    A KeyboardInterrupt is raised after all workers have finished: they share the caller's arrays.
+    With one thread, the worker runs in the caller's. In any case no worker runs any more when
+    this returns or raises: workers write in the caller's arrays.
+
+    Parameters
+    ----------
+    stop : (n,) of int64
+        Its first element becomes 1 when a worker raises, a thread cannot be started, or the
+        waiting caller is interrupted. Workers that see it return: the caller gets the error, and
+        what they have computed is worth nothing.
+
+    Returns
+    -------
+    Work
+        The time of the workers, and how much of it they were running.
 
     Raises
     ------
-    RuntimeError
-        If a thread cannot be started; no worker has run then.
+    BaseException
+        The first that a worker, the start of a thread or a signal handler raised.
     """
+    spent: list[tuple[float, float]] = []
+
+    def timed(index: int) -> None:
+        begin, begin_running = time.perf_counter(), time.thread_time()
+        worker(index)
+        spent.append((time.perf_counter() - begin, time.thread_time() - begin_running))
+
     if n_threads == 1:
-        worker(0)
-        return
-    gate = threading.Event()
-    cancelled = False
+        timed(0)
+        return Work(*spent[0])
+    lock = threading.Lock()
+    begun: list[int] = []  # with `stop` set it does not grow any more
+    ended: list[int] = []
+    news: queue.SimpleQueue[None] = queue.SimpleQueue()
     errors: list[BaseException] = []
 
-    def wait_and_work(index: int) -> None:
-        gate.wait()
-        if cancelled:
-            return
+    def work(index: int) -> None:
+        with lock:
+            if stop[0]:
+                return
+            begun.append(index)
         try:
-            worker(index)
+            timed(index)
         except BaseException as error:
             errors.append(error)
+            stop[0] = 1
+        finally:
+            ended.append(index)
+            news.put(None)
 
-    threads = [
-        threading.Thread(target=wait_and_work, args=(index,), daemon=True)
-        for index in range(n_threads)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-    except BaseException:
-        cancelled = True
-        gate.set()
-        raise
-    gate.set()
+    def n_running() -> int:
+        with lock:
+            return (len(begun) if stop[0] else n_threads) - len(ended)
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(n_threads)]
+    while True:
+        try:
+            if not errors:
+                for thread in threads:
+                    thread.start()
+            # Not by Thread.join: interrupted, it takes the thread for finished. With a timeout:
+            # a signal that came to another thread is handled here, between two waits.
+            while n_running():
+                with suppress(queue.Empty):
+                    news.get(timeout=0.1)
+            break
+        except BaseException as error:
+            errors.append(error)
+            stop[0] = 1
     for thread in threads:
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt as interrupt:
-                errors.append(interrupt)
+        if thread.is_alive():
+            thread.join()
     if errors:
         raise errors[0]
+    return Work(*(sum(times) for times in zip(*spent, strict=True)))
 
 
-@cache
 def available_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many processors this process may use.
+
+    Its affinity, its container's quota (cgroup) and LOKY_MAX_CPU_COUNT limit them.
+    """
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    limit = os.environ.get("LOKY_MAX_CPU_COUNT")
+    return _processors(limit, frozenset(affinity), int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _processors(*situation: Any) -> int:
+    """Ask joblib, which takes 50 microseconds: the answer holds for a second."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def default_threads() -> int:
+    """Return how many threads to use where nobody says it: OMP_NUM_THREADS, or all processors.
+
+    joblib sets this variable in its workers, so that they do not fight.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
+        return min(int(wanted), available_processors())
+    return available_processors()

@@ -1,0 +1,19 @@
+"""What all estimators share beyond scikit-learn's base class."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from . import backends
+
+
+class Estimator(BaseEstimator):
+    """An estimator that tells the worker process it is sent to which back end to use."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_sent_from": backends.message()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        backends.receive(state.pop("_sent_from", ""))
+        super().__setstate__(state)

@@ -1,0 +1,131 @@
+"""The choice of the number of threads, on a machine and a clock that are made up."""
+
+import pytest
+
+import fastnn
+from fastnn.backends.thread_count import CALL_SECONDS, Memory, ThreadCount, Work
+
+
+class Machine:
+    """Steps take a millisecond on one thread; while it is `loaded`, several wait for each other."""
+
+    def __init__(self, loaded=False, most=2, memory=None):
+        self.time, self.loaded, self.memory = 0.0, loaded, memory or Memory()
+        self.count = self.fit(most)
+        self.used = []
+
+    def fit(self, most):
+        return ThreadCount(most, lambda: self.time, self.memory)
+
+    def call(self):
+        n = self.count.now
+        pace = 0.001 * (4 * n if self.loaded and n > 1 else 1.1 / n if n > 1 else 1)
+        steps = max(1, int(self.count.seconds / pace)) if self.used else 16
+        self.time += steps * pace
+        self.used.append(n)
+        share = (0.5 if n > 1 else 0.7) if self.loaded else 0.99
+        self.count.measured(steps, Work(n * steps * pace, n * steps * pace * share))
+
+    def run(self, seconds):
+        """Go on for some seconds; return the time with each number of threads."""
+        spent, end = {}, self.time + seconds
+        while self.time < end:
+            begin, n = self.time, self.count.now
+            self.call()
+            spent[n] = spent.get(n, 0) + self.time - begin
+        return spent
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 16])
+def test_no_trials_on_a_quiet_machine(most):
+    assert set(Machine(most=most).run(60)) == {most}
+
+
+def test_calls_grow_so_that_trouble_shows_early():
+    machine = Machine()
+    lengths = []
+    for _ in range(6):
+        begin = machine.time
+        machine.call()
+        lengths.append(machine.time - begin)
+    assert lengths[1:] == pytest.approx([0.04, 0.16, 0.5, 0.5, 0.5], rel=0.1)
+    assert Machine(most=1).count.seconds == CALL_SECONDS[-1]
+
+
+def test_one_thread_while_others_want_the_processors():
+    machine = Machine(loaded=True)
+    spent = machine.run(60)
+    assert spent[2] < 0.15 * spent[1]
+    assert machine.used[:3] == [2, 1, 1]
+    assert machine.used.count(2) > 3  # it looks again,
+    machine.loaded = False
+    machine.run(10)
+    assert machine.count.now == 2  # and finds that the others are gone.
+    assert set(machine.run(10)) == {2}
+
+
+def test_load_in_the_middle_of_a_fit():
+    machine = Machine()
+    machine.run(5)
+    machine.loaded = True
+    machine.run(3)
+    assert machine.count.now == 1
+
+
+def test_sixteen_threads_halve_until_it_pays_no_more():
+    machine = Machine(loaded=True, most=16)
+    machine.run(5)
+    assert machine.used[:5] == [16, 8, 8, 4, 4]
+    assert machine.count.now == 1
+    machine.loaded = False
+    machine.run(30)
+    assert machine.count.now == 16
+
+
+def test_the_next_fit_knows_what_the_last_one_found():
+    machine = Machine(loaded=True)
+    machine.run(1)
+    assert machine.fit(2).now == 1
+    assert machine.fit(1).now == 1
+    machine.time += 60
+    assert machine.fit(2).now == 2
+
+
+def test_a_waiting_thread_that_is_no_reason_costs_few_trials():
+    """Work that cannot be shared out evenly looks like load."""
+    machine = Machine()
+    for _ in range(400):
+        n = machine.count.now
+        pace = 0.001 / n
+        steps = max(1, int(machine.count.seconds / pace))
+        machine.time += steps * pace
+        machine.used.append(n)
+        machine.count.measured(steps, Work(n * steps * pace, 0.7 * n * steps * pace))
+    assert machine.used.count(1) < 0.15 * len(machine.used)
+
+
+def test_back_ends_without_threads_say_nothing():
+    count = Machine().count
+    count.measured(10, None)
+    assert count.now == 2
+
+
+def test_a_change_in_the_midst_does_not_change_the_result(compiled_backend, monkeypatch, rng):
+    """Bitwise."""
+    monkeypatch.setattr("fastnn.backends.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.panels.available_processors", lambda: 4)
+    monkeypatch.setattr("fastnn.training.CALL_SECONDS", 1e-9)
+    X, y = rng.normal(size=(90, 40)), rng.integers(0, 3, 90)
+    used = []
+
+    def measured(self, n_steps, work):
+        used.append(self.now)
+        self.now = len(used) % 3 + 1
+
+    params = []
+    for n_jobs in (1, 4):
+        model = fastnn.MLPClassifier((50,), max_iter=30, tol=None, random_state=0, n_jobs=n_jobs)
+        params.append(model.fit(X, y).params_)
+        monkeypatch.setattr(ThreadCount, "measured", measured)
+    assert (params[0] == params[1]).all()
+    assert {1, 2, 3} < set(used)

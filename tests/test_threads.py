@@ -1,0 +1,198 @@
+"""Threads of a call: failures, interruption, waiting."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fastnn.backends import interface as api
+from fastnn.backends import panels, threads
+from fastnn.backends.interface import Network, Optimizer
+from fastnn.backends.threads import run_workers
+from fastnn.validation import check_n_jobs
+
+NET = Network((60, 200, 70, 5), (api.RELU, api.TANH, api.SOFTMAX), (0.0,) * 3, 4)
+
+
+@pytest.fixture
+def many_threads(monkeypatch):
+    """Let any number of threads work on any network."""
+    monkeypatch.setattr("fastnn.backends.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.panels.available_processors", lambda: 8)
+
+
+def train(kernels, rng, n_threads, n_epochs=1, n=50):
+    """Train NET for some epochs; return its parameters."""
+    params = 0.1 * np.random.default_rng(0).normal(size=NET.n_parameters)
+    X, targets = rng.normal(size=(n, 60)), rng.integers(0, 5, (n, 1)).astype(float)
+    kernels.mlp_train(
+        *(NET, Optimizer(api.SGD, 0.01), params, np.empty((0, len(params))), X, 1.0, targets),
+        *(np.arange(n)[np.newaxis], 16, 0, 0, np.zeros(n_epochs), n_threads),
+    )
+    return params
+
+
+def test_first_error_is_raised_and_nobody_waits_for_the_dead():
+    stop, seen = panels.new_stop(), []
+
+    def worker(index):
+        if index == 1:
+            raise MemoryError("injected")
+        while not stop[0]:
+            time.sleep(0.001)
+        seen.append(index)
+
+    with pytest.raises(MemoryError, match="injected"):
+        run_workers(worker, 3, stop)
+    assert set(seen) <= {0, 2}
+    assert stop[0] == 1
+
+
+@pytest.mark.parametrize("n_fine", [0, 1, 2])
+def test_a_thread_that_cannot_be_started_leaves_none_behind(n_fine, monkeypatch):
+    before, real, started = threading.active_count(), threading.Thread.start, []
+    stop = panels.new_stop()
+
+    def start(thread):
+        if len(started) == n_fine:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        real(thread)
+
+    def worker(index):
+        while not stop[0]:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        run_workers(worker, 3, stop)
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+def test_returns_after_all_workers_whatever_a_signal_handler_raises(error, monkeypatch):
+    stop, running, ended = panels.new_stop(), threading.Barrier(3), []
+
+    def handler(number, frame):
+        raise error("from a handler")
+
+    def worker(index):
+        running.wait()
+        if index == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        while not stop[0]:
+            time.sleep(0.001)
+        if index == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)  # once more, while the caller waits
+        time.sleep(0.1)
+        ended.append(index)
+
+    old = signal.signal(signal.SIGALRM, handler)
+    try:
+        with pytest.raises(error, match="from a handler"):
+            run_workers(worker, 3, stop)
+        assert sorted(ended) == [0, 1, 2]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+@pytest.mark.parametrize("after_steps", [0, 5])
+def test_a_kernel_that_fails_ends_the_others(
+    compiled, failing, after_steps, rng, monkeypatch, many_threads
+):
+    """Its threads wait at a barrier; they raise what it raised, and the next call is fine."""
+    owner = compiled.mlp_train.__self__
+    expected = train(compiled, rng, 3)
+    kernels = owner._load(np.dtype(float))
+    real = kernels.mlp_train
+
+    def mlp_train(*arguments):
+        *_, thread = arguments
+        if thread == failing:
+            if after_steps:
+                stop = arguments[panels.Problem._fields.index("stop")]
+                threading.Timer(0.05, lambda: stop.__setitem__(0, 1)).start()
+                real(*arguments)
+            raise MemoryError("injected")
+        real(*arguments)
+
+    monkeypatch.setattr(kernels, "mlp_train", mlp_train)
+    with pytest.raises(MemoryError, match="injected"):
+        train(compiled, rng, 3, n_epochs=10**6 if after_steps else 1)
+    monkeypatch.setattr(kernels, "mlp_train", real)
+    assert train(compiled, np.random.default_rng(0), 3).shape == expected.shape
+
+
+CTRL_C = """
+import os, signal, sys, threading, time
+import numpy as np, fastnn
+from fastnn import backends
+from fastnn.backends import interface as api, panels
+from fastnn.backends.interface import Network, Optimizer
+panels.WORK_PER_THREAD, panels.available_processors = 1, lambda: 8
+import fastnn.backends.compiled
+fastnn.backends.compiled.available_processors = lambda: 8
+kernels, many = backends.kernels(sys.argv[1]), sys.argv[2] == "many"
+net = Network((60, 200, 5), (api.RELU, api.SOFTMAX), (0.0, 0.0), 4)
+X, T = np.random.default_rng(0).normal(size=(64, 60)), np.zeros((64, 1))
+def call(n_epochs):
+    n = net.n_parameters
+    common = X, 1.0, T
+    if many:
+        kernels.mlp_train_many(net, Optimizer(0, 0.01), np.full(4, 0.01), np.zeros((4, n)),
+            np.empty((4, 0, n)), *common, np.arange(64)[None, None], 16,
+            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), 2)
+    else:
+        kernels.mlp_train(net, Optimizer(0, 0.01), np.zeros(n), np.empty((0, n)), *common,
+            np.arange(64)[None], 16, 0, 0, np.zeros(n_epochs), 2)
+call(1)
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    call(10**7)
+except KeyboardInterrupt:
+    print("heard", [t for t in threading.enumerate() if t.daemon])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("what", ["one", "many"])
+def test_ctrl_c_ends_a_long_call(compiled, what):
+    name = compiled.__name__.rsplit(".", 1)[1]
+    arguments = [sys.executable, "-c", CTRL_C, {"numba_cpu": "numba"}.get(name, name), what]
+    printed = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert printed.stdout.strip() == "heard []", printed.stderr
+
+
+def test_threads_that_sleep_at_a_barrier_wake_up(compiled, rng, many_threads):
+    """Far more threads than processors: each barrier is waited for by sleepers."""
+    one = train(compiled, np.random.default_rng(0), 1, 5, n=200)
+    assert (train(compiled, np.random.default_rng(0), 8, 5, n=200) == one).all()
+
+
+def test_limits_of_the_owner(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    threads._processors.cache_clear()
+    assert (threads.available_processors(), threads.default_threads()) == (6, 6)
+    for text, n in (("3", 3), ("2,4", 2), (" 1 ", 1), ("64", 6), ("0", 6), ("", 6), ("many", 6)):
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        assert threads.default_threads() == n, text
+    assert check_n_jobs(5) == 5  # what the user says goes, as far as there are processors
+    threads._processors.cache_clear()
+
+
+def test_limit_of_loky(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert threads.default_threads() == 1
+    assert check_n_jobs(None) == 1
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
+    assert threads.available_processors() >= 1
