@@ -13,7 +13,7 @@ from fastnn.backends import interface as api
 from fastnn.backends import panels, threads
 from fastnn.backends.interface import Network, Optimizer
 from fastnn.backends.threads import run_workers
-from fastnn.validation import check_n_jobs
+from fastnn.parameters import check_n_jobs
 
 NET = Network((60, 200, 70, 5), (api.RELU, api.TANH, api.SOFTMAX), (0.0,) * 3, 4)
 

@@ -149,7 +149,7 @@ def test_a_network_too_large_for_memory_is_named(monkeypatch):
 
 @pytest.mark.parametrize(("n_jobs", "expected"), [(None, 4), (3, 3), (-1, 4), (-2, 3), (-9, 1)])
 def test_n_jobs_as_in_joblib(monkeypatch, n_jobs, expected):
-    monkeypatch.setattr("fastnn.parameters.available_processors", lambda: 4)
+    monkeypatch.setattr("fastnn.parameters.default_threads", lambda: 4)
     assert check_n_jobs(n_jobs) == expected
 
 
