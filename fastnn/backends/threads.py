@@ -34,13 +34,18 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
     Returns
     -------
     Work
-        The time of the workers, and how much of it they were running.
+        The time of the workers, and how much of it they were running (of one: not measured).
 
     Raises
     ------
     BaseException
         The first that a worker, the start of a thread or a signal handler raised.
     """
+    if n_threads == 1:
+        begin = time.perf_counter()
+        worker(0)
+        elapsed = time.perf_counter() - begin
+        return Work(elapsed, elapsed)
     spent: list[tuple[float, float]] = []
 
     def timed(index: int) -> None:
@@ -48,9 +53,6 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         worker(index)
         spent.append((time.perf_counter() - begin, time.thread_time() - begin_running))
 
-    if n_threads == 1:
-        timed(0)
-        return Work(*spent[0])
     lock = threading.Lock()
     begun: list[int] = []  # with `stop` set it does not grow any more
     ended: list[int] = []
