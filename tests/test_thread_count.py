@@ -24,7 +24,7 @@ class Machine:
         self.time += steps * pace
         self.used.append(n)
         share = (0.5 if n > 1 else 0.7) if self.loaded else 0.99
-        self.count.measured(steps, Work(n * steps * pace, n * steps * pace * share))
+        self.count.measured(steps, Work(n, n * steps * pace, n * steps * pace * share))
 
     def run(self, seconds):
         """Go on for some seconds; return the time with each number of threads."""
@@ -91,6 +91,21 @@ def test_the_next_fit_knows_what_the_last_one_found():
     assert machine.fit(2).now == 2
 
 
+def test_many_short_fits_on_a_loaded_machine():
+    machine = Machine(loaded=True)
+    spent = {1: 0.0, 2: 0.0}
+    for _ in range(200):
+        machine.count = machine.fit(2)
+        for n, seconds in machine.run(0.05).items():
+            spent[n] += seconds
+    assert spent[2] < 0.1 * spent[1]
+    machine.loaded = False
+    for _ in range(200):
+        machine.count = machine.fit(2)
+        machine.run(0.05)
+    assert machine.count.now == 2
+
+
 def test_a_waiting_thread_that_is_no_reason_costs_few_trials():
     """Work that cannot be shared out evenly looks like load."""
     machine = Machine()
@@ -100,7 +115,7 @@ def test_a_waiting_thread_that_is_no_reason_costs_few_trials():
         steps = max(1, int(machine.count.seconds / pace))
         machine.time += steps * pace
         machine.used.append(n)
-        machine.count.measured(steps, Work(n * steps * pace, 0.7 * n * steps * pace))
+        machine.count.measured(steps, Work(n, n * steps * pace, 0.7 * n * steps * pace))
     assert machine.used.count(1) < 0.15 * len(machine.used)
 
 

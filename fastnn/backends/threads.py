@@ -45,7 +45,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         begin = time.perf_counter()
         worker(0)
         elapsed = time.perf_counter() - begin
-        return Work(elapsed, elapsed)
+        return Work(1, elapsed, elapsed)
     spent: list[tuple[float, float]] = []
 
     def timed(index: int) -> None:
@@ -97,7 +97,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
             thread.join()
     if errors:
         raise errors[0]
-    return Work(*(sum(times) for times in zip(*spent, strict=True)))
+    return Work(n_threads, *(sum(times) for times in zip(*spent, strict=True)))
 
 
 def available_processors() -> int:
