@@ -107,9 +107,10 @@ class ThreadCount:
             self._judge(n, pace, time_now)
         else:
             self._go_on(n, pace, work, time_now)
-        memory, few = self._memory, self._settled < self.most
-        memory.count, memory.until = self._settled if few else 0, time_now + REMEMBERED
-        memory.trials = self._more
+        count, memory = min(self.now, self._settled), self._memory
+        memory.count, memory.trials = count if count < self.most else 0, self._more
+        if self.now <= self._settled:  # a trial of more that no call is left for: not for ever
+            memory.until = time_now + REMEMBERED
 
     def _go_on(self, n: int, pace: float, work: Work, time_now: float) -> None:
         """Look whether another number is worth a trial."""
