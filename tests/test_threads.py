@@ -150,7 +150,7 @@ def call(n_epochs):
     if many:
         kernels.mlp_train_many(net, Optimizer(0, 0.01), np.full(4, 0.01), np.zeros((4, n)),
             np.empty((4, 0, n)), *common, np.arange(64)[None, None], 16,
-            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), 2)
+            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), int(sys.argv[3]))
     else:
         kernels.mlp_train(net, Optimizer(0, 0.01), np.zeros(n), np.empty((0, n)), *common,
             np.arange(64)[None], 16, 0, 0, np.zeros(n_epochs), 2)
@@ -164,10 +164,17 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize("what", ["one", "many"])
-def test_ctrl_c_ends_a_long_call(compiled, what):
+@pytest.mark.parametrize(("what", "n_threads"), [("one", 2), ("many", 2), ("many", 1)])
+def test_ctrl_c_ends_a_long_call(compiled, what, n_threads):
     name = compiled.__name__.rsplit(".", 1)[1]
-    arguments = [sys.executable, "-c", CTRL_C, {"numba_cpu": "numba"}.get(name, name), what]
+    arguments = [
+        sys.executable,
+        "-c",
+        CTRL_C,
+        {"numba_cpu": "numba"}.get(name, name),
+        what,
+        str(n_threads),
+    ]
     printed = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
     assert printed.stdout.strip() == "heard []", printed.stderr
 

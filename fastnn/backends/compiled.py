@@ -240,9 +240,8 @@ class Compiled:
                     return
                 train(i, loss_sums[i])
 
-        if n_workers > 1:
-            self._compile(lambda: train(0, loss_sums[0, :0]), "train", params.dtype, X.dtype)
-        run_workers(worker, n_workers, stop)
+        self._compile(lambda: train(0, loss_sums[0, :0]), "train", params.dtype, X.dtype)
+        run_workers(worker, n_workers, stop, apart=True)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from .thread_count import Work
 
 
-def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> Work:
+def run_workers(
+    worker: Callable[[int], None], n_threads: int, stop: NDArray, apart: bool = False
+) -> Work:
     """Call worker(0), ..., worker(n_threads - 1), each in a thread of its own, and wait.
 
-    With one thread, the worker runs in the caller's. In any case no worker runs any more when
-    this returns or raises: workers write in the caller's arrays.
+    A single worker runs in the caller's thread. In any case no worker runs any more when this
+    returns or raises: workers write in the caller's arrays.
 
     Parameters
     ----------
@@ -30,6 +32,9 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         Its first element becomes 1 when a worker raises, a thread cannot be started, or the
         waiting caller is interrupted. Workers that see it return: the caller gets the error, and
         what they have computed is worth nothing.
+
+    apart : bool, default False
+        Give a single worker a thread too, so that Ctrl-C is heard while its kernel runs.
 
     Returns
     -------
@@ -41,7 +46,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
     BaseException
         The first that a worker, the start of a thread or a signal handler raised.
     """
-    if n_threads == 1:
+    if n_threads == 1 and not apart:
         begin = time.perf_counter()
         worker(0)
         elapsed = time.perf_counter() - begin
