@@ -74,8 +74,9 @@ PARAMETERS = """
     dtype : {"auto", "float32", "float64"}, default "auto"
         Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
     n_jobs : int or None
-        Threads at most; None or -1 is one per processor, -2 one less, and so on. The result does
-        not depend on it.
+        Threads at most; None or -1 is one per processor or OMP_NUM_THREADS, -2 one less, and so
+        on. The result does not depend on it, and where other programs want the processors, a fit
+        takes fewer.
     warm_start : bool, default False
         Whether another `fit` goes on where the last one stopped.
     verbose : bool, default True

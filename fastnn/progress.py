@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from .backends import forking
+
 
 class NoProgress:
     """Takes what a bar takes, and shows nothing."""
@@ -46,7 +48,8 @@ def _bar_class() -> Any:
 
     A thread that stays behind, and a lock held by another thread, make a later fork unsafe.
     """
-    from tqdm import tqdm
+    with forking.lock:
+        from tqdm import tqdm
 
     class Bar(tqdm):
         monitor_interval = 0

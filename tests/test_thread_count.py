@@ -15,16 +15,18 @@ class Machine:
         self.used = []
 
     def fit(self, most):
+        self.is_first = True
         return ThreadCount(most, lambda: self.time, self.memory)
 
     def call(self):
         n = self.count.now
         pace = 0.001 * (4 * n if self.loaded and n > 1 else 1.1 / n if n > 1 else 1)
-        steps = max(1, int(self.count.seconds / pace)) if self.used else 16
+        steps = max(1, int(self.count.seconds / pace)) if not self.is_first else 16
+        self.is_first = False
         self.time += steps * pace
         self.used.append(n)
         share = (0.5 if n > 1 else 0.7) if self.loaded else 0.99
-        self.count.measured(steps, Work(n * steps * pace, n * steps * pace * share))
+        self.count.measured(steps, Work(n, n * steps * pace, n * steps * pace * share))
 
     def run(self, seconds):
         """Go on for some seconds; return the time with each number of threads."""
@@ -91,6 +93,22 @@ def test_the_next_fit_knows_what_the_last_one_found():
     assert machine.fit(2).now == 2
 
 
+@pytest.mark.parametrize("length", [0.001, 0.05])  # of one call, and of several
+def test_many_short_fits_on_a_loaded_machine(length):
+    machine = Machine(loaded=True)
+    spent = {1: 0.0, 2: 0.0}
+    for _ in range(300):
+        machine.count = machine.fit(2)
+        for n, seconds in machine.run(length).items():
+            spent[n] += seconds
+    assert spent[2] < 0.15 * spent[1]
+    machine.loaded = False
+    for _ in range(300):
+        machine.count = machine.fit(2)
+        machine.run(length)
+    assert machine.count.now == 2
+
+
 def test_a_waiting_thread_that_is_no_reason_costs_few_trials():
     """Work that cannot be shared out evenly looks like load."""
     machine = Machine()
@@ -100,7 +118,7 @@ def test_a_waiting_thread_that_is_no_reason_costs_few_trials():
         steps = max(1, int(machine.count.seconds / pace))
         machine.time += steps * pace
         machine.used.append(n)
-        machine.count.measured(steps, Work(n * steps * pace, 0.7 * n * steps * pace))
+        machine.count.measured(steps, Work(n, n * steps * pace, 0.7 * n * steps * pace))
     assert machine.used.count(1) < 0.15 * len(machine.used)
 
 

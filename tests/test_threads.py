@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fastnn.backends import interface as api
 from fastnn.backends import panels, threads
+from fastnn.backends.compiled import Compiled, parts
 from fastnn.backends.interface import Network, Optimizer
 from fastnn.backends.threads import run_workers
 from fastnn.parameters import check_n_jobs
@@ -148,7 +150,7 @@ def call(n_epochs):
     if many:
         kernels.mlp_train_many(net, Optimizer(0, 0.01), np.full(4, 0.01), np.zeros((4, n)),
             np.empty((4, 0, n)), *common, np.arange(64)[None, None], 16,
-            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), 2)
+            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), int(sys.argv[3]))
     else:
         kernels.mlp_train(net, Optimizer(0, 0.01), np.zeros(n), np.empty((0, n)), *common,
             np.arange(64)[None], 16, 0, 0, np.zeros(n_epochs), 2)
@@ -162,10 +164,17 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize("what", ["one", "many"])
-def test_ctrl_c_ends_a_long_call(compiled, what):
+@pytest.mark.parametrize(("what", "n_threads"), [("one", 2), ("many", 2), ("many", 1)])
+def test_ctrl_c_ends_a_long_call(compiled, what, n_threads):
     name = compiled.__name__.rsplit(".", 1)[1]
-    arguments = [sys.executable, "-c", CTRL_C, {"numba_cpu": "numba"}.get(name, name), what]
+    arguments = [
+        sys.executable,
+        "-c",
+        CTRL_C,
+        {"numba_cpu": "numba"}.get(name, name),
+        what,
+        str(n_threads),
+    ]
     printed = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
     assert printed.stdout.strip() == "heard []", printed.stderr
 
@@ -196,3 +205,47 @@ def test_limit_of_loky(monkeypatch):
     assert check_n_jobs(None) == 1
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
     assert threads.available_processors() >= 1
+
+
+def test_the_first_call_compiles_where_ctrl_c_is_heard(compiled, rng, many_threads):
+    """And several threads train only then."""
+    calls = []
+    real = compiled.mlp_train.__self__._load(np.dtype(float))
+
+    def mlp_train(*arguments):
+        *_, loss_sums, _ = arguments
+        calls.append((threading.current_thread() is threading.main_thread(), len(loss_sums)))
+        real.mlp_train(*arguments)
+
+    kernels = Compiled(lambda dtype: SimpleNamespace(**{**vars(real), "mlp_train": mlp_train}))
+    for _ in range(2):
+        train(kernels, rng, 2, n_epochs=3)
+    assert calls == [(True, 0)] + 4 * [(False, 3)]
+
+
+def test_parts_of_a_thread():
+    stop = panels.new_stop()
+    assert list(parts(10, 1, 3, 2, stop)) == [(3, 5), (5, 6)]
+    assert [list(parts(7, i, 2, 100, stop)) for i in range(2)] == [[(0, 3)], [(3, 7)]]
+    found = parts(10, 0, 1, 3, stop)
+    assert next(found) == (0, 3)
+    stop[0] = 1
+    assert list(found) == []
+
+
+def test_large_calls_in_parts_are_the_same(compiled, rng, many_threads, monkeypatch):
+    """A kernel is called again and again, so that Ctrl-C is heard in between."""
+    params = 0.1 * rng.normal(size=NET.n_parameters)
+    X, targets = rng.normal(size=(300, 60)), rng.integers(0, 5, (300, 1)).astype(float)
+    images = rng.integers(0, 256, (250, 30), np.uint8)
+    results = []
+    for n_threads, work in ((1, 10**9), (3, 1)):
+        monkeypatch.setattr("fastnn.backends.compiled.WORK_PER_CALL", work)
+        monkeypatch.setattr("fastnn.backends.compiled.PIXELS_PER_CALL", work)
+        outputs = compiled.mlp_forward(NET, params, X, 1.0, False, n_threads)[0]
+        loss = compiled.mlp_evaluate(NET, params, X, 1.0, targets, n_threads)
+        distortion = api.ImageDistortion(5, 6)
+        distorted = compiled.distort_images(images, distortion, np.ones(250), 1, 0, n_threads)
+        results.append((outputs, np.array(loss), distorted))
+    for a, b in zip(*results, strict=True):
+        assert (a == b).all()

@@ -34,6 +34,7 @@ class Compiled:
 
     def __init__(self, load: Callable[[np.dtype], Any]):
         self._load = load
+        self._compiled: set[tuple] = set()
 
     def to_device(self, array):
         """Return training data as they are; see `interface.Kernels`."""
@@ -94,7 +95,7 @@ class Compiled:
         if targets is None:
             targets = np.empty((0, net.n_targets), params.dtype)
         batch = min(len(X), panels.FORWARD_BATCH)
-        n_threads = min(panels.choose_threads(n_threads, net, len(X), X), -(-len(X) // batch))
+        n_threads = panels.choose_threads(min(n_threads, -(-len(X) // batch)), net, len(X), X)
         problem = panels.build(
             net,
             Optimizer(SGD, 0.0),
@@ -107,6 +108,12 @@ class Compiled:
         )
 
         per_call = max(1, WORK_PER_CALL // (net.n_parameters * batch)) * batch
+
+        if n_threads > 1:
+            self._compile(
+                lambda: kernels.mlp_forward(*problem, X, targets, losses, outputs, layer, 0, 0),
+                *("forward", params.dtype, X.dtype),
+            )
 
         def worker(thread: int) -> None:
             own = problem
@@ -174,18 +181,24 @@ class Compiled:
             stop=stop,
         )
         losses = np.empty(batch)
-        work = run_workers(
-            lambda thread: kernels.mlp_train(
-                *problem, X, targets, order, losses, loss_sums, thread
-            ),
-            n_threads,
-            problem.stop,
-        )
+
+        def worker(thread: int, loss_sums: Any = loss_sums) -> None:
+            kernels.mlp_train(*problem, X, targets, order, losses, loss_sums, thread)
+
+        if n_threads > 1:
+            self._compile(lambda: worker(0, loss_sums[:0]), "train", params.dtype, X.dtype)
+        work = run_workers(worker, n_threads, problem.stop)
         if optimizer.kind != panels.STORE_GRADIENT:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
         for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
         return work
+
+    def _compile(self, call, *key):
+        """Make an empty call, once: Numba compiles in it, in a thread that hears Ctrl-C."""
+        if key not in self._compiled:
+            call()
+            self._compiled.add(key)
 
     def most_threads(self, net, batch_size, X, n_threads):
         """Return how many threads are the fastest; see `interface.Kernels`."""
@@ -213,18 +226,22 @@ class Compiled:
         n_workers = max(1, min(n_threads, n_networks, available_processors()))
         stop = panels.new_stop()
 
+        def train(i: int, sums: Any) -> None:
+            own = optimizer._replace(learning_rate=float(rates[i]))
+            self.mlp_train(
+                *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)]),
+                *(batch_size, int(seeds[i]), step, sums, n_threads // n_workers),
+                stop=stop,
+            )
+
         def worker(thread: int) -> None:
             for i in range(thread, n_networks, n_workers):
                 if stop[0]:
                     return
-                own = optimizer._replace(learning_rate=float(rates[i]))
-                self.mlp_train(
-                    *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)]),
-                    *(batch_size, int(seeds[i]), step, loss_sums[i], n_threads // n_workers),
-                    stop=stop,
-                )
+                train(i, loss_sums[i])
 
-        run_workers(worker, n_workers, stop)
+        self._compile(lambda: train(0, loss_sums[0, :0]), "train", params.dtype, X.dtype)
+        run_workers(worker, n_workers, stop, apart=True)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""
@@ -234,17 +251,21 @@ class Compiled:
         key = np.uint64(seed)  # Numba takes Python's integers as signed
         n = len(images)
         n_threads = max(1, min(n_threads, available_processors(), n // IMAGES_PER_THREAD))
-
         per_call, stop = max(1, PIXELS_PER_CALL // (h * w)), panels.new_stop()
+
+        def distort(first: int, end: int, scratch: Any) -> None:
+            kernels.distort_images(
+                *(images, distorted, h, w, scaling, alpha, weights, angles),
+                *(key, epoch & 0xFFFFFFFF, first, end, scratch),
+            )
 
         def worker(thread: int) -> None:
             scratch = np.empty((4, h * w))
             for first, end in parts(n, thread, n_threads, per_call, stop):
-                kernels.distort_images(
-                    *(images, distorted, h, w, scaling, alpha, weights, angles),
-                    *(key, epoch & 0xFFFFFFFF, first, end, scratch),
-                )
+                distort(first, end, scratch)
 
+        if n_threads > 1:
+            self._compile(lambda: distort(0, 0, np.empty((4, h * w))), "distort")
         run_workers(worker, n_threads, stop)
         return distorted
 

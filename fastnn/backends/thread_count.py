@@ -13,28 +13,21 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 CALL_SECONDS = (0.01, 0.04, 0.16, 0.5)  # of the first calls with a number of threads, and the rest
-PROBE_SECONDS = 0.02
+PROBE_SECONDS = 0.005
 SHARE_WANTED = 0.85  # of the processors' time; below, the threads have waited
 SLOWER = 1.5  # than the fastest so far: something has happened
-PAUSE, LONGEST_PAUSE = 2.0, 8.0  # seconds until the next trial, each twice the last
+# Seconds until the next trial, each twice the last: what disturbed one call may be over at once.
+PAUSE, LONGEST_PAUSE = 0.1, 8.0
+REMEMBERED = 2.0  # seconds for which the next fits begin with what was found
 SHORTEST = 0.002  # seconds; a shorter call tells nothing
 
 
 class Work(NamedTuple):
     """What the threads of a call took, summed over them."""
 
+    n_threads: int
     elapsed: float  # seconds that passed
     running: float  # seconds of them on a processor
-
-
-class Memory:
-    """What the last fit of this process found; the next ones begin with it for a while."""
-
-    def __init__(self) -> None:
-        self.count, self.until = 0, 0.0
-
-
-_memory = Memory()
 
 
 class Trials:
@@ -47,6 +40,17 @@ class Trials:
         """Put the next trial off."""
         self.due = time_now + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+
+class Memory:
+    """What the last fit of this process found; the next ones begin with it for a while."""
+
+    def __init__(self) -> None:
+        self.count, self.until = 0, 0.0  # 0: all are well used
+        self.trials = Trials()
+
+
+_memory = Memory()
 
 
 class ThreadCount:
@@ -78,7 +82,7 @@ class ThreadCount:
         self._fewer, self._more = Trials(), Trials()
         self._settled = most
         if most > memory.count > 0 and clock() < memory.until:
-            self._settled, self._more.due = memory.count, memory.until
+            self._settled, self._more = memory.count, memory.trials
         self.now = self._settled
         self._paces: dict[int, float] = {}  # seconds per step of the last call, by number
         self._fastest = 0.0  # with the settled number
@@ -95,13 +99,21 @@ class ThreadCount:
 
     def measured(self, n_steps: int, work: Any) -> None:
         """Choose the next number, after a call of some steps; `work` is None or a `Work`."""
-        if self.most == 1 or work is None or n_steps == 0:
+        if self.most == 1 or work is None or work.n_threads != self.now or n_steps == 0:
             return
         n, time_now = self.now, self._clock()
         pace = self._paces[n] = work.elapsed / n / n_steps
         if n != self._settled:
             self._judge(n, pace, time_now)
-            return
+        else:
+            self._go_on(n, pace, work, time_now)
+        count, memory = min(self.now, self._settled), self._memory
+        memory.count, memory.trials = count if count < self.most else 0, self._more
+        if self.now <= self._settled:  # a trial of more that no call is left for: not for ever
+            memory.until = time_now + REMEMBERED
+
+    def _go_on(self, n: int, pace: float, work: Work, time_now: float) -> None:
+        """Look whether another number is worth a trial."""
         self._calls += 1
         slow = pace > SLOWER * self._fastest > 0
         self._fastest = min(self._fastest or pace, pace)
@@ -124,5 +136,3 @@ class ThreadCount:
         else:
             (self._fewer if tried < before else self._more).wait(time_now)
         self.now = self._settled
-        is_all = self._settled == self.most
-        self._memory.count, self._memory.until = 0 if is_all else self.now, self._more.due

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from .thread_count import Work
 
 
-def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) -> Work:
+def run_workers(
+    worker: Callable[[int], None], n_threads: int, stop: NDArray, apart: bool = False
+) -> Work:
     """Call worker(0), ..., worker(n_threads - 1), each in a thread of its own, and wait.
 
-    With one thread, the worker runs in the caller's. In any case no worker runs any more when
-    this returns or raises: workers write in the caller's arrays.
+    A single worker runs in the caller's thread. In any case no worker runs any more when this
+    returns or raises: workers write in the caller's arrays.
 
     Parameters
     ----------
@@ -31,16 +33,24 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         waiting caller is interrupted. Workers that see it return: the caller gets the error, and
         what they have computed is worth nothing.
 
+    apart : bool, default False
+        Give a single worker a thread too, so that Ctrl-C is heard while its kernel runs.
+
     Returns
     -------
     Work
-        The time of the workers, and how much of it they were running.
+        The time of the workers, and how much of it they were running (of one: not measured).
 
     Raises
     ------
     BaseException
         The first that a worker, the start of a thread or a signal handler raised.
     """
+    if n_threads == 1 and not apart:
+        begin = time.perf_counter()
+        worker(0)
+        elapsed = time.perf_counter() - begin
+        return Work(1, elapsed, elapsed)
     spent: list[tuple[float, float]] = []
 
     def timed(index: int) -> None:
@@ -48,9 +58,6 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
         worker(index)
         spent.append((time.perf_counter() - begin, time.thread_time() - begin_running))
 
-    if n_threads == 1:
-        timed(0)
-        return Work(*spent[0])
     lock = threading.Lock()
     begun: list[int] = []  # with `stop` set it does not grow any more
     ended: list[int] = []
@@ -95,7 +102,7 @@ def run_workers(worker: Callable[[int], None], n_threads: int, stop: NDArray) ->
             thread.join()
     if errors:
         raise errors[0]
-    return Work(*(sum(times) for times in zip(*spent, strict=True)))
+    return Work(n_threads, *(sum(times) for times in zip(*spent, strict=True)))
 
 
 def available_processors() -> int:
