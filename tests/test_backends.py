@@ -3,7 +3,6 @@ import pickle
 import subprocess
 import sys
 import threading
-from multiprocessing import get_context
 from types import SimpleNamespace
 
 import pytest
@@ -69,14 +68,16 @@ def test_import_is_light():
     assert printed.stdout.strip() == "[]", printed.stderr
 
 
+WORKERS = """
+import fastnn
+from multiprocessing import get_context
+
 def trained_with(model):
-    """Train, in a worker process, and return the name of the back end."""
     X, y = fastnn.load_xor()
     model = fastnn.MLPClassifier((3,), max_iter=1, verbose=False) if model is None else model
     return model.fit(X, y).backend_
 
-
-def test_worker_processes_use_the_back_end_of_their_parent():
+if __name__ == "__main__":
     model = fastnn.MLPClassifier((3,), max_iter=1, verbose=False)
     with fastnn.use_backend("python"), get_context("spawn").Pool(1) as pool:
         assert pool.apply(trained_with, (None,)) == "python"
@@ -88,6 +89,12 @@ def test_worker_processes_use_the_back_end_of_their_parent():
         # and a choice of its own comes first.
         pool.apply(fastnn.set_backend, ("numba",))
         assert pool.apply(trained_with, (model,)) == "numba"
+"""
+
+
+def test_worker_processes_use_the_back_end_of_their_parent(tmp_path):
+    (tmp_path / "workers.py").write_text(WORKERS)
+    subprocess.run([sys.executable, "workers.py"], cwd=tmp_path, check=True, timeout=300)
 
 
 def test_messages_to_workers(monkeypatch):
