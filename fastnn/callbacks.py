@@ -202,7 +202,9 @@ class ModelCheckpoint:
             self._written = own
 
     def on_epoch_end(self, epoch: Epoch) -> None:
-        """Save, then remove what is too old."""
+        """Save, then remove what is too old; what has diverged is nothing to go back to."""
+        if epoch.model.stop_reason_ == "diverged":
+            return
         path = Path(self.path_pattern.format(epoch=epoch.number))
         save(epoch.model, path)
         self._written = [other for other in self._written if other != path] + [path]

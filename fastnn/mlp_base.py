@@ -233,8 +233,13 @@ class BaseMLP(Estimator):
         task, rules, data = draft._begin(
             X, y, coefs_init, intercepts_init, callbacks, validation_data
         )
-        observer = Observer(self, callbacks, data)
+        observer, before = Observer(self, callbacks, data), vars(self)
         adopt(self, draft)
+        try:
+            observer.begin()
+        except BaseException:  # before any work: a missing folder, say
+            self.__dict__ = before
+            raise
         curve = LossCurve(self.loss_curve_)
         n_earlier = len(self.loss_curve_)
 
@@ -242,7 +247,6 @@ class BaseMLP(Estimator):
             self._commit(state, curve.extended(losses), n_earlier, reason)
 
         try:
-            observer.begin()
             train(task, rules, record, self.verbose, observer)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
@@ -365,8 +369,8 @@ class BaseMLP(Estimator):
 
     def _loss_and_right(self, X: NDArray, targets: NDArray, kernels: Any) -> tuple[float, int]:
         """Return the loss and the number of right classes on checked samples."""
-        scale, n_threads = self._settings(X)
-        return kernels.mlp_evaluate(self.network_, self.params_, X, scale, targets, n_threads)
+        net, params, scale, n_threads = self._for_kernels(X)
+        return kernels.mlp_evaluate(net, params, X, scale, targets, n_threads)
 
     def _score_on(
         self, X: NDArray, targets: NDArray, y: NDArray, n_right: int, kernels: Any
@@ -381,18 +385,25 @@ class BaseMLP(Estimator):
         return check_X(self, X, self.params_.dtype, reset=False)
 
     def _forward(self, X: NDArray, all_layers: bool, kernels: Any) -> list[NDArray]:
-        scale, n_threads = self._settings(X)
-        return kernels.mlp_forward(self.network_, self.params_, X, scale, all_layers, n_threads)
+        net, params, scale, n_threads = self._for_kernels(X)
+        return kernels.mlp_forward(net, params, X, scale, all_layers, n_threads)
 
-    def _settings(self, X: NDArray) -> tuple[float, int]:
-        """Return the scale of the inputs and the number of threads."""
-        dtype = self.params_.dtype
-        scale = check_scale(self.input_scale, dtype)
+    def _for_kernels(self, X: NDArray) -> tuple[Network, NDArray, float, int]:
+        """Return what kernels need beside X: network, parameters, scale, number of threads.
+
+        Kernels trust what they get, so network and parameters are of one state, even if another
+        thread fits the model at this moment.
+        """
+        own = vars(self)
+        net, params = own["network_"], own["params_"]
+        if X.shape[1] != net.sizes[0]:
+            raise ValueError(f"X: expected {net.sizes[0]} features, got {X.shape[1]}")
+        scale = check_scale(self.input_scale, params.dtype)
         # Few samples need no threads; to ask how many there are takes a tenth of their time.
         n_threads = 1 if len(X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
         if not -1 <= scale <= 1:
-            check_scaled("X", X, scale, dtype)
-        return scale, n_threads
+            check_scaled("X", X, scale, params.dtype)
+        return net, params, scale, n_threads
 
     def _dtype_for(self, X: Any) -> np.dtype:
         is_auto = isinstance(self.dtype, str) and self.dtype == "auto"

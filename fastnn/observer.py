@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
@@ -125,10 +126,11 @@ class Observer:
         return any(answers)
 
     def end(self) -> None:
-        """Tell the callbacks that the fit has ended."""
-        for callback in self._callbacks:
-            if hasattr(callback, "on_fit_end"):
-                callback.on_fit_end(self._model)
+        """Tell the callbacks that the fit has ended: all of them, even if one raises."""
+        with ExitStack() as stack:
+            for callback in reversed(self._callbacks):  # called in the order given
+                if hasattr(callback, "on_fit_end"):
+                    stack.callback(callback.on_fit_end, self._model)
 
     def _parameters_now(self) -> dict[str, Any]:
         own = vars(self._model)

@@ -130,6 +130,36 @@ def test_nan_is_never_best(data):
     assert not np.isnan(stopping.best_)
 
 
+def test_no_checkpoint_of_what_has_diverged(data, tmp_path):
+    model = fastnn.MLPRegressor((8,), solver="sgd", learning_rate_init=1e3, random_state=0)
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        model.fit(*data, callbacks=[fastnn.ModelCheckpoint(tmp_path / "{epoch}")])
+    assert model.stop_reason_ == "diverged"
+    assert f"{model.n_epochs_}" not in [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_callback_that_cannot_begin_changes_nothing(data, tmp_path):
+    model = network().fit(*data)
+    before = dict(vars(model))
+    with pytest.raises(OSError, match="path"):
+        model.fit(data[0][:, :2], data[1], callbacks=[fastnn.CSVLogger(tmp_path / "no" / "log")])
+    assert vars(model) == before
+
+
+def test_every_callback_hears_of_the_end(data):
+    seen = []
+
+    class End(Record):
+        def on_fit_end(self, model):
+            seen.append(self)
+            raise OSError("disk full")
+
+    callbacks = [End(), End()]
+    with pytest.raises(OSError, match="disk full"):
+        network(max_iter=1).fit(*data, callbacks=callbacks)
+    assert seen == callbacks
+
+
 def test_a_callback_lowers_the_learning_rate(backend, data):
     class Halve:
         def on_epoch_end(self, epoch):
