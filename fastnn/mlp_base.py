@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,6 +113,14 @@ class BaseMLP(Estimator):
 
     params_: NDArray
     loss_curve_: NDArray[np.float64]
+    loss_: float
+    n_iter_: int
+    stop_reason_: str
+    backend_: str
+    n_features_in_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
     network_: Network
     _moments: NDArray
     _seed: int
@@ -206,7 +214,7 @@ class BaseMLP(Estimator):
         *,
         callbacks: Sequence[Any] = (),
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-    ) -> "BaseMLP":
+    ) -> Self:
         """Train on samples X with targets y.
 
         Parameters
