@@ -2,8 +2,10 @@
 
 import base64
 import datetime
+import errno
 import importlib
 import inspect
+import sys
 import tempfile
 import time
 from html import escape
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from .. import backends
 from ..files import write_file
+from ..progress import is_watched
 from . import SYSTEMS, System, texts
 from .lesson import Lesson
 
@@ -58,13 +61,14 @@ def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -
         A folder, made if need be.
     language : {"en", "zh"}
     """
-    words = texts(language)
+    words, path = texts(language), out / f"course.{language}.html"
     out.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder, not a page", str(path))
     with tempfile.TemporaryDirectory() as folder:
         sections = [
             _section(system, words, Path(folder, system.number), seed, quick) for system in SYSTEMS
         ]
-    path = out / f"course.{language}.html"
     write_file(path, _page(sections, words, language, seed).encode())
     return path
 
@@ -91,6 +95,7 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
 def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) -> str:
     """Run a system on every back end; return its part of the page."""
     report, own = words["report"], words[system.name]
+    _tell(system, "")
     if system.name not in ("mnist", "fashion-mnist"):  # first imports and pictures are slow
         system.run(Lesson(seed=seed, quick=True, silent=True))
     lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
@@ -98,6 +103,7 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
     seconds = {}  # without saving the pictures, which takes longer than most trainings
     for name, reason in backends.available_backends().items():
         if reason is None and system.name not in TOO_SLOW.get(name, ()):
+            _tell(system, f" on {name}")
             with backends.use_backend(name):
                 if name == "numba":  # it compiles on the first call
                     system.run(Lesson(seed=seed, quick=True, silent=True))
@@ -122,6 +128,12 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
         f"<details><summary>{escape(report['code'])}</summary>"
         f"<pre>{escape(_source(system))}</pre></details></section>"
     )
+
+
+def _tell(system: System, what: str) -> None:
+    """Say what comes next, if somebody looks: all systems take minutes."""
+    if is_watched():
+        print(f"{system.number}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr)
 
 
 def _timed(system: System, lesson: Lesson) -> float:
