@@ -1,5 +1,6 @@
 """`fastnn bench`: the suite, its report and its pictures; or the paired comparison."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -65,12 +66,14 @@ def run_suite(out: Path, *, quick: bool, n_threads: int, workloads: Sequence[str
             os.replace(raw, out / "benchmark.json")
             write_report(out / "benchmark.json", out)
     if status is None:
-        raise KeyboardInterrupt(*([f"what was timed is in {out / 'report.md'}"] if written else []))
+        raise KeyboardInterrupt(
+            *([f"(what was timed is in {out / 'report.md'})"] if written else [])
+        )
     return status
 
 
 def _run(command: list[str], folder: str) -> int | None:
-    """Run pytest; return its exit status, or None after Ctrl-C, of which it hears once, by us.
+    """Run pytest; return its exit status, or None after Ctrl-C, of which it hears by us alone.
 
     It then writes down what it has; a second Ctrl-C does not wait for that.
     """
@@ -78,13 +81,22 @@ def _run(command: list[str], folder: str) -> int | None:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        process.wait()
+        print("\ninterrupted; writing down what was timed", file=sys.stderr, flush=True)
+        _interrupt(process)
         return None
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _interrupt(process: subprocess.Popen) -> None:
+    """Have a process end as Ctrl-C ends it; a compiler may take the first one for its own error."""
+    for _ in range(3):
+        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=15)
+            return
 
 
 def run_paired(workloads: Sequence[str], rounds: int, n_threads: int, gpu: bool) -> None:
