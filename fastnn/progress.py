@@ -45,7 +45,8 @@ def write_line(text: str) -> None:
     if is_watched():
         _bar_class().write(text)
     else:
-        print(text, flush=True)
+        print(text)
+    sys.stdout.flush()
 
 
 @cache

@@ -133,7 +133,7 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
 def _tell(system: System, what: str) -> None:
     """Say what comes next, if somebody looks: all systems take minutes."""
     if is_watched():
-        print(f"{system.number}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr)
+        print(f"{int(system.number)}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr)
 
 
 def _timed(system: System, lesson: Lesson) -> float:
