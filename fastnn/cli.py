@@ -16,6 +16,7 @@ from .options import (
     check_environment,
     make_folder,
     naming,
+    out_option,
     to_json,
 )
 from .progress import write_line
@@ -146,7 +147,7 @@ def _show_comparison(result: dict[str, Any]) -> None:
 @click.option("--quick", is_flag=True, help="Little work and few rounds: a check, no figures.")
 @click.option("--paired", is_flag=True, help="Alternate with the peers, and print ratios only.")
 @click.option("--gpu", is_flag=True, help="The paired comparison on a GPU.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/bench")
+@out_option("out/bench", "Folder of the report.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="If paired.")
 def bench(

@@ -97,6 +97,12 @@ def naming(hints: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
+def out_option(default: str, help_text: str) -> Callable:
+    """Return the option --out, a folder."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    return click.option("--out", type=folder, default=default, show_default=True, help=help_text)
+
+
 def make_folder(path: Path) -> Path:
     """Make the folder of --out; UsageError if nothing can be written there."""
     try:

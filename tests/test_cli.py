@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import fastnn
-from fastnn import recipes, training
+from fastnn import __main__, recipes, training
 from fastnn.cli import main
 from fastnn.options import to_json
 
@@ -242,6 +242,19 @@ def run_process(*arguments, **options):
 def test_as_a_module():
     result = run_process("train", "--help", stdout=subprocess.PIPE)
     assert result.stdout.startswith("Usage: fastnn train [OPTIONS]")
+
+
+def test_ctrl_c_while_loading(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "fastnn.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "fastnn.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        __main__.main()
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Windows are others")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import backends
-from ..options import SEED, backend_option, check_environment, make_folder, naming
+from ..options import SEED, backend_option, check_environment, make_folder, naming, out_option
 from . import LANGUAGES, SYSTEMS, find, texts
 from .lesson import Lesson
 
@@ -27,7 +27,7 @@ def course(context: click.Context, lang: str) -> None:
 @click.argument("system")
 @backend_option("cython, numba or python.  [default: the fastest available]")
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/course")
+@out_option("out/course", "Folder of the pictures.")
 @click.option("--show", is_flag=True, help="Open a window per picture.")
 @click.option("--quick", is_flag=True, help="Fewer epochs, to see that it works.")
 def run(system: str, seed: int, out: Path, show: bool, quick: bool) -> None:
@@ -49,7 +49,7 @@ def run(system: str, seed: int, out: Path, show: bool, quick: bool) -> None:
 
 
 @course.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/course")
+@out_option("out/course", "Folder of the page.")
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 @backend_option("The back end whose output is shown; all are timed.")
 @click.option("--seed", type=SEED, default=0, show_default=True)

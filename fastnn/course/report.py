@@ -12,11 +12,13 @@ from html import escape
 from pathlib import Path
 
 from .. import backends
+from ..datasets import load_fashion_mnist, load_mnist
 from ..files import write_file
 from ..progress import is_watched
 from . import SYSTEMS, System, texts
 from .lesson import Lesson
 
+DATA = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 # What plain Python would take hours or many minutes for.
 TOO_SLOW = {"python": ("mnist", "fashion-mnist", "regions")}
 
@@ -60,11 +62,21 @@ def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -
     out : path
         A folder, made if need be.
     language : {"en", "zh"}
+
+    Raises
+    ------
+    OSError
+        If there cannot be a page: before any system runs, as far as that can be seen then.
+    DataError
+        If the images of systems 9 and 10 are missing, also before.
     """
     words, path = texts(language), out / f"course.{language}.html"
     out.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder, not a page", str(path))
+    for system in SYSTEMS:
+        if system.name in DATA:  # all others take minutes, for nothing if these are missing
+            DATA[system.name]()
     with tempfile.TemporaryDirectory() as folder:
         sections = [
             _section(system, words, Path(folder, system.number), seed, quick) for system in SYSTEMS
@@ -96,7 +108,7 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
     """Run a system on every back end; return its part of the page."""
     report, own = words["report"], words[system.name]
     _tell(system, "")
-    if system.name not in ("mnist", "fashion-mnist"):  # first imports and pictures are slow
+    if system.name not in DATA:  # first imports and pictures are slow
         system.run(Lesson(seed=seed, quick=True, silent=True))
     lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
     system.run(lesson)
