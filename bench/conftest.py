@@ -81,7 +81,11 @@ def measure(benchmark, processes, n_threads, quick, cpu):
         first = process.run()
         off = proof.check_peer(workload, peer, first["result"], n_threads)
         rounds = 2 if quick else int(min(15, max(3, BUDGET / process.run()["seconds"])))
-        benchmark.pedantic(process.run, rounds=rounds)
+        try:
+            benchmark.pedantic(process.run, rounds=rounds)
+        except KeyboardInterrupt:
+            benchmark.has_error = True  # else pytest-benchmark reports rounds that it has not
+            raise
         amount = workload.sample_epochs
         median = benchmark.stats.stats.median
         benchmark.extra_info.update(

@@ -1,6 +1,8 @@
 """`fastnn bench`: the suite, its report and its pictures; or the paired comparison."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,19 +10,47 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+# What the suite times besides workloads: see test_compile.py and test_scaling.py.
+OTHERS = ("first call", "hidden units", "batch size")
 
 
-def run_suite(out: Path, *, quick: bool, n_threads: int, select: str | None) -> int:
+def check_workloads(names: Sequence[str], paired: bool, gpu: bool) -> None:
+    """Raise ValueError unless there are workloads of these names; in the suite a part will do."""
+    known = _known(paired, gpu)
+    for name in names:
+        if not (name in known if paired or gpu else name and any(name in k for k in known)):
+            raise ValueError(f"workload: there is no {name!r}; choose from {', '.join(known)}")
+
+
+def _known(paired: bool, gpu: bool) -> tuple[str, ...]:
+    if not (paired or gpu):
+        from .test_speed import GROUPS
+
+        return (*GROUPS, *OTHERS)
+    from .peers.paired import GPU_WORKLOADS
+    from .workloads import WORKLOADS
+
+    return GPU_WORKLOADS if gpu else (*WORKLOADS, "threads")
+
+
+def run_suite(out: Path, *, quick: bool, n_threads: int, workloads: Sequence[str]) -> int:
     """Run the suite and write report.md, speed.png, scaling.png and benchmark.json to `out`.
 
     Returns
     -------
     int
         pytest's exit status: not 0 if a result was wrong.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; what had been timed is in the report.
     """
     from .report import write_report
 
+    out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
+    select = " or ".join(f"({' and '.join(name.split())})" for name in workloads)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         raw = Path(folder, "benchmark.json")
         command = [
@@ -30,23 +60,51 @@ def run_suite(out: Path, *, quick: bool, n_threads: int, select: str | None) -> 
             *(["--quick"] if quick else []),
             *(["-k", select] if select else []),
         ]
-        status = subprocess.run(command, cwd=folder).returncode
-        if raw.is_file() and raw.stat().st_size:
+        status = _run(command, folder)
+        written = raw.is_file() and raw.stat().st_size > 0
+        if written:
             os.replace(raw, out / "benchmark.json")
             write_report(out / "benchmark.json", out)
+    if status is None:
+        raise KeyboardInterrupt(
+            *([f"(what was timed is in {out / 'report.md'})"] if written else [])
+        )
     return status
+
+
+def _run(command: list[str], folder: str) -> int | None:
+    """Run pytest; return its exit status, or None after Ctrl-C, of which it hears by us alone.
+
+    It then writes down what it has; a second Ctrl-C does not wait for that.
+    """
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, process_group=0)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        print("\ninterrupted; writing down what was timed", file=sys.stderr, flush=True)
+        _interrupt(process)
+        return None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _interrupt(process: subprocess.Popen) -> None:
+    """Have a process end as Ctrl-C ends it; a compiler may take the first one for its own error."""
+    for _ in range(3):
+        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=15)
+            return
 
 
 def run_paired(workloads: Sequence[str], rounds: int, n_threads: int, gpu: bool) -> None:
     """Print the table of the paired comparison, workload by workload."""
-    from .peers.paired import GPU_WORKLOADS, compare, compare_threads
-    from .workloads import WORKLOADS
+    from .peers.paired import compare, compare_threads
 
-    known = GPU_WORKLOADS if gpu else (*WORKLOADS, "threads")
-    for name in workloads:
-        if name not in known:
-            raise ValueError(f"workload: there is no {name!r}; choose from {', '.join(known)}")
-    for name in workloads or known:
+    check_workloads(workloads, True, gpu)
+    for name in workloads or _known(True, gpu):
         threads = name == "threads"
         lines = compare_threads(rounds) if threads else compare(name, rounds, n_threads, gpu)
         print("\n".join(lines), flush=True)

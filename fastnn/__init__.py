@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .perceptron import Perceptron
     from .persistence import CheckpointError, latest_checkpoint, load
 
+    __version__: str
+
 __all__ = [
     "CSVLogger",
     "CheckpointError",

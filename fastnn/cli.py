@@ -1,6 +1,6 @@
 """The command line: fastnn backends | train | compare | course | bench."""
 
-import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,24 @@ import click
 
 from . import backends
 from .course.commands import course
+from .options import (
+    SEED,
+    Program,
+    above_0,
+    backend_option,
+    check_environment,
+    make_folder,
+    naming,
+    out_option,
+    to_json,
+)
+from .progress import write_line
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
+MINUTES = click.FloatRange(0, min_open=True)
 
 
-def _fail(error: Exception) -> None:
-    raise click.ClickException(str(error))
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fastnn")
 def main() -> None:
     """Train small neural networks at the speed of the machine."""
@@ -25,17 +34,21 @@ def main() -> None:
 @main.command("backends")
 def show_backends() -> None:
     """List the back ends, and say why one is missing."""
-    current = backends.get_backend()
+    try:
+        current = backends.get_backend()
+    except (ValueError, RuntimeError):
+        current = ""
     for name, reason in backends.available_backends().items():
         mark = "*" if name == current else " "
         click.echo(f"{mark} {name:<10} {'available' if reason is None else 'missing: ' + reason}")
+    check_environment()
 
 
 def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int, ...] | None:
     if value is None:
         return None
     try:
-        return tuple(int(size) for size in value.split(",") if size)
+        return tuple(int(size) for size in value.split(",") if size.strip())
     except ValueError:
         raise click.BadParameter("expected integers separated by commas, such as 512,128") from None
 
@@ -43,39 +56,35 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @main.command()
 @click.argument("dataset", type=click.Choice(DATASETS))
 @click.option("--recipe", help="deep-big-simple, for mnist: five layers, distorted images.")
-@click.option("--backend", help="cython, numba, python or numba-cuda.  [default: the fastest]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Begin no epoch later.")
+@backend_option("cython, numba, python or numba-cuda.  [default: the fastest]")
+@click.option("--minutes", type=MINUTES, callback=above_0, help="Begin no epoch later.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs to train.")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
 @click.option("--lr", type=float, help="Learning rate.")
 @click.option("--hidden", callback=_parse_hidden, help="Hidden layer sizes, such as 512,128.")
 @click.option("--activation", help="Of the hidden layers: relu, sigmoid, tanh, softsign, ...")
 @click.option("--dropout", type=float, help="Fraction of hidden outputs dropped.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]))
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train(
-    dataset: str, recipe: str | None, backend: str | None, as_json: bool, **options: Any
-) -> None:
+def train(dataset: str, recipe: str | None, as_json: bool, **options: Any) -> None:
     """Train the course's network on a data set; options change its defaults."""
-    from .recipes import RECIPES, SPECIAL_RECIPES, train_recipe
+    begin = time.perf_counter()
+    from .recipes import OPTIONS, RECIPES, SPECIAL_RECIPES, train_recipe
 
     chosen = RECIPES[dataset] if recipe is None else SPECIAL_RECIPES.get(recipe)
     if chosen is None or chosen.name != dataset:
         known = ", ".join(f"{name} (for {r.name})" for name, r in SPECIAL_RECIPES.items())
-        raise click.BadParameter(f"{recipe!r} for {dataset}; expected {known}", param_hint="recipe")
-    try:
-        if backend is not None:
-            backends.set_backend(backend)
-        result = train_recipe(chosen, **options)
-    except (ValueError, RuntimeError) as error:
-        return _fail(error)
+        raise click.BadParameter(
+            f"{recipe!r} for {dataset}; expected {known}", param_hint="'--recipe'"
+        )
+    options_of = {name: f"--{option.replace('_', '-')}" for option, name in OPTIONS.items()}
+    with naming(options_of):
+        result = train_recipe(chosen, show=None if as_json else _show_test_error, **options)
     if as_json:
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))
         return
-    for epoch, seconds, loss, wrong in result.get("test_errors", []):
-        click.echo(f"epoch {epoch:3} {seconds:8.1f} s  loss {loss:.5f}  test error {wrong:.2%}")
     click.echo(f"{dataset}: {result['network']} on {result['backend']}, {result['epochs']} epochs")
     click.echo(f"loss              {result['loss']:.6g}")
     click.echo(f"accuracy          {result['accuracy']:.4f}")
@@ -88,38 +97,49 @@ def train(
         ):
             click.echo(f"sample {row}: {inputs} -> {output:.6f} -> class {label}")
     click.echo(f"seconds per epoch {result['seconds_per_epoch']:.3g}")
+    click.echo(f"seconds in all    {time.perf_counter() - begin:.3g}")
+    following = "course run" if dataset == "fashion-mnist" else "compare"
+    click.echo(f"next: fastnn {following} {dataset}")
+
+
+def _show_test_error(epoch: int, seconds: float, loss: float, wrong: float) -> None:
+    write_line(f"epoch {epoch:3} {seconds:8.1f} s  loss {loss:.5f}  test error {wrong:.2%}")
 
 
 @main.command()
 @click.argument("dataset", type=click.Choice(DATASETS[:3]))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None:
     """Run the same training on every available back end and compare results and speed."""
     from .recipes import RECIPES, compare_backends
 
-    try:
-        result = compare_backends(RECIPES[dataset], seed, threads)
-    except (ValueError, RuntimeError) as error:
-        return _fail(error)
+    check_environment()
+    show = None if as_json else _show_comparison
+    result = compare_backends(RECIPES[dataset], seed, threads, show)
     if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(
-        f"{dataset}: {result['samples']} samples, {result['epochs']} epochs, {result['dtype']}"
-    )
-    if result["note"]:
-        click.echo(result["note"])
-    click.echo(
-        f"{'back end':<10}{'loss':>12}{'accuracy':>10}{'seconds':>11}{'speed':>11}"
-        f"{'max. relative difference':>27}"
-    )
-    for name, row in result["backends"].items():
+        click.echo(to_json(result))
+
+
+def _show_comparison(result: dict[str, Any]) -> None:
+    """Print the row of the last back end; above the first one, what is compared."""
+    if len(result["backends"]) == 1:
         click.echo(
-            f"{name:<10}{row['loss']:>12.6g}{row['accuracy']:>10.4f}{row['seconds']:>11.4g}"
-            f"{row['speed']:>10.1f}x{row['max_relative_difference']:>27.2g}"
+            f"{result['dataset']}: {result['samples']} samples, {result['epochs']} epochs, "
+            f"{result['dtype']}"
         )
+        if result["note"]:
+            click.echo(result["note"])
+        click.echo(
+            f"{'back end':<10}{'loss':>12}{'accuracy':>10}{'seconds':>11}{'speed':>11}"
+            f"{'max. relative difference':>27}"
+        )
+    name, row = list(result["backends"].items())[-1]
+    click.echo(
+        f"{name:<10}{row['loss']:>12.6g}{row['accuracy']:>10.4f}{row['seconds']:>11.4g}"
+        f"{row['speed']:>10.1f}x{row['max_relative_difference']:>27.2g}"
+    )
 
 
 @main.command()
@@ -127,7 +147,7 @@ def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None
 @click.option("--quick", is_flag=True, help="Little work and few rounds: a check, no figures.")
 @click.option("--paired", is_flag=True, help="Alternate with the peers, and print ratios only.")
 @click.option("--gpu", is_flag=True, help="The paired comparison on a GPU.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/bench")
+@out_option("out/bench", "Folder of the report.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="If paired.")
 def bench(
@@ -145,15 +165,14 @@ def bench(
     """
     from .bench import run
 
-    try:
-        if paired or gpu:
-            return run.run_paired(workloads, rounds, threads, gpu)
-        status = run.run_suite(
-            out.resolve(), quick=quick, n_threads=threads, select=" or ".join(workloads)
-        )
-    except (ImportError, OSError, ValueError) as error:
-        return _fail(error)
-    click.echo(f"report: {out / 'report.md'}")
+    check_environment()
+    with naming({"workload": "WORKLOAD"}):
+        run.check_workloads(workloads, paired, gpu)
+    if paired or gpu:
+        return run.run_paired(workloads, rounds, threads, gpu)
+    status = run.run_suite(make_folder(out), quick=quick, n_threads=threads, workloads=workloads)
+    if (out / "report.md").is_file():
+        click.echo(f"report: {out / 'report.md'}")
     if status:
         raise click.exceptions.Exit(status)
 

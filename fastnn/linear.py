@@ -1,7 +1,7 @@
 """The linear network and the delta rule of Widrow and Hoff (the course's 1.3)."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +56,12 @@ class LinearNetwork(RegressorMixin, Estimator):
 
     coef_: NDArray
     intercept_: NDArray
+    loss_curve_: NDArray[np.float64]
+    loss_: float
+    n_iter_: int
+    stop_reason_: str
+    backend_: str
+    n_features_in_: int
 
     def __init__(
         self,
@@ -94,7 +100,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         y: ArrayLike,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
-    ) -> "LinearNetwork":
+    ) -> Self:
         """Train on samples X (n_samples, n_features) with real targets y.
 
         Parameters

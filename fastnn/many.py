@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,15 +22,18 @@ from .training import MLPTask, State, is_finite, sample_orders
 WORK_AT_ONCE = 5e9
 
 
+M = TypeVar("M", bound=BaseMLP)
+
+
 def train_many(
-    estimator: BaseMLP,
+    estimator: M,
     X: ArrayLike,
     y: ArrayLike,
     *,
     random_state: Sequence[Any] | None = None,
     learning_rate_init: Sequence[float] | None = None,
     record_losses: bool = True,
-) -> list[Any]:
+) -> list[M]:
     """Train copies of an estimator that differ in seed and learning rate, many at a time.
 
     On a GPU each small network has a block of threads of its own; on a CPU each thread trains one

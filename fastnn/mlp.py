@@ -1,6 +1,7 @@
 """Multi-layer perceptrons trained by back-propagation, in the manner of scikit-learn."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,8 @@ from .mlp_base import PARAMETERS, BaseMLP, Targets
 from .parameters import check_choice, shown
 from .validation import check_y, class_index, class_labels, real_targets, target_columns
 
+M = TypeVar("M", bound=Callable)
+
 
 def _gives_probabilities(model: "MLPClassifier") -> bool:
     """Return True; AttributeError unless the outputs are numbers from 0 to 1."""
@@ -25,6 +28,11 @@ def _gives_probabilities(model: "MLPClassifier") -> bool:
         f"out_activation={name!r} gives no probabilities, 'sigmoid' and 'softmax' do; "
         "layer_outputs(X)[-1] has the outputs"
     )
+
+
+def _with_probabilities(method: M) -> M:
+    """Make a method an attribute of models that give probabilities only."""
+    return available_if(_gives_probabilities)(method)
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -43,6 +51,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     [0, 1, 1, 0]
     """
 
+    classes_: NDArray
+
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class of each sample, (n_samples,)."""
         outputs = self._outputs(X)
@@ -50,7 +60,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return self.classes_[(outputs[:, 0] > 0.5).astype(int)]
         return self.classes_[outputs.argmax(axis=1)]
 
-    @available_if(_gives_probabilities)
+    @_with_probabilities
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Return the probability of each class, (n_samples, n_classes).
 
@@ -66,7 +76,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             sums = outputs.sum(axis=1, keepdims=True)
         return outputs / sums
 
-    @available_if(_gives_probabilities)
+    @_with_probabilities
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
         """Return the logarithms of `predict_proba`, -inf for 0."""
         with np.errstate(divide="ignore"):
@@ -135,6 +145,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Losses: "half_squared_error" (2.2, "auto") or "squared_error".
     """
+
+    _flat: bool  # whether y has one dimension
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

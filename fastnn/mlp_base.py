@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,6 +114,14 @@ class BaseMLP(Estimator):
 
     params_: NDArray
     loss_curve_: NDArray[np.float64]
+    loss_: float
+    n_iter_: int
+    stop_reason_: str
+    backend_: str
+    n_features_in_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
     network_: Network
     _moments: NDArray
     _seed: int
@@ -207,7 +215,7 @@ class BaseMLP(Estimator):
         *,
         callbacks: Sequence[Any] = (),
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-    ) -> "BaseMLP":
+    ) -> Self:
         """Train on samples X with targets y.
 
         Parameters
@@ -233,7 +241,7 @@ class BaseMLP(Estimator):
         task, rules, data = draft._begin(
             X, y, coefs_init, intercepts_init, callbacks, validation_data
         )
-        observer, before = Observer(self, callbacks, data), vars(self)
+        observer, before = Observer(self, callbacks, data), self.__dict__
         adopt(self, draft)
         try:
             observer.begin()

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +77,15 @@ class Perceptron(ClassifierMixin, Estimator):
     [1, 1, -1, -1]
     """
 
+    coef_: NDArray
+    intercept_: NDArray
+    classes_: NDArray
+    n_iter_: int
+    converged_: bool
+    history_: NDArray
+    backend_: str
+    n_features_in_: int
+
     def __init__(
         self,
         *,
@@ -108,7 +117,7 @@ class Perceptron(ClassifierMixin, Estimator):
         y: ArrayLike,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
-    ) -> "Perceptron":
+    ) -> Self:
         """Train on samples X (n_samples, n_features) with labels y (n_samples,).
 
         Parameters

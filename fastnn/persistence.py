@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from .checkpoints import checkpoints, latest_checkpoint, step_of
 from .files import open_regular, write_file
 from .parameters import DTYPES
 from .schema import ATTRIBUTES, check_model
+
+if TYPE_CHECKING:
+    from .linear import LinearNetwork
+    from .mlp import MLPClassifier, MLPRegressor
+    from .perceptron import Perceptron
 
 __all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 
@@ -98,7 +103,9 @@ def save(model: Any, path: str | Path) -> None:
     write_file(path, data)
 
 
-def load(path: str | Path) -> Any:
+def load(
+    path: str | Path,
+) -> "MLPClassifier | MLPRegressor | Perceptron | LinearNetwork":
     """Return the estimator that `save` wrote to a file.
 
     The file need not be trusted: whatever it says, it is either a model that can be used, or

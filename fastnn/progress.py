@@ -42,6 +42,15 @@ def is_watched() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def write_line(text: str) -> None:
+    """Print a line, above the bar if one is shown."""
+    if is_watched():
+        _bar_class().write(text)
+    else:
+        print(text)
+    sys.stdout.flush()
+
+
 @cache
 def _bar_class() -> Any:
     """Return tqdm's bar without its monitor thread, and with a lock that a fork cannot inherit.

@@ -3,7 +3,9 @@
 Numbers of systems 7, 9 and 10 of the course; the digits are a small stand-in for system 9.
 """
 
+import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,9 @@ from . import backends, datasets
 from .backends.interface import ImageDistortion
 from .callbacks import Epoch, TimeLimit
 from .mlp import MLPClassifier
+from .network import make_network
+from .parameters import check_batch_size, check_dtype, check_hidden_sizes
+from .progress import is_watched
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,10 @@ def _digits() -> tuple[NDArray, NDArray, NDArray, NDArray]:
     return X[~is_test], y[~is_test], X[is_test], y[is_test]
 
 
-_COMMON = {"solver": "adam", "learning_rate_init": 0.001, "batch_size": 32, "tol": None}
+_COMMON = {
+    **{"solver": "adam", "learning_rate_init": 0.001, "batch_size": 32, "tol": None},
+    "dtype": "float32",
+}
 
 RECIPES = {
     recipe.name: recipe
@@ -71,6 +79,7 @@ RECIPES = {
                 "shuffle": False,
                 "max_iter": 100_001,
                 "tol": None,
+                "dtype": "float64",
             },
         ),
         Recipe(
@@ -124,12 +133,14 @@ DEEP_BIG_SIMPLE = Recipe(
         "distortion": ImageDistortion(28, 28, (15, 7.5, 15, 15, 15, 15, 15, 7.5, 15, 15)),
         "max_iter": 400,
         "tol": None,
+        "dtype": "float32",
     },
     follow_test=True,
 )
 SPECIAL_RECIPES = {"deep-big-simple": DEEP_BIG_SIMPLE}
 
-_OPTIONS = {
+# Options of the command line, and the parameters that they set.
+OPTIONS = {
     "epochs": "max_iter",
     "batch_size": "batch_size",
     "lr": "learning_rate_init",
@@ -143,30 +154,57 @@ _OPTIONS = {
 
 
 class _TestErrors:
-    """A callback that takes down epoch, seconds, loss and error on the test set."""
+    """A callback that takes down epoch, seconds, loss and error on the test set, and shows them."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[int, float, float, float], None] | None):
         self.rows: list[tuple[int, float, float, float]] = []
+        self._show = show
 
     def on_epoch_end(self, epoch: Epoch) -> None:
-        self.rows.append((epoch.number, epoch.seconds, epoch.loss, 1 - epoch.val_accuracy))
+        row = epoch.number, epoch.seconds, epoch.loss, 1 - epoch.val_accuracy
+        self.rows.append(row)
+        if self._show is not None:
+            self._show(*row)
 
 
-def train_recipe(recipe: Recipe, minutes: float | None = None, **options: Any) -> dict[str, Any]:
+def train_recipe(
+    recipe: Recipe,
+    minutes: float | None = None,
+    show: Callable[[int, float, float, float], None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """Train as a recipe says, with options of the command line; return what there is to report.
 
-    With `minutes` no epoch begins later than that.
+    Parameters
+    ----------
+    minutes : float, optional
+        No epoch begins later than that.
+    show : callable, optional
+        Called with epoch, seconds, loss and test error where the recipe follows the test.
+
+    Raises
+    ------
+    ValueError
+        If an option is not as its parameter has to be: before the data are loaded.
+    KeyboardInterrupt
+        After Ctrl-C; it says how far the training had come.
     """
-    changes = {_OPTIONS[name]: value for name, value in options.items() if value is not None}
-    model = MLPClassifier(**{**recipe.parameters, **changes})
-    X, y, X_test, y_test = recipe.load()
+    changes = {OPTIONS[name]: value for name, value in options.items() if value is not None}
+    parameters = {**recipe.parameters, **changes}
+    model = MLPClassifier(**parameters)
+    _check(model)
     callbacks: list[Any] = [] if minutes is None else [TimeLimit(60 * minutes)]
-    test_errors = _TestErrors()
+    test_errors = _TestErrors(show)
     if recipe.follow_test:
         callbacks.append(test_errors)
+    X, y, X_test, y_test = recipe.load()
+    warm_up(parameters, X, y)
     begin = time.perf_counter()
     held_out: Any = (X_test, y_test) if recipe.follow_test else None
-    model.fit(X, y, callbacks=callbacks, validation_data=held_out)
+    try:
+        model.fit(X, y, callbacks=callbacks, validation_data=held_out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_reached(model)) from None
     seconds = time.perf_counter() - begin
     loss, accuracy = model.evaluate(X, y)
     result = {
@@ -195,40 +233,91 @@ def train_recipe(recipe: Recipe, minutes: float | None = None, **options: Any) -
     return result
 
 
-def compare_backends(recipe: Recipe, seed: int, threads: int | None) -> dict[str, Any]:
-    """Train the same on every available back end; compare with the reference, plain Python."""
+def _check(model: MLPClassifier) -> None:
+    """Check, before there are data, the parameters that options set; raises as `fit` does."""
+    model._optimizer(model.solver, check_dtype(model.dtype))
+    make_network(
+        (1, *check_hidden_sizes(model.hidden_layer_sizes), 1),
+        *(model.activation, "sigmoid", model.dropout, "binary_crossentropy"),
+    )
+
+
+def _reached(model: MLPClassifier) -> str:
+    """Say how far a training that was interrupted has come."""
+    n_epochs = getattr(model, "n_iter_", 0)
+    if n_epochs == 0:
+        return "before the first epoch was complete"
+    return f"after {n_epochs} epochs, loss {model.loss_:.6g}"
+
+
+def warm_up(parameters: dict[str, Any], X: NDArray, y: NDArray) -> None:
+    """Train and evaluate on few samples: what Numba compiles first is no time of the training."""
+    backend = backends.get_backend()
+    if backend == "python":
+        return
+    if backend.startswith("numba") and is_watched():
+        print("Numba compiles on its first use, for up to a minute", file=sys.stderr)
+    model = MLPClassifier(**{**parameters, "max_iter": 1, "verbose": False})
+    n_samples = check_batch_size(model.batch_size, len(X))
+    one_of_each = np.unique(y, return_index=True)[1]
+    few = np.union1d(one_of_each, np.arange(n_samples))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the training itself says if it diverges
+        model.fit(X[few], y[few]).evaluate(X[few], y[few])
+
+
+def compare_backends(
+    recipe: Recipe,
+    seed: int,
+    threads: int | None,
+    show: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Train the same on every available back end; compare with the reference, plain Python.
+
+    Parameters
+    ----------
+    show : callable, optional
+        Called with the result so far after each back end.
+    """
     X, y, _, _ = recipe.load()
     n_samples = min(len(X), recipe.reference_samples or len(X))
-    parameters = {**recipe.parameters, "random_state": seed, "n_jobs": threads}
-    parameters["max_iter"] = recipe.reference_epochs or parameters["max_iter"]
     note = ""
     if n_samples < len(X):
         note = f"The first {n_samples} of {len(X)} samples, so that plain Python comes to an end."
-    names = [name for name, reason in backends.available_backends().items() if reason is None]
-    models, rows = {}, {}
-    for name in sorted(names, key=lambda name: name != "python"):
-        with backends.use_backend(name):
-            if name != "python":  # Numba compiles on the first call
-                MLPClassifier(**{**parameters, "max_iter": 1}).fit(X[:n_samples], y[:n_samples])
-            model = models[name] = MLPClassifier(**parameters)
-            begin = time.perf_counter()
-            model.fit(X[:n_samples], y[:n_samples])
-            seconds = time.perf_counter() - begin
-            loss, accuracy = model.evaluate(X[:n_samples], y[:n_samples])
-            rows[name] = {"loss": loss, "accuracy": accuracy, "seconds": seconds}
-            rows[name]["classes"] = model.predict(X[:4]).tolist()
-    reference = models["python"].params_.astype(np.float64)
-    for name, row in rows.items():
-        row["speed"] = rows["python"]["seconds"] / row["seconds"]
-        row["max_relative_difference"] = relative_difference(models[name].params_, reference)
-    return {
+    X, y = X[:n_samples], y[:n_samples]
+    parameters = {**recipe.parameters, "random_state": seed, "n_jobs": threads}
+    parameters["max_iter"] = recipe.reference_epochs or parameters["max_iter"]
+    rows: dict[str, dict[str, Any]] = {}
+    result = {
         "dataset": recipe.name,
         "samples": n_samples,
         "epochs": parameters["max_iter"],
-        "dtype": models["python"].params_.dtype.name,
+        "dtype": parameters["dtype"],
         "note": note,
         "backends": rows,
     }
+    names = [name for name, reason in backends.available_backends().items() if reason is None]
+    for name in sorted(names, key=lambda name: name != "python"):
+        with backends.use_backend(name):
+            warm_up(parameters, X, y)
+            model = MLPClassifier(**parameters)
+            begin = time.perf_counter()
+            model.fit(X, y)
+            seconds = time.perf_counter() - begin
+            loss, accuracy = model.evaluate(X, y)
+            if name == "python":
+                reference, slowest = model.params_.astype(np.float64), seconds
+            rows[name] = {
+                "loss": loss,
+                "accuracy": accuracy,
+                "seconds": seconds,
+                "classes": model.predict(X[:4]).tolist(),
+                "speed": slowest / seconds,
+                "max_relative_difference": relative_difference(model.params_, reference),
+            }
+        if show is not None:
+            show(result)
+    return result
 
 
 def relative_difference(values: NDArray, reference: NDArray) -> float:

@@ -1,6 +1,9 @@
 """The benchmark suite's own parts: the proof, the report."""
 
 import json
+import os
+import signal
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +11,8 @@ import pytest
 pytest.importorskip("pytest_benchmark")
 
 from fastnn.backends import kernels
-from fastnn.bench import proof, report
+from fastnn.bench import proof, report, run
+from fastnn.bench.peers import process
 from fastnn.bench.workloads import WORKLOADS, Workload, load
 
 SMALL = Workload("small", "dense", (256, 12, 10), batch_size=8, samples=24)
@@ -93,3 +97,45 @@ def test_without_a_gpu_the_comparison_on_it_says_so(monkeypatch):
     for name, line in zip(("numba-cuda", "jax"), lines, strict=True):
         assert name in line
         assert "skipped: " in line
+
+
+def test_workloads_are_known():
+    for names, paired, gpu in [((), False, False), (("xor", "hidden"), False, False)]:
+        run.check_workloads(names, paired, gpu)
+    run.check_workloads(("xor-many", "threads"), True, False)
+    for name, paired, gpu in [("", False, False), ("xo", True, False), ("threads", True, True)]:
+        with pytest.raises(ValueError, match="workload: there is no"):
+            run.check_workloads((name,), paired, gpu)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal from the child")
+def test_ctrl_c_ends_the_suite_once_and_by_us(tmp_path):
+    """It is passed on to pytest, which writes down what it has."""
+    program = f"""
+import os, pathlib, signal, time
+try:
+    os.kill({os.getpid()}, signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path("heard").touch()
+"""
+    assert run._run([sys.executable, "-c", program], str(tmp_path)) is None
+    assert (tmp_path / "heard").exists()
+
+
+def test_ctrl_c_ends_the_paired_comparison(monkeypatch):
+    """Its processes end with it, in the midst of their work, and say nothing."""
+    peers, ask = [], process.Peer._ask
+
+    def interrupted(peer, **question):
+        peers.append(peer)
+        if "run" in question:
+            print(json.dumps({"run": 60.0}), file=peer._process.stdin, flush=True)
+            signal.raise_signal(signal.SIGINT)
+        return ask(peer, **question)
+
+    monkeypatch.setattr(process.Peer, "_ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run_paired(("xor",), 1, 1, gpu=False)
+    assert peers
+    assert all(peer._process.returncode is not None for peer in peers)

@@ -168,3 +168,41 @@ def test_report(language, tmp_path, monkeypatch):
         )
     assert f'<html lang="{language}">' in content
     assert course.texts(language)["linear"]["text"][:20] in content
+
+
+def test_a_report_tells_who_looks_where_it_is(tmp_path, monkeypatch, capsys):
+    from fastnn.course import report
+
+    monkeypatch.setattr(report, "SYSTEMS", course.SYSTEMS[:2])
+    report.write_report(tmp_path, "en", quick=True)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(report, "is_watched", lambda: True)
+    report.write_report(tmp_path, "en", quick=True)
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert {"1/2 perceptron", "2/2 perceptron-matrix on python"} <= set(printed.err.splitlines())
+
+
+def test_ctrl_c_leaves_the_old_report_whole(tmp_path, monkeypatch):
+    from fastnn.course import report
+
+    def interrupted(lesson):
+        raise KeyboardInterrupt
+
+    page = tmp_path / "course.en.html"
+    page.write_text("the old one")
+    monkeypatch.setattr(report, "SYSTEMS", course.SYSTEMS[:2])
+    monkeypatch.setattr("fastnn.course.s02_perceptron_matrix.run", interrupted)
+    result = CliRunner().invoke(main, ["course", "report", "--quick", "--out", str(tmp_path)])
+    assert (result.exit_code, result.output) == (130, "interrupted\n")
+    assert page.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_report_that_cannot_be_written_is_not_begun(tmp_path, monkeypatch):
+    from fastnn.course import report
+
+    monkeypatch.setattr(report, "SYSTEMS", ())
+    (tmp_path / "course.en.html").mkdir()
+    with pytest.raises(IsADirectoryError):
+        report.write_report(tmp_path, "en")

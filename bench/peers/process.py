@@ -36,6 +36,7 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": str(n_threads), **(environment or {})},
+            process_group=0,  # Ctrl-C is for whoever started it, who closes it
         )
 
     def prepare(self, workload: Workload) -> dict:
@@ -50,7 +51,8 @@ class Peer:
         return self._ask(run=least_seconds)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, also in the midst of its work."""
+        self._process.terminate()
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()

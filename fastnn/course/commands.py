@@ -1,24 +1,14 @@
 """The command line of the course: fastnn course [run | report]."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from .. import backends
+from ..options import SEED, backend_option, check_environment, make_folder, naming, out_option
 from . import LANGUAGES, SYSTEMS, find, texts
 from .lesson import Lesson
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Show what a user can do something about as a message, without a traceback."""
-    try:
-        yield
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @click.group(invoke_without_command=True)
@@ -27,6 +17,7 @@ def _errors() -> Iterator[None]:
 def course(context: click.Context, lang: str) -> None:
     """List the course's systems, run one, or make the page of all."""
     if context.invoked_subcommand is None:
+        check_environment()
         words = texts(lang)
         for system in SYSTEMS:
             click.echo(f"{system.number} {system.name:<20} {words[system.name]['title']}")
@@ -34,40 +25,37 @@ def course(context: click.Context, lang: str) -> None:
 
 @course.command()
 @click.argument("system")
-@click.option("--backend", help="cython, numba or python.  [default: the fastest available]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/course")
+@backend_option("cython, numba or python.  [default: the fastest available]")
+@click.option("--seed", type=SEED, default=0, show_default=True)
+@out_option("out/course", "Folder of the pictures.")
 @click.option("--show", is_flag=True, help="Open a window per picture.")
 @click.option("--quick", is_flag=True, help="Fewer epochs, to see that it works.")
-def run(system: str, backend: str | None, seed: int, out: Path, show: bool, quick: bool) -> None:
+def run(system: str, seed: int, out: Path, show: bool, quick: bool) -> None:
     """Run a system by number or name, or all; pictures go to --out."""
-    with _errors():
-        if backend is not None:
-            backends.set_backend(backend)
-        chosen, words, begin = find(system), texts("en"), time.perf_counter()
-        for one in chosen:
-            if len(chosen) > 1:
-                click.echo(f"\n=== {one.number} {words[one.name]['title']}")
-            folder = out / f"{one.number}-{one.name}"
-            one.run(Lesson(folder, seed=seed, quick=quick, show=show))
-            if len(chosen) > 1:
-                click.echo(f"--- the text has:\n{words[one.name]['expected']}")
+    with naming({"system": "SYSTEM"}):
+        chosen = find(system)
+    make_folder(out)
+    words, begin = texts("en"), time.perf_counter()
+    for one in chosen:
+        if len(chosen) > 1:
+            click.echo(f"\n=== {one.number} {words[one.name]['title']}")
+        folder = out / f"{one.number}-{one.name}"
+        one.run(Lesson(folder, seed=seed, quick=quick, show=show))
+        if len(chosen) > 1:
+            click.echo(f"--- the text has:\n{words[one.name]['expected']}")
     if len(chosen) > 1:
         seconds = time.perf_counter() - begin
         click.echo(f"\n{len(chosen)} systems on {backends.get_backend()}: {seconds:.1f} s")
 
 
 @course.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/course")
+@out_option("out/course", "Folder of the page.")
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
-@click.option("--backend", help="The back end whose output is shown; all are timed.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@backend_option("The back end whose output is shown; all are timed.")
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Fewer epochs, to see that it works.")
-def report(out: Path, lang: str, backend: str | None, seed: int, quick: bool) -> None:
+def report(out: Path, lang: str, seed: int, quick: bool) -> None:
     """Run everything and write one self-contained HTML page."""
     from .report import write_report
 
-    with _errors():
-        if backend is not None:
-            backends.set_backend(backend)
-        click.echo(f"report: {write_report(out, lang, seed, quick)}")
+    click.echo(f"report: {write_report(make_folder(out), lang, seed, quick)}")

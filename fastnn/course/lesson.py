@@ -1,10 +1,13 @@
 """What a system prints and draws, kept for the report."""
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ..files import write_file
 
 
 class Lesson:
@@ -49,7 +52,7 @@ class Lesson:
         text = " ".join(map(str, values))
         self.lines.append(text)
         if not self._silent:
-            print(text)
+            print(text, flush=True)  # a pipe's reader sees it now
 
     def epochs(self, full: int, quick: int) -> int:
         """Return how many epochs to train."""
@@ -71,14 +74,17 @@ class Lesson:
         figure, axes = pyplot.subplots(
             rows, columns, **{"figsize": size, "layout": "constrained", **options}
         )
-        yield axes
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"{name}.png"
-            figure.savefig(path, dpi=110)
-            self.figures.append(path)
-            if not self._silent:
-                print(f"picture: {path}", file=sys.stderr)
-        if self._show:
-            pyplot.show()
-        pyplot.close(figure)
+        try:
+            yield axes
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                path, picture = self.folder / f"{name}.png", io.BytesIO()
+                figure.savefig(picture, dpi=110)
+                write_file(path, picture.getvalue())
+                self.figures.append(path)
+                if not self._silent:
+                    print(f"picture: {path}", file=sys.stderr)
+            if self._show:
+                pyplot.show()
+        finally:
+            pyplot.close(figure)

@@ -2,18 +2,23 @@
 
 import base64
 import datetime
+import errno
 import importlib
 import inspect
+import sys
 import tempfile
 import time
 from html import escape
 from pathlib import Path
 
 from .. import backends
+from ..datasets import load_fashion_mnist, load_mnist
 from ..files import write_file
+from ..progress import is_watched
 from . import SYSTEMS, System, texts
 from .lesson import Lesson
 
+DATA = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 # What plain Python would take hours or many minutes for.
 TOO_SLOW = {"python": ("mnist", "fashion-mnist", "regions")}
 
@@ -57,14 +62,25 @@ def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -
     out : path
         A folder, made if need be.
     language : {"en", "zh"}
+
+    Raises
+    ------
+    OSError
+        If there cannot be a page: before any system runs, as far as that can be seen then.
+    DataError
+        If the images of systems 9 and 10 are missing, also before.
     """
-    words = texts(language)
+    words, path = texts(language), out / f"course.{language}.html"
     out.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder, not a page", str(path))
+    for system in SYSTEMS:
+        if system.name in DATA:  # all others take minutes, for nothing if these are missing
+            DATA[system.name]()
     with tempfile.TemporaryDirectory() as folder:
         sections = [
             _section(system, words, Path(folder, system.number), seed, quick) for system in SYSTEMS
         ]
-    path = out / f"course.{language}.html"
     write_file(path, _page(sections, words, language, seed).encode())
     return path
 
@@ -91,13 +107,15 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
 def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) -> str:
     """Run a system on every back end; return its part of the page."""
     report, own = words["report"], words[system.name]
-    if system.name not in ("mnist", "fashion-mnist"):  # first imports and pictures are slow
+    _tell(system, "")
+    if system.name not in DATA:  # first imports and pictures are slow
         system.run(Lesson(seed=seed, quick=True, silent=True))
     lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
     system.run(lesson)
     seconds = {}  # without saving the pictures, which takes longer than most trainings
     for name, reason in backends.available_backends().items():
         if reason is None and system.name not in TOO_SLOW.get(name, ()):
+            _tell(system, f" on {name}")
             with backends.use_backend(name):
                 if name == "numba":  # it compiles on the first call
                     system.run(Lesson(seed=seed, quick=True, silent=True))
@@ -122,6 +140,12 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
         f"<details><summary>{escape(report['code'])}</summary>"
         f"<pre>{escape(_source(system))}</pre></details></section>"
     )
+
+
+def _tell(system: System, what: str) -> None:
+    """Say what comes next, if somebody looks: all systems take minutes."""
+    if is_watched():
+        print(f"{int(system.number)}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr)
 
 
 def _timed(system: System, lesson: Lesson) -> float:
