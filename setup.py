@@ -2,11 +2,13 @@
 
 import platform
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 SOURCE = "fastnn/backends/_kernels"
@@ -47,15 +49,23 @@ def extensions() -> list[Extension]:
     ]
 
 
-class BuildExtensions(build_ext):
-    """Build from these very sources, whatever lay here, and leave a copy beside them."""
+class Build(build):
+    """Starts from nothing: whatever an earlier build left would be packed."""
 
     def run(self) -> None:
-        """Translate to C, compile, and copy: in this folder Python imports the sources."""
+        """Empty the folder of what is packed, unless somebody named another one."""
+        if Path(self.build_lib).parent == Path(self.build_base):
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
+class BuildExtensions(build_ext):
+    """Leaves a copy of each module beside its source, where a Python in this folder imports it."""
+
+    def run(self) -> None:
+        """Translate to C, compile, and copy."""
+        Path(SOURCE + ".c").unlink(missing_ok=True)  # Cython overwrites none that was cut short
         cythonize([SOURCE + ".pyx"], force=True)
-        for old in Path(self.build_lib, *SOURCE.split("/")[:-1]).glob("_kernels_*"):
-            if old.suffix in (".so", ".pyd"):
-                old.unlink()  # of an earlier build: it would be packed
         super().run()
         if not self.inplace:
             try:
@@ -67,6 +77,6 @@ class BuildExtensions(build_ext):
 # Forced: dates say nothing where files were unpacked or checked out.
 setup(
     ext_modules=extensions(),
-    cmdclass={"build_ext": BuildExtensions},
+    cmdclass={"build": Build, "build_ext": BuildExtensions},
     options={"build": {"force": True}},
 )
