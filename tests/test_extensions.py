@@ -43,7 +43,7 @@ def modules(package, level="*", dtype="*"):
     return found
 
 
-def run(package, code=STATE):
+def run(package, code=STATE, warns=False):
     """Return the lines that the code prints: the reason, the default and the level."""
     environment = os.environ | {"PYTHONPATH": str(package.parents[1])}
     environment.pop("FASTNN_BACKEND", None)
@@ -55,6 +55,7 @@ def run(package, code=STATE):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert ("RuntimeWarning: the Cython back end is left out" in done.stderr) is warns
     return done.stdout.splitlines()
 
 
@@ -95,7 +96,7 @@ def test_other_sources(package, source):
     """Kernels get bare pointers: those of other sources are not called, not even on request."""
     path = package / source
     path.write_bytes(path.read_bytes() + b"\n")
-    reason, default, level = run(package)
+    reason, default, level = run(package, warns=True)
     assert "was built from other sources" in reason
     assert "'pip install .'" in reason
     assert (default, level) == ("numba", "None")

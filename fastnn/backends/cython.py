@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import platform
+import warnings
 from contextlib import suppress
 from functools import cache
 from types import ModuleType, SimpleNamespace
@@ -15,6 +16,10 @@ from .compiled import Compiled
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _NO_BYTES = np.empty((0, 0), np.uint8)
+
+
+class OtherSources(ImportError):
+    """An extension module that was built from other sources than those that lie beside it."""
 
 
 def unavailable() -> str | None:
@@ -51,6 +56,8 @@ def _best_from(base: str) -> str:
             reason = error
         else:
             return level
+    if isinstance(reason, OtherSources):  # or the slow start of another back end puzzles
+        warnings.warn(f"the Cython back end is left out: {reason}", RuntimeWarning, stacklevel=2)
     raise reason
 
 
@@ -78,7 +85,7 @@ def _import(dtype: np.dtype, level: str) -> ModuleType:
         raise ImportError(f"its extension module {name} cannot be loaded: {error}") from error
     # Kernels of other sources may take other arguments, and they get bare pointers.
     if expected not in (None, getattr(module, "SOURCES", "")):
-        raise ImportError(
+        raise OtherSources(
             f"its extension module {name} was built from other sources than those beside it: "
             "run 'pip install .' (or 'pip install -e .') again"
         )
