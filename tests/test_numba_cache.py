@@ -88,6 +88,8 @@ def test_damaged_files(load, folder, suffix, kind):
         damage(path, kind)
     kernels = load()
     assert (kernels.quadruple(2), kernels.quadruple(2.5)) == (8, 10)
+    if suffix == "nbc":  # machine code that was changed may well give the same results
+        assert hits(kernels.quadruple) == 0
     again = load()
     assert (again.quadruple(2), again.quadruple(2.5)) == (8, 10)
     assert hits(again.quadruple) == (0 if kind == "a folder" else 2)
@@ -100,7 +102,8 @@ def test_exchanged_files(load, folder):
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
     kernels = load()
-    assert (kernels.quadruple(2), kernels.quadruple(2.5)) == (8, 10)
+    assert [repr(kernels.quadruple(x)) for x in (2, 2.5)] == ["8", "10.0"]
+    assert hits(kernels.quadruple) == 0
 
 
 def test_other_sources(load, folder, monkeypatch):
