@@ -1,11 +1,15 @@
 """The extension modules: one Cython source, compiled once per processor level and dtype."""
 
 import platform
+import runpy
+import shutil
 import sys
-from glob import glob
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
 
 SOURCE = "fastnn/backends/_kernels"
 REALS = {"float32": "32", "float64": "64"}
@@ -15,21 +19,24 @@ X86_LEVELS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
+_sources = runpy.run_path("fastnn/backends/_sources.py")
+DEPENDS = _sources["sources"](_sources["CYTHON"])
+DIGEST = _sources["digest"](DEPENDS)
 
 
 def extensions() -> list[Extension]:
     """Return an optional extension per level and dtype: without a compiler, none is built."""
     is_x86 = platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "win32"
     levels = X86_LEVELS if is_x86 else {"plain": []}
-    cythonize([SOURCE + ".pyx"])
     return [
         Extension(
             f"{SOURCE.replace('/', '.')}_{level}_{name}",
             [SOURCE + ".c"],
-            depends=[*glob(SOURCE + "*.pxi"), "fastnn/backends/_vector.h"],
+            depends=[f"fastnn/backends/{path.name}" for path in DEPENDS],
             # One C file serves every module: only the name of its entry point differs.
             define_macros=[
                 ("FASTNN_REAL", bits),
+                ("FASTNN_SOURCES", f'"{DIGEST}"'),
                 ("PyInit__kernels", f"PyInit__kernels_{level}_{name}"),
             ],
             extra_compile_args=["-O3", "-fno-math-errno", *flags]
@@ -42,4 +49,34 @@ def extensions() -> list[Extension]:
     ]
 
 
-setup(ext_modules=extensions())
+class Build(build):
+    """Starts from nothing: whatever an earlier build left would be packed."""
+
+    def run(self) -> None:
+        """Empty the folder of what is packed, unless somebody named another one."""
+        if Path(self.build_lib).parent == Path(self.build_base):
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
+class BuildExtensions(build_ext):
+    """Leaves a copy of each module beside its source, where a Python in this folder imports it."""
+
+    def run(self) -> None:
+        """Translate to C, compile, and copy."""
+        Path(SOURCE + ".c").unlink(missing_ok=True)  # Cython overwrites none that was cut short
+        cythonize([SOURCE + ".pyx"], force=True)
+        super().run()
+        if not self.inplace:
+            try:
+                self.copy_extensions_to_source()
+            except OSError as error:  # a folder that can only be read is fine, too
+                self.warn(f"no copy of the extension modules beside their sources: {error}")
+
+
+# Forced: dates say nothing where files were unpacked or checked out.
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build": Build, "build_ext": BuildExtensions},
+    options={"build": {"force": True}},
+)

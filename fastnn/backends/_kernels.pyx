@@ -59,8 +59,12 @@ cdef enum:
 cdef enum:
     RATE, BETA_1, BETA_2, EPSILON, ALPHA, SCALE
 
+cdef extern from *:
+    const char *FASTNN_SOURCES  # setup.py's digest of this file and those that it includes
+
 PANEL_WIDTH = WIDTH
 LEVEL = processor_level()
+SOURCES = FASTNN_SOURCES.decode()
 
 
 cdef struct Layer:

@@ -1,8 +1,6 @@
 """Perceptron and linear network, with Numba; it follows _kernels_delta_rule.pxi."""
 
-from ._numba_panels import (
-    kernel,
-)
+from ._numba_compile import kernel
 from ._numba_vector import (
     lanes,
     load,

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ._numba_compile import kernel
 from ._numba_layers import philox
-from ._numba_panels import kernel
 from .interface import STREAM_DISTORTION
 
 

@@ -7,11 +7,10 @@ import math
 
 import numpy as np
 
+from ._numba_compile import inlined, kernel
 from ._numba_panels import (
     column,
-    inlined,
     is_online,
-    kernel,
     multiply_panel,
     multiply_panel_sparse,
     transpose_panel,

@@ -5,8 +5,7 @@ The functions follow _kernels_panels.pxi. `p` is a `Task`, `layer` a row of its 
 
 from typing import Any, NamedTuple
 
-from numba import njit
-
+from ._numba_compile import inlined, kernel
 from ._numba_vector import (
     lanes,
     load,
@@ -89,26 +88,6 @@ class Update(NamedTuple):
     beta_2: Any
     epsilon: Any
     decay: Any
-
-
-def _compiler(**options: Any) -> Any:
-    """Return a decorator that compiles a function and, if it can be written, uses the cache.
-
-    The cache lies beside this file, else in the user's cache folder (or NUMBA_CACHE_DIR).
-    """
-
-    def decorate(function: Any) -> Any:
-        common = {"nogil": True, "error_model": "numpy", **options}
-        try:
-            return njit(cache=True, **common)(function)
-        except RuntimeError:  # no folder for the cache can be written
-            return njit(**common)(function)
-
-    return decorate
-
-
-kernel = _compiler()
-inlined = _compiler(inline="always")
 
 
 # --- products of panels ------------------------------------------------------------------------

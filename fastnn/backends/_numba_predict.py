@@ -2,9 +2,9 @@
 
 import math
 
+from ._numba_compile import kernel
 from ._numba_delta_rule import add_scaled
 from ._numba_layers import activate
-from ._numba_panels import kernel
 from ._numba_vector import lanes, load, pointer, real, vfma, vload, vstore
 from .interface import SOFTMAX
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._numba_barrier import is_stopped
+from ._numba_compile import inlined, kernel
 from ._numba_layers import activated
-from ._numba_panels import Update, column, descend, inlined, kernel
+from ._numba_panels import Update, column, descend
 from ._numba_vector import (
     lanes,
     pointer,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._numba_barrier import barrier_wait, is_stopped
+from ._numba_compile import kernel
 from ._numba_layers import (
     deltas_below,
     forward,
@@ -17,7 +18,6 @@ from ._numba_panels import (
     Update,
     column,
     is_online,
-    kernel,
     transpose_panel,
 )
 from ._numba_small import is_small, train_small

@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import platform
+import warnings
+from contextlib import suppress
 from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -10,25 +12,23 @@ from typing import Any
 import numpy as np
 
 from . import forking
+from ._sources import CYTHON, digest, sources
 from .compiled import Compiled
 
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _NO_BYTES = np.empty((0, 0), np.uint8)
 
 
+class OtherSources(ImportError):
+    """An extension module that was built from other sources than those that lie beside it."""
+
+
 def unavailable() -> str | None:
-    """Say why the extension cannot be used, or return None if it can."""
-    name = _module_name(_base_level(), np.dtype(np.float32))
-    if importlib.util.find_spec(name) is None:
-        return (
-            "its extension modules were not built: install a C compiler (GCC or Clang) and "
-            "reinstall with 'pip install --force-reinstall --no-cache-dir .'"
-        )
+    """Say why the extensions cannot be used, or return None if they can."""
     try:
-        if _best_level() == "v1":
-            return "this processor lacks x86-64-v2 (SSE4.2), the oldest level that is built"
-        _import(np.dtype(np.float32))
+        _best_level()
     except ImportError as error:
-        return f"its extension module cannot be loaded: {error}"
+        return str(error)
     return None
 
 
@@ -41,17 +41,64 @@ def _base_level() -> str:
     return "v2" if machine in ("x86_64", "amd64") else "plain"
 
 
-@cache
 def _best_level() -> str:
-    base = _base_level()
-    if base == "plain":
-        return base
-    return f"v{importlib.import_module(_module_name(base, np.dtype(np.float32))).LEVEL}"
+    """Return the highest level that serves both dtypes here; ImportError says why none does."""
+    return _best_from(_base_level())
 
 
-def _import(dtype: np.dtype, level: str | None = None) -> ModuleType:
-    with forking.lock:
-        return importlib.import_module(_module_name(level or _best_level(), dtype))
+@cache
+def _best_from(base: str) -> str:
+    reason = ImportError("this processor lacks x86-64-v2 (SSE4.2), the oldest level that is built")
+    for level in _levels(base):
+        try:
+            for dtype in _DTYPES:
+                _import(dtype, level)
+        except ImportError as error:
+            reason = error
+        else:
+            return level
+    if isinstance(reason, OtherSources):  # or the slow start of another back end puzzles
+        warnings.warn(f"the Cython back end is left out: {reason}", RuntimeWarning, stacklevel=2)
+    raise reason
+
+
+def _levels(base: str) -> list[str]:
+    """Return this processor's levels, the best first; a module of the lowest knows them."""
+    if base != "plain":
+        for dtype in _DTYPES:
+            with suppress(ImportError):
+                return [f"v{number}" for number in range(_import(dtype, base).LEVEL, 1, -1)]
+    return [base]
+
+
+def _import(dtype: np.dtype, level: str) -> ModuleType:
+    """Return a level's module for a dtype; ImportError says why it cannot be used."""
+    name = _module_name(level, dtype)
+    if importlib.util.find_spec(name) is None:
+        raise ImportError(
+            f"its extension modules were not built (no {name}): install a C compiler "
+            "(GCC or Clang) and reinstall with 'pip install --force-reinstall --no-cache-dir .'"
+        )
+    try:
+        with forking.lock:
+            module = importlib.import_module(name)
+        expected = _digest()
+    except (ImportError, OSError) as error:
+        raise ImportError(f"its extension module {name} cannot be loaded: {error}") from error
+    # Kernels of other sources may take other arguments, and they get bare pointers.
+    if expected not in (None, getattr(module, "SOURCES", "")):
+        raise OtherSources(
+            f"its extension module {name} was built from other sources than those beside it: "
+            "run 'pip install .' (or 'pip install -e .') again"
+        )
+    return module
+
+
+@cache
+def _digest() -> str | None:
+    """Return the digest of the sources beside this file, None if there are none."""
+    found = sources(CYTHON)
+    return digest(found) if found else None
 
 
 def _load(dtype: np.dtype) -> Any:

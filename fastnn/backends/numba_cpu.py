@@ -12,10 +12,19 @@ from .compiled import Compiled
 from .panels import Problem
 
 
+@cache
 def unavailable() -> str | None:
     """Say why Numba cannot be used, or return None if it can."""
     if importlib.util.find_spec("numba") is None:
         return "the package numba is not installed: 'pip install numba'"
+    try:
+        from numba.core import config
+
+        from . import _numba_training  # noqa: F401
+    except Exception as error:  # what is broken may raise anything
+        return f"the package numba cannot be imported: {type(error).__name__}: {error}"
+    if getattr(config, "DISABLE_JIT", False):
+        return "the environment variable NUMBA_DISABLE_JIT forbids it to compile"
     return None
 
 

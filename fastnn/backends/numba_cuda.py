@@ -32,7 +32,7 @@ def unavailable() -> str | None:
     try:
         from numba import cuda
         from numba.core import config
-    except ImportError as error:
+    except Exception as error:  # what is broken may raise anything
         return f"Numba's CUDA target cannot be imported ({error}): pip install 'fastnn[cuda]'"
     if getattr(config, "ENABLE_CUDASIM", False):
         return None
