@@ -142,7 +142,6 @@ def test_compiling_is_no_time_of_the_training(monkeypatch):
         ("train mnist --recipe deep", ("'--recipe'", "expected deep-big-simple (for mnist)")),
         ("train zebra", ("'zebra' is not one of",)),
         ("compare xor --seed 18446744073709551616", ("'--seed'",)),
-        ("course run 99", ("SYSTEM", "there is no '99'")),
         ("course run 1 --backend nmba", ("'--backend'",)),
         ("course run 1 --out {file}/below", ("'--out'", "Not a directory")),
         ("course report --out {file}/below", ("'--out'",)),

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import backends
-from ..options import SEED, backend_option, check_environment, make_folder, naming, out_option
+from ..options import SEED, backend_option, check_environment, make_folder, out_option
 from . import LANGUAGES, SYSTEMS, find, texts
 from .lesson import Lesson
 
@@ -32,8 +32,7 @@ def course(context: click.Context, lang: str) -> None:
 @click.option("--quick", is_flag=True, help="Fewer epochs, to see that it works.")
 def run(system: str, seed: int, out: Path, show: bool, quick: bool) -> None:
     """Run a system by number or name, or all; pictures go to --out."""
-    with naming({"system": "SYSTEM"}):
-        chosen = find(system)
+    chosen = find(system)
     make_folder(out)
     words, begin = texts("en"), time.perf_counter()
     for one in chosen:
