@@ -43,7 +43,7 @@ def test_train_json():
     options = ("--epochs", "3", "--hidden", "20,10", "--activation", "tanh", "--lr", "0.01")
     more = ("--batch-size", "16", "--dropout", "0.1", "--seed", "5", "--threads", "1")
     result = json.loads(
-        run("train", "digits", *options, *more, "--dtype", "float64", "--json").output
+        run("train", "digits", *options, *more, "--dtype", "float64", "--json").stdout
     )
     assert result["network"] == "64-20-10-10"
     assert result["dtype"] == "float64"
