@@ -71,9 +71,9 @@ def _levels(base: str) -> list[str]:
     return [base]
 
 
-def _import(dtype: np.dtype, level: str) -> ModuleType:
-    """Return a level's module for a dtype; ImportError says why it cannot be used."""
-    name = _module_name(level, dtype)
+def _import(dtype: np.dtype, level: str | None = None) -> ModuleType:
+    """Return a level's module (the best's) for a dtype; ImportError says why it cannot be used."""
+    name = _module_name(level or _best_level(), dtype)
     if importlib.util.find_spec(name) is None:
         raise ImportError(
             f"its extension modules were not built (no {name}): install a C compiler "
