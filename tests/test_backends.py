@@ -96,6 +96,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_worker_processes_use_the_back_end_of_their_parent(tmp_path):
     (tmp_path / "workers.py").write_text(WORKERS)
     subprocess.run([sys.executable, "workers.py"], cwd=tmp_path, check=True, timeout=300)
@@ -163,6 +164,7 @@ print(os.waitpid(child, 0)[1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("what", ["compiling", "drawing", "importing"])
 @pytest.mark.filterwarnings("ignore")

@@ -108,6 +108,7 @@ def test_workloads_are_known():
             run.check_workloads((name,), paired, gpu)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal from the child")
 def test_ctrl_c_ends_the_suite_once_and_by_us(tmp_path):
     """It is passed on to pytest, which writes down what it has."""
@@ -123,6 +124,7 @@ except KeyboardInterrupt:
     assert (tmp_path / "heard").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_paired_comparison(monkeypatch):
     """Its processes end with it, in the midst of their work, and say nothing."""
     peers, ask = [], process.Peer._ask

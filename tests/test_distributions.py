@@ -65,6 +65,7 @@ def build(project, what):
     return found
 
 
+@pytest.mark.slow
 def test_sdist(project):
     with tarfile.open(build(project, "build_sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -77,6 +78,7 @@ def test_sdist(project):
     assert {"README.md", "CHANGELOG.md", "LICENSE", "setup.py", "pyproject.toml"} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_wheel(project):
     """Without a compiler there is no extension in it, and no source but those of the project."""

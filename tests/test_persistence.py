@@ -250,6 +250,7 @@ model.save(sys.argv[2])
 LIMIT = 300  # seconds that a process may take: a fault, not a measure of speed
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments_and_resume(tmp_path):
     """20 kills: no unreadable checkpoint, and the weights of an uninterrupted run."""
 
