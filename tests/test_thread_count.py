@@ -58,7 +58,7 @@ def test_one_thread_while_others_want_the_processors():
     machine = Machine(loaded=True)
     spent = machine.run(60)
     assert spent[2] < 0.15 * spent[1]
-    assert machine.used[:3] == [2, 1, 1]
+    assert machine.used[:4] == [2, 2, 1, 1]
     assert machine.used.count(2) > 3  # it looks again,
     machine.loaded = False
     machine.run(10)
@@ -77,8 +77,8 @@ def test_load_in_the_middle_of_a_fit():
 def test_sixteen_threads_halve_until_it_pays_no_more():
     machine = Machine(loaded=True, most=16)
     machine.run(5)
-    assert machine.used[:5] == [16, 8, 8, 4, 4]
-    assert machine.count.now == 1
+    assert machine.used[:7] == [16, 16, 8, 8, 8, 4, 4]
+    assert machine.count._settled == 1
     machine.loaded = False
     machine.run(30)
     assert machine.count.now == 16
@@ -101,7 +101,7 @@ def test_many_short_fits_on_a_loaded_machine(length):
         machine.count = machine.fit(2)
         for n, seconds in machine.run(length).items():
             spent[n] += seconds
-    assert spent[2] < 0.15 * spent[1]
+    assert spent[2] < 0.2 * spent[1]
     machine.loaded = False
     for _ in range(300):
         machine.count = machine.fit(2)

@@ -34,7 +34,7 @@ STORE_GRADIENT = 3  # an "optimizer" that leaves the weights and stores the grad
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 # Multiply-adds in a step that a thread has to have. Two with 80,000 each are a tenth slower than
 # one, with 160,000 as fast, with 240,000 a quarter faster (Numba, an AMD EPYC with two processors).
-WORK_PER_THREAD = 150_000
+WORK_PER_THREAD = 100_000
 # Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
 SPARSE_BELOW = 0.35
 FORWARD_BATCH = 64
@@ -198,10 +198,7 @@ def choose_threads(n_threads: int, net: Network, batch: int, X: NDArray) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
     if n_threads == 1:
         return 1
-    work, inputs = net.n_parameters * batch, net.sizes[0] * net.sizes[1] * batch
-    if work >= 2 * WORK_PER_THREAD and is_sparse(X):  # zeros are skipped
-        work -= round((1 - density(X)) * inputs)
-    most = min(n_threads, work // WORK_PER_THREAD)
+    most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
     return min(most, available_processors()) if most > 1 else 1
 
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 CALL_SECONDS = (0.01, 0.04, 0.16, 0.5)  # of the first calls with a number of threads, and the rest
-PROBE_SECONDS = 0.005
+PROBE_SECONDS = 0.02
 SHARE_WANTED = 0.85  # of the processors' time; below, the threads have waited
 SLOWER = 1.5  # than the fastest so far: something has happened
 # Seconds until the next trial, each twice the last: what disturbed one call may be over at once.
-PAUSE, LONGEST_PAUSE = 0.1, 8.0
+PAUSE, LONGEST_PAUSE = 0.5, 8.0
 REMEMBERED = 2.0  # seconds for which the next fits begin with what was found
-SHORTEST = 0.002  # seconds; a shorter call tells nothing
+SHORTEST = 0.006  # seconds; a shorter call tells nothing
 
 
 class Work(NamedTuple):
@@ -47,6 +47,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.count, self.until = 0, 0.0  # 0: all are well used
+        self.troubles = 0  # calls on end in which threads have waited
         self.trials = Trials()
 
 
@@ -87,13 +88,15 @@ class ThreadCount:
         self._paces: dict[int, float] = {}  # seconds per step of the last call, by number
         self._fastest = 0.0  # with the settled number
         self._calls = 0  # since it was settled
+        if clock() >= memory.until:
+            memory.troubles = 0
 
     @property
     def seconds(self) -> float:
         """How long the next call should be."""
         if self.most == 1 or not self._paces:
             return CALL_SECONDS[-1]
-        if self.now != self._settled:
+        if self.now != self._settled or self._memory.troubles == 1:
             return PROBE_SECONDS
         return CALL_SECONDS[min(self._calls, len(CALL_SECONDS) - 1)]
 
@@ -119,7 +122,10 @@ class ThreadCount:
         self._fastest = min(self._fastest or pace, pace)
         waited = work.running < SHARE_WANTED * work.elapsed
         trouble = (waited or slow) and work.elapsed > n * SHORTEST
-        if n > 1 and trouble and time_now >= self._fewer.due:
+        memory = self._memory
+        memory.troubles = memory.troubles + 1 if trouble else 0
+        # Not after one: a system may leave new threads on one processor for some milliseconds.
+        if n > 1 and memory.troubles > 1 and time_now >= self._fewer.due:
             self.now = n // 2
         elif n < self.most and time_now >= self._more.due:
             self.now = min(2 * n, self.most)
@@ -131,6 +137,7 @@ class ThreadCount:
         before = self._settled
         if pace < self._paces[before]:
             self._settled, self._fastest, self._calls = tried, pace, 0
+            self._memory.troubles = 0
             if tried < before:
                 self._more.wait(time_now)
         else:

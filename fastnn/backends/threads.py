@@ -51,12 +51,13 @@ def run_workers(
         worker(0)
         elapsed = time.perf_counter() - begin
         return Work(1, elapsed, elapsed)
-    spent: list[tuple[float, float]] = []
+    spent: list[tuple[float, float, float]] = []
 
     def timed(index: int) -> None:
+        _spread(index)
         begin, begin_running = time.perf_counter(), time.thread_time()
         worker(index)
-        spent.append((time.perf_counter() - begin, time.thread_time() - begin_running))
+        spent.append((begin, time.perf_counter(), time.thread_time() - begin_running))
 
     lock = threading.Lock()
     begun: list[int] = []  # with `stop` set it does not grow any more
@@ -102,7 +103,24 @@ def run_workers(
             thread.join()
     if errors:
         raise errors[0]
-    return Work(n_threads, *(sum(times) for times in zip(*spent, strict=True)))
+    # The first to begin waits for the last at their first barrier: no part of the work.
+    begin = max(begin for begin, _, _ in spent)
+    elapsed = sum(max(0.0, end - begin) for _, end, _ in spent)
+    return Work(n_threads, elapsed, sum(running for _, _, running in spent))
+
+
+def _spread(index: int) -> None:
+    """Move this thread to a processor that the others of its call are not on, and let it go.
+
+    Threads start where their parent is. As long as one sleeps at a barrier while the other works,
+    a system sees no reason to move them apart, and two are slower than one.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        allowed = os.sched_getaffinity(0)
+        processors = sorted(allowed)
+        with suppress(OSError):  # a processor has just been taken away
+            os.sched_setaffinity(0, {processors[(os.getpid() + index) % len(processors)]})
+            os.sched_setaffinity(0, allowed)
 
 
 def available_processors() -> int:
