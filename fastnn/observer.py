@@ -99,7 +99,7 @@ class Observer:
 
     def __init__(self, model: Any, callbacks: Sequence[Any], data: FitData):
         self._model, self._callbacks, self._data = model, check_callbacks(callbacks), data
-        self._names = type(model)._get_param_names()
+        self._names = type(model)._get_param_names() if self._callbacks else []
         self._parameters = self._parameters_now()
         self._begin = time.perf_counter()
 
