@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from . import backends
 from .activations import activation_code
 from .backends.interface import SIGMOID, SOFTMAX, SPARSE_CATEGORICAL_CROSSENTROPY
-from .mlp_base import PARAMETERS, BaseMLP, Targets
+from .mlp_base import BaseMLP, Targets
 from .parameters import check_choice, shown
 from .validation import check_y, class_index, class_labels, real_targets, target_columns
 
@@ -198,6 +198,69 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         return targets
 
+
+PARAMETERS = """
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default (100,)
+        Units of each hidden layer; an empty one gives a single-layer network.
+    activation : str, default "relu"
+        Of the hidden layers: "sign", "purelin", "sigmoid", "tanh", "softsign" or "relu".
+    out_activation : str, default "auto"
+        Of the output layer; "auto" takes what goes with the loss.
+    loss : str, default "auto"
+        See above.
+    solver : {"adam", "sgd", "momentum"}, default "adam"
+    learning_rate_init : float, default 0.001
+    momentum, beta_1, beta_2, epsilon : float
+        Constants of the solvers "momentum" and "adam".
+    alpha : float, default 0
+        L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
+    learning_rate_decay : float, default 1
+        Factor on the learning rate after each epoch, at most 1; if it is not 1, an epoch is a call
+        of its own.
+    batch_size : int, "auto" or "full", default 32
+        1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
+    dropout : float or sequence of float, default 0
+        Fraction of hidden outputs dropped in training, for all hidden layers or for each.
+    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}, default "glorot_uniform"
+    bias_init : float, default 0
+    input_scale : float, default 1
+        Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
+    distortion : ImageDistortion or None
+        Random changes of the training images (bytes), made anew in each epoch.
+    shuffle : bool, default True
+        Whether each epoch takes the samples in a new random order.
+    max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
+        Stopping rules: see `fastnn.training.StoppingRules`.
+    random_state : None, int, Generator or RandomState
+        Seed of initial weights, shuffles and dropout: the same on every back end.
+    dtype : {"auto", "float32", "float64"}, default "auto"
+        Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
+    n_jobs : int or None
+        Threads at most; None or -1 is one per processor or OMP_NUM_THREADS, -2 one less, and so
+        on. The result does not depend on it, and where other programs want the processors, a fit
+        takes fewer.
+    warm_start : bool, default False
+        Whether another `fit` goes on where the last one stopped.
+    verbose : bool, default True
+        Whether to show a progress bar on a terminal.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : lists of (n_in, n_out) and (n_out,)
+        Weights and biases of each layer: views of the flat vector `params_`.
+    loss_curve_ : (n_epochs,) of float64
+        Mean loss of each epoch's samples, each taken before the update of its batch.
+    loss_ : float
+        The last of them.
+    n_iter_, n_epochs_ : int
+        Complete epochs of the last fit, and of all since it began afresh.
+    stop_reason_ : str
+        See `fastnn.training.train`.
+    backend_ : str
+        The back end that trained.
+"""
 
 for _estimator in (MLPClassifier, MLPRegressor):
     _estimator.__doc__ = (_estimator.__doc__ or "") + PARAMETERS

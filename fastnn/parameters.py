@@ -66,11 +66,6 @@ def check_real(name: str, value: Any, range_: Range, dtype: np.dtype = FLOAT64) 
     return float(value)
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Raise ValueError unless a parameter is a finite number above 0."""
-    check_real(name, value, ABOVE_0)
-
-
 def check_integer(name: str, value: Any, least: int) -> int:
     """Return an integer; ValueError if it is none, or below `least`."""
     if not is_integer(value) or value < least:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from .backends import forking
+from .backends.watching import is_watched as is_watched
 
 
 class NoProgress:
@@ -32,14 +33,6 @@ def progress_bar(n_samples: int, verbose: bool) -> Iterator[Any]:
         total=n_samples, unit="sample", unit_scale=True, disable=False, delay=0.5, leave=False
     ) as progress:
         yield progress
-
-
-def is_watched() -> bool:
-    """Say whether somebody sees what is written to stderr: a terminal's or a notebook's user."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        return True
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
 
 
 def write_line(text: str) -> None:

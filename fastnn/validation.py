@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .backends.interface import ImageDistortion
 from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
-from .parameters import check_positive as check_positive
 
 # The Gaussian's weights are an array of six times as many.
 SIGMA = Range("a number above 0, at most 10,000 pixels", lambda value: 0 < value <= 10_000)
