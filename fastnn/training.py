@@ -138,7 +138,7 @@ class MLPTask:
 
     def __post_init__(self):
         self.threads = ThreadCount(
-            self.kernels.most_threads(self.net, self.batch_size, self.X, self.n_threads)
+            self.kernels.most_threads(self.net, self.batch_size, self.n_threads)
         )
         self.X = self.kernels.to_device(self.X)
         self.targets = self.kernels.to_device(self.targets)

@@ -95,7 +95,7 @@ class Compiled:
         if targets is None:
             targets = np.empty((0, net.n_targets), params.dtype)
         batch = min(len(X), panels.FORWARD_BATCH)
-        n_threads = panels.choose_threads(min(n_threads, -(-len(X) // batch)), net, len(X), X)
+        n_threads = panels.choose_threads(min(n_threads, -(-len(X) // batch)), net, len(X))
         problem = panels.build(
             net,
             Optimizer(SGD, 0.0),
@@ -165,7 +165,7 @@ class Compiled:
         """Train by mini-batch back-propagation; `stop` is that of a call which this is part of."""
         kernels = self._load(params.dtype)
         batch = min(batch_size, order.shape[1])
-        n_threads = panels.choose_threads(n_threads, net, batch, X)
+        n_threads = panels.choose_threads(n_threads, net, batch)
         problem = panels.build(
             net,
             optimizer,
@@ -200,9 +200,9 @@ class Compiled:
             call()
             self._compiled.add(key)
 
-    def most_threads(self, net, batch_size, X, n_threads):
+    def most_threads(self, net, batch_size, n_threads):
         """Return how many threads are the fastest; see `interface.Kernels`."""
-        return panels.choose_threads(n_threads, net, batch_size, X)
+        return panels.choose_threads(n_threads, net, batch_size)
 
     def mlp_train_many(
         self,

@@ -260,7 +260,7 @@ class Kernels(Protocol):
             The loss of each sample, without penalty, before its batch's update is added here.
         """
 
-    def most_threads(self, net: Network, batch_size: int, X: Any, n_threads: int) -> int:
+    def most_threads(self, net: Network, batch_size: int, n_threads: int) -> int:
         """Return how many of `n_threads` train the fastest on a machine that does nothing else.
 
         The number that `mlp_train` gets may change from call to call.

@@ -32,8 +32,7 @@ RATE, BETA_1, BETA_2, EPSILON, ALPHA, SCALE = range(6)
 STORE_GRADIENT = 3  # an "optimizer" that leaves the weights and stores the gradient as moment
 
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
-# Multiply-adds in a step that a thread has to have. Two with 80,000 each are a tenth slower than
-# one, with 160,000 as fast, with 240,000 a quarter faster (Numba, an AMD EPYC with two processors).
+# Below this many multiply-adds in a step, a second thread costs more than it brings.
 WORK_PER_THREAD = 100_000
 # Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
 SPARSE_BELOW = 0.35
@@ -194,7 +193,7 @@ def _layers(net, flat, packed, table, width):
         start += (m + 1) * n
 
 
-def choose_threads(n_threads: int, net: Network, batch: int, X: NDArray) -> int:
+def choose_threads(n_threads: int, net: Network, batch: int) -> int:
     """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
     if n_threads == 1:
         return 1
@@ -202,15 +201,10 @@ def choose_threads(n_threads: int, net: Network, batch: int, X: NDArray) -> int:
     return min(most, available_processors()) if most > 1 else 1
 
 
-def is_sparse(X: NDArray) -> bool:
-    """Say whether skipping zero inputs pays."""
-    return X.shape[1] >= 32 and density(X) < SPARSE_BELOW
-
-
-def density(X: NDArray, n_probed: int = 256) -> float:
-    """Return the fraction of inputs that are not 0, from evenly spaced samples."""
+def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
+    """Say whether skipping zero inputs pays, from evenly spaced samples."""
     probe = X[:: max(1, len(X) // n_probed)]
-    return np.count_nonzero(probe) / probe.size
+    return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
 
 
 def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:

@@ -235,7 +235,7 @@ def _rounded(values, dtype):
     return array("f", values).tolist() if dtype == np.float32 else values
 
 
-def most_threads(net, batch_size, X, n_threads):
+def most_threads(net, batch_size, n_threads):
     """Return 1: see `interface.Kernels`."""
     return 1
 
