@@ -79,7 +79,9 @@ def _run(command: list[str], folder: str) -> int | None:
     """
     process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, process_group=0)
     try:
-        return process.wait()
+        while True:  # with a timeout: a signal that came to another thread is handled in between
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=0.5)
     except KeyboardInterrupt:
         print("\ninterrupted; writing down what was timed", file=sys.stderr, flush=True)
         _interrupt(process)
