@@ -174,11 +174,9 @@ class BaseMLP(Estimator):
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
         """
-        draft = draft_of(self)
-        task, rules, data = draft._begin(
-            X, y, coefs_init, intercepts_init, callbacks, validation_data
-        )
-        observer, before = Observer(self, callbacks, data), self.__dict__
+        draft, checked = draft_of(self), check_callbacks(callbacks)
+        task, rules, data = draft._begin(X, y, coefs_init, intercepts_init, validation_data)
+        observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:
             observer.begin()
@@ -198,7 +196,7 @@ class BaseMLP(Estimator):
         return self
 
     def _begin(
-        self, X, y, coefs_init=None, intercepts_init=None, callbacks=(), validation_data=None
+        self, X, y, coefs_init=None, intercepts_init=None, validation_data=None
     ) -> tuple[MLPTask, StoppingRules, FitData]:
         """Check all arguments of `fit`, then set what can be set before the first epoch.
 
@@ -222,7 +220,6 @@ class BaseMLP(Estimator):
         targets = self._encode(y, dtype)
         n_classes = len(targets.learned.get("classes_", ()))
         distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
-        check_callbacks(callbacks)
         net = make_network(
             (X.shape[1], *hidden, targets.n_outputs),
             self.activation,

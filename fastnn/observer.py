@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
@@ -97,8 +97,8 @@ class FitData:
 class Observer:
     """Calls the callbacks of a fit, and says how many epochs may pass until the next is due."""
 
-    def __init__(self, model: Any, callbacks: Sequence[Any], data: FitData):
-        self._model, self._callbacks, self._data = model, check_callbacks(callbacks), data
+    def __init__(self, model: Any, callbacks: list[Any], data: FitData):
+        self._model, self._callbacks, self._data = model, callbacks, data
         self._names = type(model)._get_param_names() if self._callbacks else []
         self._parameters = self._parameters_now()
         self._begin = time.perf_counter()

@@ -43,6 +43,12 @@ def test_what_a_callback_sees(backend, data):
     assert record.seen[-1][2] == model.score(*data)
 
 
+def test_callbacks_of_a_generator_are_called(data):
+    record = Record()
+    network(max_iter=2).fit(*data, callbacks=(one for one in [record]))
+    assert len(record.seen) == 2
+
+
 def test_a_callback_ends_the_fit(data):
     model = network().fit(*data, callbacks=[Record(stop_at=4)])
     assert (model.n_iter_, model.stop_reason_) == (4, "callback")
