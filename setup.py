@@ -11,15 +11,16 @@ from setuptools import Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
-SOURCE = "fastnn/backends/_kernels"
+SOURCE = "fastnn/backends/cython_cpu/kernels"
 REALS = {"float32": "32", "float64": "64"}
-# The best level that the processor offers is chosen at import (fastnn/backends/cython.py).
+# The best level that the processor offers is chosen at import (fastnn/backends/cython_cpu).
 X86_LEVELS = {
     "v2": ["-march=x86-64-v2"],
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
-_sources = runpy.run_path("fastnn/backends/_sources.py")
+_sources = runpy.run_path("fastnn/backends/sources.py")
+_codes = runpy.run_path("fastnn/backends/codes.py")
 DEPENDS = _sources["sources"](_sources["CYTHON"])
 DIGEST = _sources["digest"](DEPENDS)
 
@@ -32,12 +33,12 @@ def extensions() -> list[Extension]:
         Extension(
             f"{SOURCE.replace('/', '.')}_{level}_{name}",
             [SOURCE + ".c"],
-            depends=[f"fastnn/backends/{path.name}" for path in DEPENDS],
+            depends=[path.relative_to(Path.cwd()).as_posix() for path in DEPENDS],
             # One C file serves every module: only the name of its entry point differs.
             define_macros=[
                 ("FASTNN_REAL", bits),
                 ("FASTNN_SOURCES", f'"{DIGEST}"'),
-                ("PyInit__kernels", f"PyInit__kernels_{level}_{name}"),
+                ("PyInit_kernels", f"PyInit_kernels_{level}_{name}"),
             ],
             extra_compile_args=["-O3", "-fno-math-errno", *flags]
             if sys.platform != "win32"
@@ -47,6 +48,16 @@ def extensions() -> list[Extension]:
         for level, flags in levels.items()
         for name, bits in REALS.items()
     ]
+
+
+def write_codes() -> None:
+    """Write the codes of all formulas as Cython's C enumerations, from the table codes.py."""
+    lines = ["# Written by setup.py from codes.py, and new with every build."]
+    for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
+        names = ", ".join(f"{row.name.upper()} = {row.code}" for row in _codes[table])
+        lines.append(f"cdef enum: {names}")
+    lines.append(f"cdef enum: STORE_GRADIENT = {_codes['STORE_GRADIENT']}")
+    Path("fastnn/backends/cython_cpu/codes.pxi").write_text("\n".join(lines) + "\n")
 
 
 class Build(build):
@@ -65,6 +76,7 @@ class BuildExtensions(build_ext):
     def run(self) -> None:
         """Translate to C, compile, and copy."""
         Path(SOURCE + ".c").unlink(missing_ok=True)  # Cython overwrites none that was cut short
+        write_codes()
         cythonize([SOURCE + ".pyx"], force=True)
         super().run()
         if not self.inplace:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .backends.interface import N_MOMENTS, ImageDistortion, Network, Optimizer
-from .backends.panels import FEW_SAMPLES
+from .backends.cpu.panels import FEW_SAMPLES
 from .estimator import Estimator
 from .network import given_parameters, initial_parameters, make_network, matrices, too_large
 from .observer import FitData, Observer, check_callbacks

@@ -49,7 +49,7 @@ def test_unknown_name():
 
 def test_missing_extension(monkeypatch):
     """As on a machine without a compiler: a reason, and the next back end as default."""
-    monkeypatch.setattr("fastnn.backends.cython._base_level", lambda: "none")
+    monkeypatch.setattr("fastnn.backends.cython_cpu._base_level", lambda: "none")
     reason = fastnn.available_backends()["cython"]
     assert "install a C compiler" in reason
     backends._first_available.cache_clear()

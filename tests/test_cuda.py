@@ -43,13 +43,13 @@ def take(monkeypatch):
         if name.startswith("large"):
             work = int(name[-1])  # outputs of a thread, along each side
             monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
-            monkeypatch.setattr("fastnn.backends._cuda_large.work_for", lambda *given: work)
+            monkeypatch.setattr("fastnn.backends.numba_cuda.large.work_for", lambda *given: work)
         elif name == "small, weights in global memory":
-            from fastnn.backends import _cuda_small
+            from fastnn.backends.numba_cuda import small
 
-            plan = _cuda_small.plan
+            plan = small.plan
             monkeypatch.setattr(
-                _cuda_small, "plan", lambda *given: plan(*given)._replace(n_state=0)
+                small, "plan", lambda *given: plan(*given)._replace(n_state=0)
             )
         return backends.kernels("numba-cuda")
 
@@ -79,7 +79,7 @@ def problem(rng, outputs=OUTPUTS[-1], dtype=np.float64, dropout=0.0, activation=
 
 def test_where_a_network_is_trained():
     """In shared memory with its weights, without them, or not by a block at all."""
-    small = pytest.importorskip("fastnn.backends._cuda_small")
+    small = pytest.importorskip("fastnn.backends.numba_cuda.small")
     net = problem(np.random.default_rng(0))[0]
     assert net.n_parameters * 11 < numba_cuda.SMALL_STEP
     assert small.plan(net, 4, 2, 8).n_state == 3 * net.n_parameters
@@ -146,7 +146,7 @@ def test_training(take, way, rng, solver):
 def test_many_networks(cuda, rng, n_orders, monkeypatch):
     net, _, X, scale, targets = problem(rng, dropout=0.25)
     if numba_cuda.SMALL_STEP == 0:  # as if too large for a block: one network after the other
-        monkeypatch.setattr("fastnn.backends._cuda_small.SHARED_BYTES", 0)
+        monkeypatch.setattr("fastnn.backends.numba_cuda.small.SHARED_BYTES", 0)
     params = rng.normal(0, 0.5, (3, net.n_parameters))
     seeds, rates = np.array([1, 2**63, 3], np.uint64), np.array([0.05, 0.1, 0.01])
     order = np.array([[rng.permutation(11)[:6]] for _ in range(n_orders)])

@@ -14,7 +14,7 @@ from numba import config, cuda, float32, float64, types
 if getattr(config, "ENABLE_CUDASIM", False):
     pytest.skip("the simulator does not compile", allow_module_level=True)
 
-from fastnn.backends import _cuda_delta_rule, _cuda_distortion, _cuda_large, _cuda_small
+from fastnn.backends.numba_cuda import delta_rule, distortion, large, small
 
 INT, UINT, DOUBLE, BYTE = types.int64, types.uint64, types.float64, types.uint8
 
@@ -27,24 +27,24 @@ def signatures(real):
     """Return each kernel with the types that numba_cuda.py launches it with."""
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
     indices, doubles = array(INT, 1), array(DOUBLE, 1)
-    small = _cuda_small.small_kernels(real)
-    large = [_cuda_large.large_kernels(real, work) for work in (1, 2, 4)]
+    small_kernels = small.small_kernels(real)
+    large_kernels = [large.large_kernels(real, work) for work in (1, 2, 4)]
     table, bytes_, keys = array(INT, 2), array(BYTE, 2), array(UINT, 1)
     for X in (matrix, bytes_):
         data = table, X, real, matrix
         codes = INT, INT, INT
-        for kernel in (small.in_global, small.in_shared):
+        for kernel in (small_kernels.in_global, small_kernels.in_shared):
             many = array(INT, 3), *codes, array(DOUBLE, 2), keys, INT, array(DOUBLE, 2)
             yield kernel, (matrix, matrix, matrix, INT, *data, *many)
         one = array(INT, 2), *codes, doubles, UINT, INT, doubles
-        for kernels in large:
+        for kernels in large_kernels:
             yield kernels.train, (vector, vector, vector, vector, *data, *one)
             yield kernels.apply, (vector, vector, *data, indices, INT, array(types.int32, 1))
     switches = types.boolean, array(INT, 2), types.boolean
-    delta_rule = _cuda_delta_rule.delta_rule_kernel(real)
-    yield delta_rule, (matrix, matrix, matrix, matrix, real, *switches, cube, doubles, indices)
+    single = delta_rule.delta_rule_kernel(real)
+    yield single, (matrix, matrix, matrix, matrix, real, *switches, cube, doubles, indices)
     images = bytes_, bytes_, INT, INT, DOUBLE, DOUBLE, doubles, doubles, UINT, INT
-    yield _cuda_distortion.distort, (*images, array(DOUBLE, 3))
+    yield distortion.distort, (*images, array(DOUBLE, 3))
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (9, 0)])

@@ -14,14 +14,14 @@ pytest.importorskip("Cython")
 pytest.importorskip("setuptools", minversion="77")
 
 ROOT = Path(__file__).parents[1]
-STALE = ("_kernels_v3_float64.cpython-311-x86_64-linux-gnu.so", "_kernels_old.pyd", "_kernels.c")
+STALE = ("kernels_v3_float64.cpython-311-x86_64-linux-gnu.so", "kernels_old.pyd", "kernels.c")
 
 
 @pytest.fixture
 def project(tmp_path):
     """Return a copy of the project in which remains of other builds lie about."""
     project = tmp_path / "project"
-    ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_kernels.c")
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "kernels.c")
     for name in ("fastnn", "tests", "bench"):
         shutil.copytree(ROOT / name, project / name, ignore=ignore)
     for path in ROOT.iterdir():
@@ -29,12 +29,12 @@ def project(tmp_path):
             shutil.copy(path, project)
     platform = f"lib.{sys.platform}-other"
     for folder in (f"build/{platform}", f"build/{build_lib()}", "."):
-        backends = project / folder / "fastnn/backends"
+        backends = project / folder / "fastnn/backends/cython_cpu"
         backends.mkdir(parents=True, exist_ok=True)
         for name in STALE:
             (backends / name).write_bytes(b"stale")
     (project / "build" / build_lib() / "fastnn/linear.py").write_text("stale")
-    cache = project / "fastnn/backends/__pycache__"
+    cache = project / "fastnn/backends/numba_cpu/__pycache__"
     cache.mkdir()
     (cache / "kernel-1.py311.nbi").write_bytes(b"stale")
     return project
@@ -70,7 +70,7 @@ def test_sdist(project):
     with tarfile.open(build(project, "build_sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert not {name for name in names if Path(name).suffix in (".so", ".pyd", ".nbi")}
-    assert "fastnn/backends/_kernels.c" not in names
+    assert "fastnn/backends/cython_cpu/kernels.c" not in names
     for folder in ("tests", "bench", "fastnn"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".pyx", ".pxi", ".h", ".toml"):
@@ -88,5 +88,5 @@ def test_wheel(project):
     suffixes = (".so", ".pyd", ".c", ".nbi", ".png")
     built = {name for name in names if Path(name).suffix in suffixes}
     assert built == {"fastnn/bench/peers/xor.c"}  # a source
-    assert {"fastnn/backends/_kernels.pyx", "fastnn/backends/_vector.h"} <= set(names)
+    assert {"fastnn/backends/cython_cpu/kernels.pyx", "fastnn/backends/cython_cpu/vector.h"} <= set(names)
     assert not {name for name in names if name.startswith(("tests/", "build/"))}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastnn
-from fastnn.backends import cython
+from fastnn.backends import cython_cpu as cython
 
 REASON = cython.unavailable()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -17,7 +17,7 @@ STATE = """
 import fastnn
 print(fastnn.available_backends()["cython"])
 print(fastnn.get_backend())
-from fastnn.backends import cython
+from fastnn.backends import cython_cpu as cython
 try:
     print(cython._best_level())
 except ImportError:
@@ -27,16 +27,16 @@ except ImportError:
 
 @pytest.fixture
 def package(tmp_path):
-    """Return the folder of a copy's back ends."""
+    """Return the folder of a copy's Cython back end."""
     ignore = shutil.ignore_patterns("__pycache__", "course")
     shutil.copytree(Path(fastnn.__file__).parent, tmp_path / "fastnn", ignore=ignore)
-    return tmp_path / "fastnn/backends"
+    return tmp_path / "fastnn/backends/cython_cpu"
 
 
 def modules(package, level="*", dtype="*"):
     found = sorted(
         path
-        for path in package.glob(f"_kernels_{level}_{dtype}.*")
+        for path in package.glob(f"kernels_{level}_{dtype}.*")
         if path.suffix in (".so", ".pyd")
     )
     assert found
@@ -45,12 +45,12 @@ def modules(package, level="*", dtype="*"):
 
 def run(package, code=STATE, warns=False):
     """Return the lines that the code prints: the reason, the default and the level."""
-    environment = os.environ | {"PYTHONPATH": str(package.parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(package.parents[2])}
     environment.pop("FASTNN_BACKEND", None)
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,
-        cwd=package.parents[1],
+        cwd=package.parents[2],
         capture_output=True,
         text=True,
     )
@@ -77,7 +77,7 @@ def test_best_level_is_not_whole(package, dtype, damage):
     if best in ("v3", "v4"):
         assert (reason, default, level) == ("None", "cython", f"v{int(best[1:]) - 1}")
     else:
-        assert f"_kernels_{best}_{dtype}" in reason
+        assert f"kernels_{best}_{dtype}" in reason
         assert default == "numba"
 
 
@@ -91,7 +91,7 @@ def test_no_level_is_whole(package, dtype):
     assert (default, level) == ("numba", "None")
 
 
-@pytest.mark.parametrize("source", ["_kernels.pyx", "_kernels_small.pxi", "_vector.h"])
+@pytest.mark.parametrize("source", ["kernels.pyx", "small.pxi", "vector.h"])
 def test_other_sources(package, source):
     """Kernels get bare pointers: those of other sources are not called, not even on request."""
     path = package / source
@@ -102,7 +102,7 @@ def test_other_sources(package, source):
     assert (default, level) == ("numba", "None")
     code = """
 import numpy as np
-from fastnn.backends.cython import _base_level, load_level
+from fastnn.backends.cython_cpu import _base_level, load_level
 try:
     load_level(_base_level(), np.dtype(np.float32))
 except ImportError as error:
@@ -123,5 +123,5 @@ def test_files_of_an_editor(package):
     """Neither a note beside the sources nor a lock file, a link to nowhere, is a source."""
     (package / "notes.h").write_text("")
     if hasattr(os, "symlink"):
-        (package / ".#_kernels.pyx").symlink_to("nowhere")
+        (package / ".#kernels.pyx").symlink_to("nowhere")
     assert run(package) == ["None", "cython", cython._best_level()]

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("numba")
 
-from fastnn.backends import _numba_compile
+from fastnn.backends.numba_cpu import compile as numba_compile
 
 SOURCE = """
-from fastnn.backends._numba_compile import kernel
+from fastnn.backends.numba_cpu.compile import kernel
 
 @kernel
 def double(x):
@@ -32,7 +32,7 @@ def load(tmp_path, monkeypatch):
     path.write_text(SOURCE)
 
     def load():
-        spec = importlib.util.spec_from_file_location("fastnn.backends.test_kernels", path)
+        spec = importlib.util.spec_from_file_location("fastnn.backends.numba_cpu.test_kernels", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -108,7 +108,7 @@ def test_exchanged_files(load, folder):
 
 def test_other_sources(load, folder, monkeypatch):
     """The code of a kernel holds what other files define."""
-    monkeypatch.setattr(_numba_compile, "_SOURCES", "others")
+    monkeypatch.setattr(numba_compile, "_SOURCES", "others")
     kernels = load()
     assert (kernels.quadruple(2), hits(kernels.quadruple)) == (8, 0)
 
@@ -125,12 +125,12 @@ def test_no_folder(load, monkeypatch):
     def refuse(*args):
         raise RuntimeError("no locator available")
 
-    monkeypatch.setattr(_numba_compile, "_CheckedFile", refuse)
+    monkeypatch.setattr(numba_compile, "_CheckedFile", refuse)
     assert load().quadruple(2) == 8
 
 
 def test_announced_once_and_only_if_compiled(load, monkeypatch, capsys):
-    monkeypatch.setattr(_numba_compile, "is_watched", lambda: True)
+    monkeypatch.setattr(numba_compile, "is_watched", lambda: True)
     assert load().quadruple(2) == 8
     announced = capsys.readouterr().err
     assert announced.startswith("numba: compiling quadruple, once for this machine")

@@ -204,7 +204,7 @@ def test_xor_run(compiled):
 
 def _cython_levels():
     """Return the processor levels that were built and that this processor has."""
-    from fastnn.backends import cython
+    from fastnn.backends import cython_cpu as cython
 
     if cython.unavailable() is not None:
         return []
@@ -217,8 +217,8 @@ def _cython_levels():
 @relaxed
 def test_processor_levels(level, case):
     """Vectors of every length give the reference's training."""
-    from fastnn.backends.compiled import Compiled
-    from fastnn.backends.cython import load_level
+    from fastnn.backends.cpu.compiled import Compiled
+    from fastnn.backends.cython_cpu import load_level
 
     kernels = Compiled(lambda dtype: load_level(level, dtype))
     optimizer = Optimizer(api.ADAM, 0.001, epsilon=1e-4, alpha=case.alpha)
@@ -231,8 +231,8 @@ def test_processor_levels(level, case):
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_threads_do_not_change_the_result(compiled, dtype, kind, rng, monkeypatch):
     """Bitwise, with every way to share out the work: few panels, many, not a multiple."""
-    monkeypatch.setattr("fastnn.backends.panels.WORK_PER_THREAD", 1)
-    monkeypatch.setattr("fastnn.backends.panels.available_processors", lambda: 8)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 8)
     X = rng.normal(size=(50, 60)) * (rng.random((50, 60)) < (0.2 if kind == "sparse" else 1))
     X = X.astype(dtype)
     targets = rng.integers(0, 5, (50, 1)).astype(dtype)

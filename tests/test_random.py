@@ -25,10 +25,10 @@ def test_philox_known_answers(counter, key, words, dtype):
     counters = np.array([counter], np.uint32)
     assert python.philox(counter, key) == words
     assert tuple(random.philox(counters, seed)[0].tolist()) == words
-    numba = pytest.importorskip("fastnn.backends._numba_layers")
+    numba = pytest.importorskip("fastnn.backends.numba_cpu.layers")
     as_words = [np.uint64(c) for c in counter]
     assert numba.philox(*as_words, np.uint64(seed)) == words
-    from fastnn.backends import cython
+    from fastnn.backends import cython_cpu as cython
 
     if cython.unavailable() is None:
         assert cython._import(np.dtype(dtype)).philox(counters[0], seed) == words

@@ -130,8 +130,8 @@ def test_back_ends_without_threads_say_nothing():
 
 def test_a_change_in_the_midst_does_not_change_the_result(compiled_backend, monkeypatch, rng):
     """Bitwise."""
-    monkeypatch.setattr("fastnn.backends.panels.WORK_PER_THREAD", 1)
-    monkeypatch.setattr("fastnn.backends.panels.available_processors", lambda: 4)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 4)
     monkeypatch.setattr("fastnn.training.CALL_SECONDS", 1e-9)
     X, y = rng.normal(size=(90, 40)), rng.integers(0, 3, 90)
     used = []

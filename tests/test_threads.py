@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from fastnn.backends import interface as api
-from fastnn.backends import panels, threads
-from fastnn.backends.compiled import Compiled, parts
+from fastnn.backends import threads
+from fastnn.backends.cpu import panels
+from fastnn.backends.cpu.compiled import Compiled, parts
 from fastnn.backends.interface import Network, Optimizer
 from fastnn.backends.threads import run_workers
 from fastnn.parameters import check_n_jobs
@@ -23,8 +24,8 @@ NET = Network((60, 200, 70, 5), (api.RELU, api.TANH, api.SOFTMAX), (0.0,) * 3, 4
 @pytest.fixture
 def many_threads(monkeypatch):
     """Let any number of threads work on any network."""
-    monkeypatch.setattr("fastnn.backends.panels.WORK_PER_THREAD", 1)
-    monkeypatch.setattr("fastnn.backends.panels.available_processors", lambda: 8)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 8)
 
 
 def train(kernels, rng, n_threads, n_epochs=1, n=50):
@@ -136,11 +137,12 @@ CTRL_C = """
 import os, signal, sys, threading, time
 import numpy as np, fastnn
 from fastnn import backends
-from fastnn.backends import interface as api, panels
+from fastnn.backends import interface as api
+from fastnn.backends.cpu import panels
 from fastnn.backends.interface import Network, Optimizer
 panels.WORK_PER_THREAD, panels.available_processors = 1, lambda: 8
-import fastnn.backends.compiled
-fastnn.backends.compiled.available_processors = lambda: 8
+import fastnn.backends.cpu.compiled
+fastnn.backends.cpu.compiled.available_processors = lambda: 8
 kernels, many = backends.kernels(sys.argv[1]), sys.argv[2] == "many"
 net = Network((60, 200, 5), (api.RELU, api.SOFTMAX), (0.0, 0.0), 4)
 X, T = np.random.default_rng(0).normal(size=(64, 60)), np.zeros((64, 1))
@@ -240,8 +242,8 @@ def test_large_calls_in_parts_are_the_same(compiled, rng, many_threads, monkeypa
     images = rng.integers(0, 256, (250, 30), np.uint8)
     results = []
     for n_threads, work in ((1, 10**9), (3, 1)):
-        monkeypatch.setattr("fastnn.backends.compiled.WORK_PER_CALL", work)
-        monkeypatch.setattr("fastnn.backends.compiled.PIXELS_PER_CALL", work)
+        monkeypatch.setattr("fastnn.backends.cpu.compiled.WORK_PER_CALL", work)
+        monkeypatch.setattr("fastnn.backends.cpu.compiled.PIXELS_PER_CALL", work)
         outputs = compiled.mlp_forward(NET, params, X, 1.0, False, n_threads)[0]
         loss = compiled.mlp_evaluate(NET, params, X, 1.0, targets, n_threads)
         distortion = api.ImageDistortion(5, 6)

@@ -18,7 +18,7 @@ from . import forking
 
 # Name -> module, in the order of preference.
 _MODULES = {
-    "cython": "cython",
+    "cython": "cython_cpu",
     "numba": "numba_cpu",
     "python": "python",
     "numba-cuda": "numba_cuda",

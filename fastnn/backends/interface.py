@@ -5,49 +5,20 @@ Kernels work on C-contiguous arrays of one real dtype (float32 or float64), writ
 place and hold no state: everything they need is an argument.
 
 A network is a `Network` (layer sizes and codes) and one flat vector of parameters: layer after
-layer, the weights W as (n_in, n_out) in row-major order, then the bias b as (n_out,).
-
-Inputs `X` are (n_samples, n_features) in the real dtype, or uint8; the network sees X * scale.
-
-Targets are (n_samples, n_outputs) in the real dtype. With `SPARSE_CATEGORICAL_CROSSENTROPY` they
-are (n_samples, 1) and hold the index of the class.
+layer, the weights W as (n_in, n_out) in row-major order, then the bias b as (n_out,). What the
+codes mean, `codes` says; its formulas stand in the `formulas` of each back end.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import codes
+from .codes import ACTIVATIONS, LOSSES
 from .thread_count import Work
-
-# Activations y = f(z); equation numbers are the course's.
-SIGN = 0  # -1, 0 or 1; as for every step, the slope is taken as 0
-PURELIN = 1  # z (1.5)
-SIGMOID = 2  # 1 / (1 + exp(-z)) (2.8), slope y (1 - y) (2.16)
-TANH = 3  # tanh z, slope 1 - y^2
-SOFTSIGN = 4  # z / (1 + |z|), slope 1 / (1 + |z|)^2
-RELU = 5  # max(0, z), slope 1 where z > 0
-SOFTMAX = 6  # exp(z_k) / sum_j exp(z_j); output layers only
-
-# Losses, averaged over the N samples of a batch.
-HALF_SQUARED_ERROR = 0  # sum (T - Y)^2 / 2N (2.2)
-SQUARED_ERROR = 1  # sum (T - Y)^2 / N
-BINARY_CROSSENTROPY = 2  # -sum [T ln Y + (1 - T) ln(1 - Y)] / N, sigmoid outputs
-CATEGORICAL_CROSSENTROPY = 3  # -sum T ln Y / N, softmax outputs; the rows of T sum to 1
-SPARSE_CATEGORICAL_CROSSENTROPY = 4  # the same, T given as class indices
-
-# Optimizers, for a gradient g.
-SGD = 0  # w -= rate g
-MOMENTUM = 1  # v = beta_1 v - rate g; w += v
-ADAM = 2  # Kingma & Ba 2015, algorithm 1 in the order of the last lines of its section 2
-N_MOMENTS = {SGD: 0, MOMENTUM: 1, ADAM: 2}  # state vectors, each as long as the parameters
-
-# What a stream of random numbers is for: the highest word of the Philox counter.
-STREAM_WEIGHTS = 1
-STREAM_SHUFFLE = 2
-STREAM_DROPOUT = 3
-STREAM_DISTORTION = 4
 
 
 class Network(NamedTuple):
@@ -64,12 +35,19 @@ class Network(NamedTuple):
         (1 - fraction) (inverted dropout). The last one is 0.
     loss : int
         Loss code.
+    activation_parameters : tuple of float
+        The parameter of each layer's activation; empty: the defaults. Where a formula has none,
+        the number means nothing.
+    loss_parameter : float or None
+        The parameter of the loss; None: its default.
     """
 
     sizes: tuple[int, ...]
     activations: tuple[int, ...]
     dropout: tuple[float, ...]
     loss: int
+    activation_parameters: tuple[float, ...] = ()
+    loss_parameter: float | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -79,33 +57,116 @@ class Network(NamedTuple):
     @property
     def n_targets(self) -> int:
         """Number of columns of the targets."""
-        return 1 if self.loss == SPARSE_CATEGORICAL_CROSSENTROPY else self.sizes[-1]
+        return 1 if LOSSES[self.loss].targets == "index" else self.sizes[-1]
+
+    @property
+    def threshold(self) -> float:
+        """What a single output has to exceed to name the second of two classes."""
+        return 0.0 if LOSSES[self.loss].targets == "sign" else 0.5
+
+    @property
+    def formula_parameters(self) -> tuple[float, ...]:
+        """The number in each layer's activation, and in the loss; 0 where there is none."""
+        rows = [ACTIVATIONS[code] for code in self.activations]
+        given = self.activation_parameters or (None,) * len(rows)
+        return tuple(
+            _number(row, value)
+            for row, value in zip(
+                [*rows, LOSSES[self.loss]], [*given, self.loss_parameter], strict=True
+            )
+        )
+
+
+def _number(row: codes.Activation | codes.Loss, value: float | None) -> float:
+    """Return the number in a formula."""
+    if row.parameter is None:
+        return 0.0
+    return float(row.parameter.default if value is None else value)
 
 
 class Optimizer(NamedTuple):
-    """An update rule and its constants.
+    """An update rule, its constants, and the penalties on large weights (not biases).
 
     Attributes
     ----------
     kind : int
         Optimizer code.
-    learning_rate : float
-        Step size.
     beta_1 : float
-        Decay of the mean gradient (Adam), or the momentum.
+        Decay of the mean gradient, or the momentum.
     beta_2, epsilon : float
-        Decay of the mean squared gradient, and the number added to its root (Adam).
+        Decay of the mean squared gradient, and the number added to its root.
     alpha : float
-        L2 penalty: alpha / 2N times the sum of the squared weights (not biases) is added to the
-        loss of a batch of N samples, as in scikit-learn.
+        L2 penalty: alpha / 2N times the sum of the squared weights is added to the loss of a batch
+        of N samples, as in scikit-learn.
     """
 
     kind: int
-    learning_rate: float
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
     alpha: float = 0.0
+
+
+class Samples(NamedTuple):
+    """The samples of a call; on a GPU they live there from a fit's first call to its last.
+
+    Attributes
+    ----------
+    X : (n_samples, n_features) in the real dtype, or uint8
+    scale : float
+        The network sees X * scale.
+    targets : (n_samples, n_targets) in the real dtype
+        What they are, the loss says (`codes.Loss.targets`); (0, n_targets): none are needed.
+    weights : (n_samples,) in the real dtype, or None
+        How much each sample counts in the loss; None: all count 1. The loss of a batch is the
+        weighted mean, as if a sample of weight 2 were there twice.
+    """
+
+    X: Any
+    scale: float
+    targets: Any
+    weights: Any = None
+
+
+class State(NamedTuple):
+    """What training changes, as it is between two steps.
+
+    Attributes
+    ----------
+    params : (n_parameters,), or the weights (n_inputs, n_outputs) of a linear network
+    moments : (n_moments, n_parameters)
+        The optimizer's state; how many there are, `codes.UpdateRule.n_moments` says.
+    step : int
+        Optimizer steps made. Dropout, and what depends on the number of the step, counts on.
+    epoch : int
+        Epochs made; not for kernels.
+    """
+
+    params: NDArray
+    moments: NDArray
+    step: int = 0
+    epoch: int = 0
+
+
+class Schedule(NamedTuple):
+    """Which samples make a step, and how large it is.
+
+    Attributes
+    ----------
+    order : (r, m) of int64
+        The samples of epoch e: row e % r.
+    batch_size : int
+        Samples of a step; an epoch's last step may have fewer.
+    seed : int
+        Key of the dropout masks, 64 bits.
+    learning_rates : (n_epochs,) of float64
+        Of each epoch of the call.
+    """
+
+    order: NDArray[np.int64]
+    batch_size: int
+    seed: int
+    learning_rates: NDArray[np.float64]
 
 
 class ImageDistortion(NamedTuple):
@@ -137,7 +198,7 @@ class ImageDistortion(NamedTuple):
 
 
 class Kernels(Protocol):
-    """The functions of a back end. Dropout and Adam count steps from `step` on.
+    """The functions of a back end.
 
     Attributes
     ----------
@@ -150,8 +211,8 @@ class Kernels(Protocol):
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
 
-    def to_device(self, array: NDArray) -> Any:
-        """Return training data as several calls take them: on a CPU, the same array."""
+    def to_device(self, samples: Samples) -> Samples:
+        """Return samples as several calls take them: on a CPU, the same arrays."""
 
     def perceptron_train(
         self,
@@ -206,58 +267,57 @@ class Kernels(Protocol):
         self,
         net: Network,
         params: NDArray,
-        X: NDArray,
-        scale: float,
+        samples: Samples,
         all_layers: bool,
         n_threads: int,
     ) -> list[NDArray]:
-        """Return the outputs (n_samples, n_units) of all layers or of the last, no dropout."""
+        """Return the outputs (n_samples, n_units) of all layers or of the last, no dropout.
+
+        Targets are not looked at.
+        """
+
+    def mlp_evaluate(
+        self, net: Network, params: NDArray, samples: Samples, n_threads: int
+    ) -> tuple[float, float]:
+        """Return the loss over a data set and the number of right classes.
+
+        The class is the largest output; with a single output, whether it exceeds 1/2, or 0 where
+        the targets are signs. A sample counts as much as its weight says.
+        """
 
     def mlp_loss_gradient(
         self,
         net: Network,
         params: NDArray,
-        X: NDArray,
-        scale: float,
-        targets: NDArray,
-        alpha: float,
+        samples: Samples,
+        optimizer: Optimizer,
         seed: int,
         step: int,
     ) -> tuple[float, NDArray]:
-        """Return the loss of one batch (penalty included) and its gradient, flat like `params`."""
+        """Return the loss of one batch and its gradient, flat like `params`.
+
+        The optimizer's penalties are included, with the dropout masks of a seed and step.
+        """
 
     def mlp_train(
         self,
         net: Network,
         optimizer: Optimizer,
-        params: NDArray,
-        moments: NDArray,
-        X: NDArray,
-        scale: float,
-        targets: NDArray,
-        order: NDArray[np.int64],
-        batch_size: int,
-        seed: int,
-        step: int,
+        state: State,
+        samples: Samples,
+        schedule: Schedule,
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> Work | None:
-        """Train in place for len(loss_sums) epochs of mini-batches; the last may be short.
+        """Train in place for len(loss_sums) epochs of mini-batches.
 
         Returns what the threads took, None if there are none to choose the number of.
 
         Parameters
         ----------
-        moments : (N_MOMENTS[kind], n_parameters)
-            The optimizer's state.
-        order : (r, m) of int64
-            The samples of epoch e: row e % r.
-        seed : int
-            Key of the dropout masks, 64 bits.
-        step : int
-            Optimizer steps made before this call.
         loss_sums : (n_epochs,) of float64
-            The loss of each sample, without penalty, before its batch's update is added here.
+            The loss of each sample times its weight, without penalty, before its batch's update is
+            added here.
         """
 
     def most_threads(self, net: Network, batch_size: int, n_threads: int) -> int:
@@ -270,16 +330,9 @@ class Kernels(Protocol):
         self,
         net: Network,
         optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        params: NDArray,
-        moments: NDArray,
-        X: NDArray,
-        scale: float,
-        targets: NDArray,
-        order: NDArray[np.int64],
-        batch_size: int,
-        seeds: NDArray[np.uint64],
-        step: int,
+        state: State,
+        samples: Samples,
+        schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> None:
@@ -287,11 +340,10 @@ class Kernels(Protocol):
 
         Parameters
         ----------
-        rates : (m,)
-            The learning rate of each, instead of the optimizer's.
-        params : (m, n_parameters); moments : (m, N_MOMENTS[kind], n_parameters)
-        order : (m, r, k) or, the same for all, (1, r, k)
-        seeds : (m,)
+        state : State
+            Of all: params (m, n_parameters), moments (m, n_moments, n_parameters).
+        schedules : m of Schedule
+            Their orders have one shape, and may be one array; they have one batch size.
         loss_sums : (m, n_epochs)
         """
 
@@ -318,20 +370,6 @@ class Kernels(Protocol):
         images : (n_samples, height * width)
         angles : (n_samples,)
             Largest angle of each sample in radians.
-        """
-
-    def mlp_evaluate(
-        self,
-        net: Network,
-        params: NDArray,
-        X: NDArray,
-        scale: float,
-        targets: NDArray,
-        n_threads: int,
-    ) -> tuple[float, int]:
-        """Return the loss over a data set and the number of right classes.
-
-        The class is the largest output; with a single output, whether it exceeds 1/2.
         """
 
 

@@ -1,12 +1,12 @@
-"""Outputs for a few samples, with Numba; it follows _kernels_predict.pxi."""
+"""Outputs for a few samples, with Numba; it follows cython_cpu/predict.pxi."""
 
 import math
 
-from ._numba_compile import kernel
-from ._numba_delta_rule import add_scaled
-from ._numba_layers import activate
-from ._numba_vector import lanes, load, pointer, real, vfma, vload, vstore
-from .interface import SOFTMAX
+from .compile import kernel
+from .delta_rule import add_scaled
+from .layers import activate
+from .vector import lanes, load, pointer, real, vfma, vload, vstore
+from ..interface import SOFTMAX
 
 
 @kernel

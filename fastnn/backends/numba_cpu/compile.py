@@ -15,8 +15,8 @@ from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.serialize import dumps
 
-from ._sources import NUMBA, digest, sources
-from .watching import is_watched
+from ..sources import NUMBA, digest, sources
+from ..watching import is_watched
 
 # Numba compares the file of a kernel alone, but what other files define is compiled into it.
 _SOURCES = digest(sources(NUMBA))

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import config, cuda
 
-from . import interface as api
-from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions, layout
+from .. import interface as api
+from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions, layout
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 MAX_THREADS, MAX_COLUMNS = (4, 2) if config.ENABLE_CUDASIM else (256, 32)
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     Attributes
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
-        See `_cuda_device.layout`.
+        See `device.layout`.
     n_buffer : int
         Reals of the batch's buffer.
     n_state : int

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .interface import Network, Optimizer, gaussian_weights
+from ..interface import Network, Optimizer, gaussian_weights
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
 NETWORKS_AT_ONCE = 4096
@@ -98,7 +98,7 @@ def linear_train(X, targets, weights, learning_rate, order, online, losses):
 
 
 def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, losses):
-    from ._cuda_delta_rule import THREADS, delta_rule_kernel
+    from .delta_rule import THREADS, delta_rule_kernel
 
     with _device() as cuda:
         kernel = delta_rule_kernel(_real(weights.dtype))
@@ -138,7 +138,7 @@ def _to_device(cuda: Any, array: Any) -> Any:
 
 def mlp_forward(net, params, X, scale, all_layers, n_threads):
     """Return layer outputs; see `interface.Kernels`."""
-    from ._cuda_device import OUTPUTS
+    from .device import OUTPUTS
 
     wanted = range(1, len(net.sizes)) if all_layers else [len(net.sizes) - 1]
     found = {layer: np.empty((len(X), net.sizes[layer]), params.dtype) for layer in wanted}
@@ -162,8 +162,8 @@ def mlp_evaluate(net, params, X, scale, targets, n_threads):
 
 def _blocks(net, params, X, scale, targets):
     """Run the network on FORWARD_ROWS samples at a time; yield where they are, and the results."""
-    from ._cuda_device import layout
-    from ._cuda_large import large_kernels, most_blocks, work_for
+    from .device import layout
+    from .large import large_kernels, most_blocks, work_for
 
     work = work_for(net, min(FORWARD_ROWS, len(X)))
     with _device() as cuda:
@@ -184,7 +184,7 @@ def _blocks(net, params, X, scale, targets):
 
 def _launch_together(kernel: Any, most_blocks: int, *arguments: Any) -> None:
     """Launch a cooperative kernel on as many blocks as the GPU holds at once, and are of use."""
-    from ._cuda_product import THREADS
+    from .product import THREADS
 
     own = kernel.specialize(*arguments)
     # The simulator has one definition for all types.
@@ -195,7 +195,7 @@ def _launch_together(kernel: Any, most_blocks: int, *arguments: Any) -> None:
 
 def mlp_loss_gradient(net, params, X, scale, targets, alpha, seed, step):
     """Return the loss of one batch and its gradient; see `interface.Kernels`."""
-    from ._cuda_device import STORE_GRADIENT
+    from .device import STORE_GRADIENT
 
     gradient, losses = np.zeros((1, len(params)), params.dtype), np.zeros(1)
     optimizer = Optimizer(STORE_GRADIENT, 0.0, alpha=alpha)
@@ -235,8 +235,8 @@ def mlp_train(
         *(order[np.newaxis], batch, seeds, step, loss_sums[np.newaxis]),
     ):
         return
-    from ._cuda_device import layout
-    from ._cuda_large import large_kernels, most_blocks, work_for
+    from .device import layout
+    from .large import large_kernels, most_blocks, work_for
 
     table, n_buffer = layout(net, batch)
     work = work_for(net, batch)
@@ -297,7 +297,7 @@ def _train_blocks(
     net, optimizer, rates, params, moments, X, scale, targets, order, batch, seeds, step, loss_sums
 ) -> bool:
     """Train each network in a block of its own; return False if it is too large for that."""
-    from ._cuda_small import plan, small_kernels
+    from .small import plan, small_kernels
 
     n_moments = moments.shape[1]
     layout = plan(net, batch, n_moments, params.itemsize, len(params))
@@ -327,7 +327,7 @@ def _train_blocks(
 
 def distort_images(images, distortion, angles, seed, epoch, n_threads):
     """Return the images of an epoch, on the device; see `interface.Kernels`."""
-    from ._cuda_distortion import THREADS, distort
+    from .distortion import THREADS, distort
 
     h, w, _, scaling, sigma, alpha = distortion
     blocks = min(len(images), IMAGES_AT_ONCE)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numba import config, cuda
 
-from . import interface as api
-from ._cuda_device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions
-from ._cuda_product import SPLIT, THREADS, make_product, n_shared, n_tiles, side_of
+from .. import interface as api
+from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions
+from .product import SPLIT, THREADS, make_product, n_shared, n_tiles, side_of
 
 # Of a thread: two blocks share the 65,536 of a multiprocessor, one works while the other waits.
 LIMIT = {} if config.ENABLE_CUDASIM else {"max_registers": 128}
@@ -121,7 +121,7 @@ def large_kernels(real: Any, work: int) -> SimpleNamespace:
         w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
         key, step, sums,
     ):  # fmt: skip
-        """Train a network for sums.shape[0] epochs; `numbers` as in `_cuda_small`."""
+        """Train a network for sums.shape[0] epochs; `numbers` as in `small`."""
         grid, shared = cuda.cg.this_grid(), cuda.shared.array(size, real)
         last, n = table.shape[0] - 1, order.shape[1]
         thread, n_threads = cuda.grid(1), cuda.gridsize(1)

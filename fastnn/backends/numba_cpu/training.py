@@ -1,10 +1,10 @@
-"""The training loop of the Numba back end; it follows _kernels.pyx."""
+"""The training loop of the Numba back end; it follows cython_cpu/kernels.pyx."""
 
 import numpy as np
 
-from ._numba_barrier import barrier_wait, is_stopped
-from ._numba_compile import kernel
-from ._numba_layers import (
+from .barrier import barrier_wait, is_stopped
+from .compile import kernel
+from .layers import (
     deltas_below,
     forward,
     list_by_input,
@@ -12,7 +12,7 @@ from ._numba_layers import (
     place,
     update,
 )
-from ._numba_panels import (
+from .panels import (
     Batch,
     Task,
     Update,
@@ -20,16 +20,16 @@ from ._numba_panels import (
     is_online,
     transpose_panel,
 )
-from ._numba_small import is_small, train_small
-from ._numba_vector import (
+from .small import is_small, train_small
+from .vector import (
     lanes,
     pointer,
     real,
 )
-from .interface import (
+from ..interface import (
     ADAM,
 )
-from .panels import (
+from ..cpu.panels import (
     ALPHA,
     BATCH,
     BETA_1,

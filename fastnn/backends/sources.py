@@ -7,13 +7,15 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-CYTHON = ("_kernels*.pyx", "_kernels*.pxi", "_vector.h")
-NUMBA = ("_numba_*.py", "interface.py", "panels.py")
+CYTHON = ("cython_cpu/[a-z]*.pyx", "cython_cpu/[a-z]*.pxi", "cython_cpu/vector.h", "codes.py")
+NUMBA = ("numba_cpu/[a-z]*.py", "interface.py", "codes.py", "cpu/panels.py")
+WRITTEN = ("codes.pxi",)  # by setup.py, from codes.py
 
 
 def sources(patterns: tuple[str, ...]) -> list[Path]:
-    """Return the files beside this one that match; none where they were not installed."""
-    return sorted(path for pattern in patterns for path in FOLDER.glob(pattern))
+    """Return the files below this one's folder that match; none where they were not installed."""
+    found = [path for pattern in patterns for path in FOLDER.glob(pattern)]
+    return sorted(path for path in found if path.name not in WRITTEN)
 
 
 def digest(paths: list[Path]) -> str:

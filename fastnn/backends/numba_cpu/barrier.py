@@ -1,4 +1,4 @@
-"""A barrier for Numba's kernels; it follows _vector.h, where the reasons stand."""
+"""A barrier for Numba's kernels; it follows cython_cpu/vector.h, where the reasons stand."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._numba_vector import address_of
+from .vector import address_of
 
 SPINS = 2000
 # The number of Linux's system call futex; 0: there is none.

@@ -1,12 +1,12 @@
 """Products of panels, and updates of weights, with Numba: where the time goes.
 
-The functions follow _kernels_panels.pxi. `p` is a `Task`, `layer` a row of its table.
+The functions follow cython_cpu/panels.pxi. `p` is a `Task`, `layer` a row of its table.
 """
 
 from typing import Any, NamedTuple
 
-from ._numba_compile import inlined, kernel
-from ._numba_vector import (
+from .compile import inlined, kernel
+from .vector import (
     lanes,
     load,
     real,
@@ -20,12 +20,12 @@ from ._numba_vector import (
     vsub,
     vzero,
 )
-from .interface import (
+from ..interface import (
     ADAM,
     MOMENTUM,
     SGD,
 )
-from .panels import (
+from ..cpu.panels import (
     DELTAS,
     N_COLUMNS,
     OUTPUTS,
@@ -36,7 +36,7 @@ from .panels import (
 
 
 class Task(NamedTuple):
-    """Pointers to the arrays of a call, and their sizes; as in _kernels.pyx."""
+    """Pointers to the arrays of a call, and their sizes; as in cython_cpu/kernels.pyx."""
 
     n_layers: Any
     n_features: Any

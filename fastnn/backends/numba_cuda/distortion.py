@@ -8,8 +8,8 @@ import math
 import numpy as np
 from numba import config, cuda
 
-from ._cuda_device import random_word
-from .interface import STREAM_DISTORTION
+from .device import random_word
+from ..interface import STREAM_DISTORTION
 
 THREADS = 4 if config.ENABLE_CUDASIM else 128
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import forking
-from ._sources import CYTHON, digest, sources
-from .compiled import Compiled
+from .. import forking
+from ..sources import CYTHON, digest, sources
+from ..cpu.compiled import Compiled
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _NO_BYTES = np.empty((0, 0), np.uint8)
@@ -33,7 +33,7 @@ def unavailable() -> str | None:
 
 
 def _module_name(level: str, dtype: np.dtype) -> str:
-    return f"{__package__}._kernels_{level}_{dtype.name}"
+    return f"{__package__}.kernels_{level}_{dtype.name}"
 
 
 def _base_level() -> str:
@@ -96,9 +96,9 @@ def _import(dtype: np.dtype, level: str | None = None) -> ModuleType:
 
 @cache
 def _digest() -> str | None:
-    """Return the digest of the sources beside this file, None if there are none."""
+    """Return the digest of the sources, None if the kernels' own were not installed."""
     found = sources(CYTHON)
-    return digest(found) if found else None
+    return digest(found) if any(path.suffix == ".pyx" for path in found) else None
 
 
 def _load(dtype: np.dtype) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import forking
-from .compiled import Compiled
-from .panels import Problem
+from .. import forking
+from ..cpu.compiled import Compiled
+from ..cpu.panels import Problem
 
 
 @cache
@@ -20,7 +20,7 @@ def unavailable() -> str | None:
     try:
         from numba.core import config
 
-        from . import _numba_training  # noqa: F401
+        from . import training  # noqa: F401
     except Exception as error:  # what is broken may raise anything
         return f"the package numba cannot be imported: {type(error).__name__}: {error}"
     if getattr(config, "DISABLE_JIT", False):
@@ -31,11 +31,11 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     with forking.lock:
-        from . import _numba_training as kernels
-        from ._numba_delta_rule import delta_rule
-        from ._numba_distortion import distort_images
-        from ._numba_predict import predict_few
-        from ._numba_vector import VECTOR_BYTES
+        from . import training as kernels
+        from .delta_rule import delta_rule
+        from .distortion import distort_images
+        from .predict import predict_few
+        from .vector import VECTOR_BYTES
 
     def mlp_train(*args):
         *problem, X, targets, order, losses, loss_sums, thread = args

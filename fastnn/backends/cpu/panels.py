@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import interface as api
-from .interface import Network, Optimizer
-from .threads import available_processors
+from .. import interface as api
+from ..interface import Network, Optimizer
+from ..threads import available_processors
 
 # Columns of the layer table; offsets count elements of the buffer named in parentheses.
 UNITS, PANELS, ACTIVATION, DROP_LIMIT = 0, 1, 2, 3
@@ -54,7 +54,7 @@ class Problem(NamedTuple):
     work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
     lists : int32 buffer for the positions of non-zero inputs
     sync : int64, alone in its cache line
-        The counters of the barrier (see _vector.h) and its longest sleep, seconds and nanoseconds.
+        The counters of the barrier (see cython_cpu/vector.h) and its longest sleep, seconds and nanoseconds.
     stop : int64, alone in its cache line; not 0: the kernel has to return as soon as it can
     """
 

@@ -1,17 +1,17 @@
 """Full-batch training of small networks on few samples, with Numba: such as 2-10-1 on XOR.
 
-The functions follow _kernels_small.pxi, where the layout is explained.
+The functions follow cython_cpu/small.pxi, where the layout is explained.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._numba_barrier import is_stopped
-from ._numba_compile import inlined, kernel
-from ._numba_layers import activated
-from ._numba_panels import Update, column, descend
-from ._numba_vector import (
+from .barrier import is_stopped
+from .compile import inlined, kernel
+from .layers import activated
+from .panels import Update, column, descend
+from .vector import (
     lanes,
     pointer,
     real,
@@ -27,8 +27,8 @@ from ._numba_vector import (
     vsum,
     vzero,
 )
-from .interface import ADAM, SGD, SOFTMAX, SQUARED_ERROR
-from .panels import (
+from ..interface import ADAM, SGD, SOFTMAX, SQUARED_ERROR
+from ..cpu.panels import (
     ACTIVATION,
     ALPHA,
     BETA_1,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import panels
-from .interface import SGD, Network, Optimizer, gaussian_weights
-from .threads import available_processors, run_workers
+from ..interface import SGD, Network, Optimizer, gaussian_weights
+from ..threads import available_processors, run_workers
 
 NO_STATE: Any = np.empty((0, 0))
 IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started

@@ -1,7 +1,7 @@
-"""Perceptron and linear network, with Numba; it follows _kernels_delta_rule.pxi."""
+"""Perceptron and linear network, with Numba; it follows cython_cpu/delta_rule.pxi."""
 
-from ._numba_compile import kernel
-from ._numba_vector import (
+from .compile import kernel
+from .vector import (
     lanes,
     load,
     pointer,

@@ -1,12 +1,12 @@
-"""Distorted images, with Numba, in double precision; it follows _kernels_distortion.pxi."""
+"""Distorted images, with Numba, in double precision; it follows cython_cpu/distortion.pxi."""
 
 import math
 
 import numpy as np
 
-from ._numba_compile import kernel
-from ._numba_layers import philox
-from .interface import STREAM_DISTORTION
+from .compile import kernel
+from .layers import philox
+from ..interface import STREAM_DISTORTION
 
 
 @kernel

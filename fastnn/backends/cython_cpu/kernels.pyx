@@ -2,14 +2,14 @@
 # cython: initializedcheck=False, freethreading_compatible=True
 """The Cython kernels; panels.py says how the arrays are laid out, python.py what they compute.
 
-Compiled once per processor level and dtype (setup.py), with `real` and `vec` from _vector.h.
+Compiled once per processor level and dtype (setup.py), with `real` and `vec` from vector.h.
 """
 
 from libc.math cimport cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
-cdef extern from "_vector.h" nogil:
+cdef extern from "vector.h" nogil:
     ctypedef float real
     ctypedef float vec  # LANES reals; never mixed with scalars but through these functions
     enum:
@@ -124,12 +124,12 @@ cdef struct Task:
     const int64_t *stop
 
 
-include "_kernels_panels.pxi"
-include "_kernels_layers.pxi"
-include "_kernels_small.pxi"
-include "_kernels_delta_rule.pxi"
-include "_kernels_predict.pxi"
-include "_kernels_distortion.pxi"
+include "panels.pxi"
+include "layers.pxi"
+include "small.pxi"
+include "delta_rule.pxi"
+include "predict.pxi"
+include "distortion.pxi"
 
 
 cdef Task *new_task(

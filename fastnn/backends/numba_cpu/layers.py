@@ -1,14 +1,14 @@
 """What a layer does with a batch, with Numba: activation, dropout, loss, deltas, update.
 
-The functions follow _kernels_layers.pxi.
+The functions follow cython_cpu/layers.pxi.
 """
 
 import math
 
 import numpy as np
 
-from ._numba_compile import inlined, kernel
-from ._numba_panels import (
+from .compile import inlined, kernel
+from .panels import (
     column,
     is_online,
     multiply_panel,
@@ -18,7 +18,7 @@ from ._numba_panels import (
     update_panel_online,
     update_panel_sparse,
 )
-from ._numba_vector import (
+from .vector import (
     lanes,
     load,
     real,
@@ -36,7 +36,7 @@ from ._numba_vector import (
     vtanh,
     vzero,
 )
-from .interface import (
+from ..interface import (
     BINARY_CROSSENTROPY,
     CATEGORICAL_CROSSENTROPY,
     RELU,
@@ -49,7 +49,7 @@ from .interface import (
     STREAM_DROPOUT,
     TANH,
 )
-from .panels import (
+from ..cpu.panels import (
     ACTIVATION,
     DELTAS,
     DROP_LIMIT,

@@ -1,0 +1,335 @@
+"""The formulas: one row per activation, loss and optimizer.
+
+Here a formula has its name and all that is said of it; the help texts, the checks, the command
+line, saved files and the tests read it here, and setup.py writes the codes for Cython from it. A
+new formula is a row here and a place in the `formulas` of each back end.
+
+The kernels know a formula by its code, its place in the table: a number that no file keeps.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Parameter(NamedTuple):
+    """A number in a formula.
+
+    Attributes
+    ----------
+    name : str
+    default : float
+    expected : str
+        What an error message says.
+    holds : callable
+        Whether a finite number may stand there.
+    judge : str
+        The name that `judge` has for it.
+    """
+
+    name: str
+    default: float
+    expected: str
+    holds: Callable[[float], bool]
+    judge: str = ""
+
+
+class Activation(NamedTuple):
+    """y = f(z) for the pre-activation z of a unit.
+
+    Attributes
+    ----------
+    name : str
+    formula, derivative : str
+        In words, with y and z; "a" is the parameter.
+    tex : str
+    source : str
+        Paper and equation, or the course's equation number.
+    judge : str
+        A function that others wrote, by which tests judge ours.
+    aliases : tuple of str
+        scikit-learn's, Keras's and the course's names.
+    parameter : Parameter or None
+    is_step : bool
+        It jumps: nothing is learned through it.
+    output_only : bool
+        A unit's output depends on all units of its layer.
+    gives_probabilities : bool
+    code : int
+    """
+
+    name: str
+    formula: str
+    derivative: str
+    tex: str
+    source: str
+    judge: str
+    aliases: tuple[str, ...] = ()
+    parameter: Parameter | None = None
+    is_step: bool = False
+    output_only: bool = False
+    gives_probabilities: bool = False
+    code: int = -1
+
+
+class Loss(NamedTuple):
+    """The loss of a sample with outputs y and targets t; that of a batch is the mean.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        In words, summed over the outputs.
+    tex : str
+    source : str
+    judge : str
+        A function of (targets, outputs) that others wrote, the mean over the outputs.
+    task : str
+        "regression", "classes", "any".
+    targets : str
+        "real"; "fraction", from 0 to 1; "distribution", a sample's sum to 1; "index", the number
+        of a class, in one column; "sign", -1 or 1; "count", 0 or above.
+    outputs : tuple of str
+        The activations of the output layer that it goes with, the default first; empty: any.
+    judge_factor : float
+        What the judge's value is multiplied by.
+    per_output : bool
+        Whether the judge gives the mean over the outputs, not the sum.
+    aliases : tuple of str
+    parameter : Parameter or None
+    code : int
+    """
+
+    name: str
+    formula: str
+    tex: str
+    source: str
+    judge: str
+    task: str
+    targets: str
+    outputs: tuple[str, ...] = ()
+    judge_factor: float = 1.0
+    per_output: bool = True
+    aliases: tuple[str, ...] = ()
+    parameter: Parameter | None = None
+    code: int = -1
+
+
+class UpdateRule(NamedTuple):
+    """A step of an optimizer for the gradient g of a parameter w, with learning rate r.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        In words; m and v are its moments, b1 and b2 their decay, n the number of the step.
+    tex : str
+    source : str
+    n_moments : int
+        Numbers of state for each parameter.
+    parameters : tuple of str
+        The estimators' parameters that it reads beside learning rate and penalties.
+    judge : str
+        An optimizer that others wrote.
+    aliases : tuple of str
+    code : int
+    """
+
+    name: str
+    formula: str
+    tex: str
+    source: str
+    n_moments: int
+    parameters: tuple[str, ...]
+    judge: str
+    aliases: tuple[str, ...] = ()
+    code: int = -1
+
+
+def _numbered(*rows):
+    """Return rows with their places as codes."""
+    return tuple(row._replace(code=code) for code, row in enumerate(rows))
+
+
+_SMOOTHING = Parameter(
+    "label_smoothing",
+    0.0,
+    "a number from 0 to below 1",
+    lambda value: 0 <= value < 1,
+    "label_smoothing",
+)
+
+ACTIVATIONS: tuple[Activation, ...] = _numbered(
+    Activation(
+        "sign",
+        "-1, 0 or 1",
+        "0",
+        r"y = \operatorname{sign} z",
+        "course (1.1)",
+        "numpy.sign",
+        is_step=True,
+    ),
+    Activation(
+        "identity",
+        "z",
+        "1",
+        "y = z",
+        "course (1.5)",
+        "keras.activations.linear",
+        aliases=("purelin", "linear"),
+    ),
+    Activation(
+        "sigmoid",
+        "1 / (1 + exp(-z))",
+        "y (1 - y)",
+        r"y = \frac{1}{1 + e^{-z}}",
+        "course (2.8), (2.16)",
+        "keras.activations.sigmoid",
+        aliases=("logistic",),
+        gives_probabilities=True,
+    ),
+    Activation(
+        "tanh",
+        "tanh(z)",
+        "1 - y^2",
+        r"y = \tanh z",
+        "LeCun et al. 1998, section 4.4",
+        "keras.activations.tanh",
+    ),
+    Activation(
+        "softsign",
+        "z / (1 + |z|)",
+        "1 / (1 + |z|)^2",
+        r"y = \frac{z}{1 + |z|}",
+        "Bergstra et al. 2009",
+        "keras.activations.softsign",
+    ),
+    Activation(
+        "relu",
+        "max(0, z)",
+        "1 where z > 0, else 0",
+        r"y = \max(0, z)",
+        "Nair & Hinton 2010",
+        "keras.activations.relu",
+    ),
+    Activation(
+        "softmax",
+        "exp(z_k) / sum_j exp(z_j)",
+        "dy_j / dz_k = y_j ((j = k) - y_k)",
+        r"y_k = \frac{e^{z_k}}{\sum_j e^{z_j}}",
+        "Bridle 1990, equation 2",
+        "keras.activations.softmax",
+        output_only=True,
+        gives_probabilities=True,
+    ),
+)
+SIGN, IDENTITY, SIGMOID, TANH, SOFTSIGN, RELU, SOFTMAX = range(len(ACTIVATIONS))
+
+LOSSES: tuple[Loss, ...] = _numbered(
+    Loss(
+        "half_squared_error",
+        "(t - y)^2 / 2",
+        r"\tfrac12 \sum_k (t_k - y_k)^2",
+        "course (2.2)",
+        "keras.losses.mean_squared_error",
+        "any",
+        "real",
+        judge_factor=0.5,
+    ),
+    Loss(
+        "squared_error",
+        "(t - y)^2",
+        r"\sum_k (t_k - y_k)^2",
+        "Legendre 1805",
+        "keras.losses.mean_squared_error",
+        "any",
+        "real",
+    ),
+    Loss(
+        "binary_crossentropy",
+        "-t ln y - (1 - t) ln(1 - y)",
+        r"-\sum_k \left(t_k \ln y_k + (1 - t_k) \ln (1 - y_k)\right)",
+        "Bishop 2006, equation 5.23",
+        "keras.losses.binary_crossentropy",
+        "classes",
+        "fraction",
+        outputs=("sigmoid",),
+        parameter=_SMOOTHING,
+    ),
+    Loss(
+        "categorical_crossentropy",
+        "-t ln y",
+        r"-\sum_k t_k \ln y_k",
+        "Bishop 2006, equation 5.24",
+        "keras.losses.categorical_crossentropy",
+        "classes",
+        "distribution",
+        outputs=("softmax",),
+        per_output=False,
+        parameter=_SMOOTHING,
+    ),
+    Loss(
+        "sparse_categorical_crossentropy",
+        "-ln y_t, t the number of the class",
+        r"-\ln y_t",
+        "Bishop 2006, equation 5.24",
+        "keras.losses.categorical_crossentropy",
+        "classes",
+        "index",
+        outputs=("softmax",),
+        per_output=False,
+        parameter=_SMOOTHING,
+    ),
+)
+(
+    HALF_SQUARED_ERROR,
+    SQUARED_ERROR,
+    BINARY_CROSSENTROPY,
+    CATEGORICAL_CROSSENTROPY,
+    SPARSE_CATEGORICAL_CROSSENTROPY,
+) = range(len(LOSSES))
+
+OPTIMIZERS: tuple[UpdateRule, ...] = _numbered(
+    UpdateRule(
+        "sgd",
+        "w -= r g",
+        r"w \leftarrow w - r g",
+        "course (2.39)",
+        0,
+        (),
+        "torch.optim.SGD",
+    ),
+    UpdateRule(
+        "momentum",
+        "m = b1 m - r g; w += m",
+        r"m \leftarrow \beta_1 m - r g, \quad w \leftarrow w + m",
+        "Rumelhart et al. 1986, equation 9",
+        1,
+        ("momentum",),
+        "torch.optim.SGD",
+    ),
+    UpdateRule(
+        "adam",
+        "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "
+        "w -= r sqrt(1 - b2^n) / (1 - b1^n) m / (sqrt(v) + epsilon)",
+        r"w \leftarrow w - r \frac{\sqrt{1 - \beta_2^n}}{1 - \beta_1^n} "
+        r"\frac{m}{\sqrt v + \epsilon}",
+        "Kingma & Ba 2015, algorithm 1 in the order of the last lines of its section 2",
+        2,
+        ("beta_1", "beta_2", "epsilon"),
+        "torch.optim.Adam",
+    ),
+)
+SGD, MOMENTUM, ADAM = range(len(OPTIMIZERS))
+STORE_GRADIENT = 100  # in place of an optimizer: the gradient goes into the first moment
+
+# What a stream of random numbers is for: the highest word of the Philox counter.
+STREAM_WEIGHTS = 1
+STREAM_SHUFFLE = 2
+STREAM_DROPOUT = 3
+STREAM_DISTORTION = 4
+
+
+def by_name(rows: tuple) -> dict[str, int]:
+    """Return the code of each name and alias, the names first."""
+    names = {row.name: row.code for row in rows}
+    return names | {alias: row.code for row in rows for alias in row.aliases}

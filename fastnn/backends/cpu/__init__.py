@@ -1,0 +1,1 @@
+"""What the two compiled back ends for CPUs share."""

@@ -1,0 +1,222 @@
+"""The reference back end: plain Python loops, to be read beside the formulas.
+
+It is the specification that the other back ends are tested against. Numbers are Python floats
+(double precision) throughout; if the arrays are float32, the parameters and the optimizer's state
+are rounded after each update, so that it does not matter how many updates a call has.
+Equation numbers are the course's.
+"""
+
+import numpy as np
+
+from ..codes import SOFTMAX, SPARSE_CATEGORICAL_CROSSENTROPY
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from .delta_rule import linear_train as linear_train
+from .delta_rule import perceptron_train as perceptron_train
+from .distortion import distort_images as distort_images
+from .formulas import (
+    activate,
+    dropout_factors,
+    loss_and_delta,
+    optimizer_step,
+    penalty,
+    rounded,
+    softmax,
+)
+
+NETWORKS_AT_ONCE = 1
+
+
+def unavailable() -> str | None:
+    """Return None: plain Python always runs."""
+    return None
+
+
+def to_device(samples: Samples) -> Samples:
+    """Return training data as they are; see `interface.Kernels`."""
+    return samples
+
+
+def most_threads(net: Network, batch_size: int, n_threads: int) -> int:
+    """Return 1: see `interface.Kernels`."""
+    return 1
+
+
+def mlp_forward(
+    net: Network, params, samples: Samples, all_layers: bool, n_threads: int
+) -> list[np.ndarray]:
+    """Return layer outputs; see `interface.Kernels`."""
+    layers = _unflatten(net, params)
+    sizes = net.sizes[1:] if all_layers else net.sizes[-1:]
+    n = len(samples.X)
+    outputs = [np.empty((n, n_units), params.dtype) for n_units in sizes]
+    for i in range(n):
+        ys, _, _ = _forward(net, layers, _inputs(samples, i))
+        for output, y in zip(outputs, ys[-len(sizes) :], strict=True):
+            output[i] = y
+    return outputs
+
+
+def mlp_evaluate(
+    net: Network, params, samples: Samples, n_threads: int
+) -> tuple[float, float]:
+    """Return loss and right answers over a data set; see `interface.Kernels`."""
+    layers = _unflatten(net, params)
+    loss, n_right, total = 0.0, 0.0, 0.0
+    for i in range(len(samples.X)):
+        ys, slopes, z = _forward(net, layers, _inputs(samples, i))
+        t, weight = samples.targets[i].tolist(), _weight(samples, i)
+        loss += weight * loss_and_delta(net, z, ys[-1], slopes[-1], t)[0]
+        n_right += weight * _is_right(net, ys[-1], t)
+        total += weight
+    return loss / total, n_right
+
+
+def mlp_loss_gradient(
+    net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
+) -> tuple[float, np.ndarray]:
+    """Return the loss of one batch and its gradient; see `interface.Kernels`."""
+    layers, n = _unflatten(net, params), len(samples.X)
+    loss_sum, gradient = _batch_gradient(net, layers, samples, range(n), optimizer, seed, step)
+    weights = [w for W, _ in layers for row in W for w in row]
+    loss = loss_sum + optimizer.alpha * sum(w * w for w in weights) / 2
+    flat = np.array(_flatten(gradient), params.dtype)
+    return loss / sum(_weight(samples, i) for i in range(n)), flat
+
+
+def mlp_train(
+    net: Network,
+    optimizer: Optimizer,
+    state: State,
+    samples: Samples,
+    schedule: Schedule,
+    loss_sums,
+    n_threads: int,
+) -> None:
+    """Train by mini-batch back-propagation; see `interface.Kernels`."""
+    params, moments, step, _ = state
+    order, batch_size, seed, rates = schedule
+    w, m = params.tolist(), moments.tolist()
+    for epoch, rate in enumerate(rates.tolist()):
+        chosen = order[epoch % len(order)].tolist()
+        for start in range(0, len(chosen), batch_size):
+            batch = chosen[start : start + batch_size]
+            layers = _unflatten(net, w)
+            loss_sum, gradient = _batch_gradient(net, layers, samples, batch, optimizer, seed, step)
+            loss_sums[epoch] += loss_sum
+            step += 1
+            optimizer_step(optimizer, w, m, _flatten(gradient), rate, step)
+            w = rounded(w, params.dtype)
+            m = [rounded(moment, params.dtype) for moment in m]
+    params[:] = w
+    for moment, values in zip(moments, m, strict=True):
+        moment[:] = values
+
+
+def mlp_train_many(
+    net: Network,
+    optimizer: Optimizer,
+    state: State,
+    samples: Samples,
+    schedules,
+    loss_sums,
+    n_threads: int,
+) -> None:
+    """Train several networks, one after the other; see `interface.Kernels`."""
+    for i, schedule in enumerate(schedules):
+        own = state._replace(params=state.params[i], moments=state.moments[i])
+        mlp_train(net, optimizer, own, samples, schedule, loss_sums[i], n_threads)
+
+
+def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
+    """Return the outputs of all layers, their slopes, and the last pre-activations of a sample."""
+    outputs, slopes = [], []
+    z: list[float] = []
+    for layer, (W, b) in enumerate(layers):
+        z = list(b)
+        for k, value in enumerate(x):  # net = X W + b (2.12), (2.14)
+            for j, weight in enumerate(W[k]):
+                z[j] += value * weight
+        code, a = net.activations[layer], net.formula_parameters[layer]
+        if code == SOFTMAX:  # its slope is no vector; loss_and_delta deals with it
+            y, slope = softmax(z), [1.0] * len(z)
+        else:
+            pairs = [activate(code, a, v) for v in z]
+            y, slope = [p[0] for p in pairs], [p[1] for p in pairs]
+        if training and net.dropout[layer] > 0:
+            factors = dropout_factors(net.dropout[layer], len(y), seed, step, row, layer)
+            y = [v * f for v, f in zip(y, factors, strict=True)]
+            slope = [s * f for s, f in zip(slope, factors, strict=True)]
+        outputs.append(y)
+        slopes.append(slope)
+        x = y
+    return outputs, slopes, z
+
+
+def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
+    """Return the summed loss of a batch and the gradient of its mean loss, per layer."""
+    gradient = [([[0.0] * len(b) for _ in W], [0.0] * len(b)) for W, b in layers]
+    loss_sum = 0.0
+    n = sum(_weight(samples, i) for i in batch)
+    for row, i in enumerate(batch):
+        x, t, weight = _inputs(samples, i), samples.targets[i].tolist(), _weight(samples, i)
+        outputs, slopes, z = _forward(net, layers, x, seed, step, row, training=True)
+        loss, delta = loss_and_delta(net, z, outputs[-1], slopes[-1], t)
+        loss_sum += weight * loss
+        delta = [weight * d for d in delta]
+        for layer in reversed(range(len(layers))):
+            below = outputs[layer - 1] if layer else x
+            dW, db = gradient[layer]
+            for k, value in enumerate(below):  # (2.44) to (2.46)
+                if value != 0:
+                    for j, d in enumerate(delta):
+                        dW[k][j] += value * d
+            for j, d in enumerate(delta):  # (2.39), (2.40)
+                db[j] += d
+            if layer:  # (2.42), (2.43)
+                delta = [
+                    slope * sum(weight * d for weight, d in zip(W_row, delta, strict=True))
+                    for slope, W_row in zip(slopes[layer - 1], layers[layer][0], strict=True)
+                ]
+    for (dW, db), (W, _) in zip(gradient, layers, strict=True):
+        for k in range(len(dW)):
+            dW[k] = [
+                (g + penalty(optimizer, w)) / n for g, w in zip(dW[k], W[k], strict=True)
+            ]
+        db[:] = [g / n for g in db]
+    return loss_sum, gradient
+
+
+def _inputs(samples, i):
+    """Return the inputs of sample i, as the network sees them."""
+    x, scale = samples.X[i].tolist(), samples.scale
+    return [float(v) * scale for v in x] if scale != 1 else x
+
+
+def _weight(samples, i):
+    """Return how much sample i counts."""
+    return 1.0 if samples.weights is None else float(samples.weights[i])
+
+
+def _is_right(net, y, t):
+    """Say whether the outputs y name the class that the targets t name."""
+    if net.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
+        return y.index(max(y)) == int(t[0])
+    if len(y) == 1:
+        return (y[0] > net.threshold) == (t[0] > net.threshold)
+    return y.index(max(y)) == t.index(max(t))
+
+
+def _unflatten(net, params):
+    """Split flat parameters into (W, b) per layer, as nested lists."""
+    params = params if isinstance(params, list) else params.tolist()
+    layers, start = [], 0
+    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+        W = [params[start + k * n : start + (k + 1) * n] for k in range(m)]
+        layers.append((W, params[start + m * n : start + (m + 1) * n]))
+        start += (m + 1) * n
+    return layers
+
+
+def _flatten(layers):
+    """Join (W, b) per layer into flat parameters."""
+    return [v for W, b in layers for row in [*W, b] for v in row]

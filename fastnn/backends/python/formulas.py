@@ -1,0 +1,172 @@
+"""Every formula, in plain Python: the specification of the `formulas` of the other back ends.
+
+What a formula is called, and where it comes from, the table `codes` says. Equation numbers are the
+course's.
+"""
+
+from array import array
+from math import exp, log, log1p, sqrt, tanh
+
+import numpy as np
+
+from .. import codes
+from ..interface import Network, Optimizer, dropout_limit
+
+
+def sign(z):
+    """Return -1, 0 or 1."""
+    return float((z > 0) - (z < 0))
+
+
+def sigmoid(z):
+    """Return 1 / (1 + exp(-z)), from exp of a negative number only: no overflow."""
+    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
+
+
+def activate(code, a, z):
+    """Return y = f(z) and f'(z) for the pre-activation z of a unit; `a` is the parameter."""
+    if code == codes.SIGN:
+        return sign(z), 0.0
+    if code == codes.IDENTITY:
+        return z, 1.0
+    if code == codes.SIGMOID:
+        y = sigmoid(z)
+        return y, y * (1 - y)  # (2.16)
+    if code == codes.TANH:
+        y = tanh(z)
+        return y, 1 - y * y
+    if code == codes.SOFTSIGN:
+        s = 1 / (1 + abs(z))
+        return z * s, s * s
+    if code == codes.RELU:
+        return max(0.0, z), float(z > 0)
+    raise ValueError(f"there is no activation {code} of a single unit")
+
+
+def softmax(z):
+    """Return y for the pre-activations of a layer, written so that no exp overflows."""
+    largest = max(z)
+    e = [exp(v - largest) for v in z]
+    total = sum(e)
+    return [v / total for v in e]
+
+
+def loss_of_output(code, a, t, y):
+    """Return the loss of one output and d loss / d y; `a` is the parameter."""
+    e = y - t
+    # e * e, not e**2: a diverging network shall give inf, not an OverflowError.
+    if code == codes.HALF_SQUARED_ERROR:
+        return e * e / 2, e
+    if code == codes.SQUARED_ERROR:
+        return e * e, 2 * e
+    raise ValueError(f"there is no loss {code} of a single output")
+
+
+def loss_and_delta(net: Network, z, y, slope, t):
+    """Return the loss of a sample and d loss / d z of its outputs (2.41).
+
+    The text's delta has the other sign.
+
+    Parameters
+    ----------
+    z, y, slope, t : list of float
+        Pre-activations, outputs, f'(z) and targets.
+    """
+    code, a = net.loss, net.formula_parameters[-1]
+    if code == codes.BINARY_CROSSENTROPY:  # the slope cancels
+        t = [(1 - a) * v + a / 2 for v in t]  # label smoothing
+        # -t ln y - (1 - t) ln(1 - y) with y = sigmoid(z), written so that no log is of 0
+        loss = sum(max(v, 0.0) - v * w + log1p(exp(-abs(v))) for w, v in zip(t, z, strict=True))
+        return loss, [v - w for w, v in zip(t, y, strict=True)]
+    if code in (codes.CATEGORICAL_CROSSENTROPY, codes.SPARSE_CATEGORICAL_CROSSENTROPY):
+        if code == codes.SPARSE_CATEGORICAL_CROSSENTROPY:
+            t = [float(c == int(t[0])) for c in range(len(y))]
+        t = [(1 - a) * v + a / len(y) for v in t]
+        # ln y_k = z_k - ln sum exp(z_j), written so that no exp overflows
+        largest = max(z)
+        log_sum = largest + log(sum(exp(v - largest) for v in z))
+        loss = sum(w * (log_sum - v) for w, v in zip(t, z, strict=True) if w != 0)
+        return loss, [v - w for w, v in zip(t, y, strict=True)]
+    loss, error = 0.0, []
+    for w, v in zip(t, y, strict=True):
+        part, derivative = loss_of_output(code, a, w, v)
+        loss += part
+        error.append(derivative)
+    if net.activations[-1] == codes.SOFTMAX:  # dy_j / dz_k = y_j ((j = k) - y_k)
+        mean = sum(e * v for e, v in zip(error, y, strict=True))
+        return loss, [v * (e - mean) for e, v in zip(error, y, strict=True)]
+    return loss, [e * s for e, s in zip(error, slope, strict=True)]
+
+
+def step_sizes(optimizer: Optimizer, rate, step):
+    """Return what multiplies the direction of step number `step`, counted from 1."""
+    b1, b2 = optimizer.beta_1, optimizer.beta_2
+    if optimizer.kind == codes.ADAM:
+        rate *= sqrt(1 - b2**step) / (1 - b1**step)
+    return rate
+
+
+def penalty(optimizer: Optimizer, w):
+    """Return what the penalties add to N times the gradient of a weight w in a batch of N."""
+    return optimizer.alpha * w
+
+
+def optimizer_step(optimizer: Optimizer, w, moments, gradient, rate, step):
+    """Change the flat parameters w by optimizer step number `step`, counted from 1."""
+    b1, b2 = optimizer.beta_1, optimizer.beta_2
+    size = step_sizes(optimizer, rate, step)
+    if optimizer.kind == codes.SGD:
+        for i, g in enumerate(gradient):
+            w[i] -= size * g
+    elif optimizer.kind == codes.MOMENTUM:
+        (velocity,) = moments
+        for i, g in enumerate(gradient):
+            velocity[i] = b1 * velocity[i] - size * g
+            w[i] += velocity[i]
+    elif optimizer.kind == codes.ADAM:
+        mean, square = moments
+        for i, g in enumerate(gradient):
+            mean[i] = b1 * mean[i] + (1 - b1) * g
+            square[i] = b2 * square[i] + (1 - b2) * g * g
+            w[i] -= size * mean[i] / (sqrt(square[i]) + optimizer.epsilon)
+    else:
+        raise ValueError(f"there is no optimizer {optimizer.kind}")
+
+
+def philox(counter, key):
+    """Return the four random words of Philox4x32-10 (Salmon et al. 2011, section 3.3).
+
+    Parameters
+    ----------
+    counter : sequence of 4 ints below 2**32
+    key : sequence of 2 ints below 2**32
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = (
+            (p1 >> 32) ^ c1 ^ k0,
+            p1 & 0xFFFFFFFF,
+            (p0 >> 32) ^ c3 ^ k1,
+            p0 & 0xFFFFFFFF,
+        )
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
+
+
+def dropout_factors(rate, n_units, seed, step, row, layer):
+    """Return 0 or 1 / (1 - rate) per unit: word j of the stream decides on unit j."""
+    key = seed & 0xFFFFFFFF, seed >> 32
+    stream = codes.STREAM_DROPOUT << 16 | layer
+    words: list[int] = []
+    for block in range((n_units + 3) // 4):
+        words += philox((block, row, step & 0xFFFFFFFF, stream), key)
+    limit = dropout_limit(rate)
+    kept = 1 / (1 - limit / 2**32)
+    return [0.0 if word < limit else kept for word in words[:n_units]]
+
+
+def rounded(values, dtype):
+    """Return a list of numbers as an array of `dtype` holds them."""
+    return array("f", values).tolist() if dtype == np.float32 else values
