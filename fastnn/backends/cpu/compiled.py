@@ -1,17 +1,20 @@
 """What the compiled CPU back ends share: from the interface's arrays to panels and back.
 
-A compiled back end is a `Compiled` around its kernels, which take a `panels.Problem` and
+A compiled back end is a `Compiled` around its kernels, which take a `panels.Problem`, samples and
 plain arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import panels
-from ..interface import SGD, Network, Optimizer, gaussian_weights
+from ..codes import SGD, STORE_GRADIENT
+from ..interface import Network, Optimizer, Samples, Schedule, State, gaussian_weights
+from ..thread_count import Work
 from ..threads import available_processors, run_workers
+from . import panels
 
 NO_STATE: Any = np.empty((0, 0))
 IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
@@ -26,8 +29,8 @@ class Compiled:
     Parameters
     ----------
     load : callable
-        Returns, for a real dtype, an object with the attributes `panel_width`, `mlp_train`,
-        `mlp_forward`, `predict_few`, `delta_rule` and `distort_images`.
+        Returns, for a real dtype, an object with the attributes `panel_width`, `train_thread`,
+        `forward_samples`, `predict_few`, `delta_rule` and `distort_images`.
     """
 
     NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
@@ -36,9 +39,9 @@ class Compiled:
         self._load = load
         self._compiled: set[tuple] = set()
 
-    def to_device(self, array):
+    def to_device(self, samples: Samples) -> Samples:
         """Return training data as they are; see `interface.Kernels`."""
-        return array
+        return samples
 
     def perceptron_train(
         self, X, targets, weights, learning_rate, max_epochs, order, online, history
@@ -56,63 +59,70 @@ class Compiled:
     def _delta_rule(self, X, targets, weights, rate, use_sign, order, online, history, losses):
         kernels = self._load(weights.dtype)
         by_output = np.ascontiguousarray(weights.T)
+        change = np.empty_like(by_output)
         epochs = kernels.delta_rule(
-            *(X, targets, by_output, np.empty_like(by_output), rate, use_sign),
-            *(order, online, history, losses),
+            X, targets, by_output, change, rate, use_sign, order, online, history, losses
         )
         weights[:] = by_output.T
         return epochs
 
-    def mlp_forward(self, net, params, X, scale, all_layers, n_threads):
+    def mlp_forward(
+        self, net: Network, params, samples: Samples, all_layers: bool, n_threads: int
+    ) -> list[NDArray]:
         """Return layer outputs."""
-        if len(X) <= panels.FEW_SAMPLES and not all_layers:
-            return [self._predict_few(net, params, X, scale)]
+        if len(samples.X) <= panels.FEW_SAMPLES and not all_layers:
+            return [self._predict_few(net, params, samples)]
         last = len(net.sizes) - 1
         wanted = range(1, last + 1) if all_layers else [last]
-        return [self._forward(net, params, X, scale, None, n, n_threads)[0] for n in wanted]
+        untargeted = samples._replace(targets=None, weights=None)
+        return [self._forward(net, params, untargeted, n, n_threads)[0] for n in wanted]
 
-    def _predict_few(self, net: Network, params, X, scale):
+    def _predict_few(self, net: Network, params, samples: Samples):
         """Return the network's outputs for few samples."""
-        outputs = np.empty((len(X), net.sizes[-1]), params.dtype)
+        outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
         sizes, activations = np.array(net.sizes), np.array(net.activations)
+        parameters = np.array(net.formula_parameters[:-1])
         longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
         scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
         kernels = self._load(params.dtype)
-        kernels.predict_few(sizes, activations, params, X, scale, scratch, outputs)
+        kernels.predict_few(
+            sizes, activations, parameters, params, samples.X, samples.scale, scratch, outputs
+        )
         return outputs
 
-    def mlp_evaluate(self, net, params, X, scale, targets, n_threads):
+    def mlp_evaluate(
+        self, net: Network, params, samples: Samples, n_threads: int
+    ) -> tuple[float, float]:
         """Return loss and right answers over a data set."""
         last = len(net.sizes) - 1
-        outputs, losses = self._forward(net, params, X, scale, targets, last, n_threads)
-        return float(losses.mean()), panels.count_right(outputs, targets, net.loss)
+        outputs, losses = self._forward(net, params, samples, last, n_threads)
+        n_right = panels.count_right(net, outputs, samples)
+        if samples.weights is None:
+            return float(losses.mean()), n_right
+        return float(losses.sum() / samples.weights.sum(dtype=np.float64)), n_right
 
-    def _forward(self, net: Network, params, X, scale, targets, layer, n_threads):
-        """Return the outputs of a layer and, given targets, the loss of each sample."""
-        kernels = self._load(params.dtype)
-        outputs = np.empty((len(X), net.sizes[layer]), params.dtype)
-        losses = np.empty(len(X))
-        if targets is None:
-            targets = np.empty((0, net.n_targets), params.dtype)
-        batch = min(len(X), panels.FORWARD_BATCH)
-        n_threads = panels.choose_threads(min(n_threads, -(-len(X) // batch)), net, len(X))
+    def _forward(self, net: Network, params, samples: Samples, layer: int, n_threads: int):
+        """Return the outputs of a layer and, given targets, the weighted loss of each sample."""
+        kernels, n = self._load(params.dtype), len(samples.X)
+        outputs, losses = np.empty((n, net.sizes[layer]), params.dtype), np.empty(n)
+        samples = _for_kernels(net, params.dtype, samples)
+        batch = min(n, panels.FORWARD_BATCH)
+        n_threads = panels.choose_threads(min(n_threads, -(-n // batch)), net, n)
         problem = panels.build(
             net,
-            Optimizer(SGD, 0.0),
+            Optimizer(SGD),
             params,
             NO_STATE,
             width=kernels.panel_width,
             batch=batch,
-            scale=scale,
-            sparse=panels.is_sparse(X),
+            sparse=panels.is_sparse(samples.X),
         )
-
         per_call = max(1, WORK_PER_CALL // (net.n_parameters * batch)) * batch
 
         if n_threads > 1:
             self._compile(
-                lambda: kernels.mlp_forward(*problem, X, targets, losses, outputs, layer, 0, 0),
-                *("forward", params.dtype, X.dtype),
+                lambda: kernels.forward_samples(problem, samples, losses, outputs, layer, 0, 0),
+                ("forward", params.dtype, samples.X.dtype),
             )
 
         def worker(thread: int) -> None:
@@ -122,85 +132,87 @@ class Compiled:
                     work=panels.aligned(len(problem.work), params.dtype),
                     lists=panels.aligned(len(problem.lists), np.int32),
                 )
-            for first, end in parts(len(X), thread, n_threads, per_call, problem.stop):
-                kernels.mlp_forward(*own, X, targets, losses, outputs, layer, first, end)
+            for first, end in parts(n, thread, n_threads, per_call, problem.stop):
+                kernels.forward_samples(own, samples, losses, outputs, layer, first, end)
 
         run_workers(worker, n_threads, problem.stop)
         return outputs, losses
 
-    def mlp_loss_gradient(self, net, params, X, scale, targets, alpha, seed, step):
+    def mlp_loss_gradient(
+        self, net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
+    ) -> tuple[float, NDArray]:
         """Return the loss of one batch and its gradient."""
-        optimizer = Optimizer(panels.STORE_GRADIENT, 0.0, alpha=alpha)
-        gradient = np.zeros_like(params)
-        loss_sum = np.zeros(1)
-        order = np.arange(len(X))[np.newaxis]
-        self.mlp_train(
-            *(net, optimizer, params, gradient[np.newaxis], X, scale, targets, order, len(X)),
-            *(seed, step, loss_sum, 1),
-        )
-        penalty, start = 0.0, 0
-        for m, n in zip(net.sizes, net.sizes[1:], strict=False):
-            W = params[start : start + m * n].astype(np.float64)
-            penalty += float(W @ W)
-            start += (m + 1) * n
-        return (loss_sum[0] + alpha * penalty / 2) / len(X), gradient
+        n, gradient, loss_sum = len(samples.X), np.zeros_like(params), np.zeros(1)
+        state = State(params, gradient[np.newaxis], step)
+        schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
+        store = optimizer._replace(kind=STORE_GRADIENT)
+        self.mlp_train(net, store, state, samples, schedule, loss_sum, 1)
+        squares, start = 0.0, 0
+        for m, units in zip(net.sizes, net.sizes[1:], strict=False):
+            W = params[start : start + m * units].astype(np.float64)
+            squares += float(W @ W)
+            start += (m + 1) * units
+        size = n if samples.weights is None else samples.weights.sum(dtype=np.float64)
+        return (loss_sum[0] + optimizer.alpha * squares / 2) / size, gradient
 
     def mlp_train(
         self,
         net: Network,
         optimizer: Optimizer,
-        params,
-        moments,
-        X,
-        scale,
-        targets,
-        order,
-        batch_size,
-        seed,
-        step,
-        loss_sums,
-        n_threads,
-        stop=None,
-    ):
-        """Train by mini-batch back-propagation; `stop` is that of a call which this is part of."""
-        kernels = self._load(params.dtype)
-        batch = min(batch_size, order.shape[1])
+        state: State,
+        samples: Samples,
+        schedule: Schedule,
+        loss_sums: NDArray[np.float64],
+        n_threads: int,
+    ) -> Work | None:
+        """Train by mini-batch back-propagation."""
+        return self._train(net, optimizer, state, samples, schedule, loss_sums, n_threads)
+
+    def _train(
+        self, net, optimizer, state, samples, schedule, loss_sums, n_threads, stop=None
+    ) -> Work | None:
+        """Train; `stop` is that of a call which this is part of."""
+        kernels, params = self._load(state.params.dtype), state.params
+        samples, order = _for_kernels(net, params.dtype, samples), schedule.order
+        batch = min(schedule.batch_size, order.shape[1])
         n_threads = panels.choose_threads(n_threads, net, batch)
         problem = panels.build(
             net,
             optimizer,
             params,
-            moments,
+            state.moments,
             width=kernels.panel_width,
             batch=batch,
-            scale=scale,
-            sparse=panels.is_sparse(X),
+            sparse=panels.is_sparse(samples.X),
             n_threads=n_threads,
-            seed=seed,
-            step=step,
+            seed=schedule.seed,
+            step=state.step,
             stop=stop,
         )
-        losses = np.empty(batch)
+        rates, losses = schedule.learning_rates, np.empty(batch)
 
-        def worker(thread: int, loss_sums: Any = loss_sums) -> None:
-            kernels.mlp_train(*problem, X, targets, order, losses, loss_sums, thread)
+        def worker(thread: int, sums: Any = loss_sums) -> None:
+            kernels.train_thread(problem, samples, order, rates[: len(sums)], losses, sums, thread)
 
         if n_threads > 1:
-            self._compile(lambda: worker(0, loss_sums[:0]), "train", params.dtype, X.dtype)
+            self._compile(
+                lambda: worker(0, loss_sums[:0]), ("train", params.dtype, samples.X.dtype)
+            )
         work = run_workers(worker, n_threads, problem.stop)
-        if optimizer.kind != panels.STORE_GRADIENT:
+        if optimizer.kind != STORE_GRADIENT:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
-        for moment, packed in zip(moments, (problem.moment_1, problem.moment_2), strict=False):
+        buffers = problem.moment_1, problem.moment_2
+        for moment, packed in zip(state.moments, buffers, strict=False):
             panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
         return work
 
-    def _compile(self, call, *key):
+    def _compile(self, call: Callable[[], None], key: tuple) -> None:
         """Make an empty call, once: Numba compiles in it, in a thread that hears Ctrl-C."""
         if key not in self._compiled:
             call()
             self._compiled.add(key)
 
-    def most_threads(self, net, batch_size, n_threads):
+    def most_threads(self, net: Network, batch_size: int, n_threads: int) -> int:
         """Return how many threads are the fastest; see `interface.Kernels`."""
         return panels.choose_threads(n_threads, net, batch_size)
 
@@ -208,31 +220,21 @@ class Compiled:
         self,
         net: Network,
         optimizer: Optimizer,
-        rates,
-        params,
-        moments,
-        X,
-        scale,
-        targets,
-        order,
-        batch_size,
-        seeds,
-        step,
-        loss_sums,
-        n_threads,
-    ):
+        state: State,
+        samples: Samples,
+        schedules: Sequence[Schedule],
+        loss_sums: NDArray[np.float64],
+        n_threads: int,
+    ) -> None:
         """Train several networks, as many at a time as there are threads."""
-        n_networks = len(params)
+        n_networks = len(schedules)
         n_workers = max(1, min(n_threads, n_networks, available_processors()))
         stop = panels.new_stop()
 
         def train(i: int, sums: Any) -> None:
-            own = optimizer._replace(learning_rate=float(rates[i]))
-            self.mlp_train(
-                *(net, own, params[i], moments[i], X, scale, targets, order[i % len(order)]),
-                *(batch_size, int(seeds[i]), step, sums, n_threads // n_workers),
-                stop=stop,
-            )
+            own = state._replace(params=state.params[i], moments=state.moments[i])
+            n_own = n_threads // n_workers
+            self._train(net, optimizer, own, samples, schedules[i], sums, n_own, stop)
 
         def worker(thread: int) -> None:
             for i in range(thread, n_networks, n_workers):
@@ -240,7 +242,8 @@ class Compiled:
                     return
                 train(i, loss_sums[i])
 
-        self._compile(lambda: train(0, loss_sums[0, :0]), "train", params.dtype, X.dtype)
+        key = "train", state.params.dtype, samples.X.dtype
+        self._compile(lambda: train(0, loss_sums[0, :0]), key)
         run_workers(worker, n_workers, stop, apart=True)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
@@ -254,9 +257,21 @@ class Compiled:
         per_call, stop = max(1, PIXELS_PER_CALL // (h * w)), panels.new_stop()
 
         def distort(first: int, end: int, scratch: Any) -> None:
+            low = epoch & 0xFFFFFFFF
             kernels.distort_images(
-                *(images, distorted, h, w, scaling, alpha, weights, angles),
-                *(key, epoch & 0xFFFFFFFF, first, end, scratch),
+                images,
+                distorted,
+                h,
+                w,
+                scaling,
+                alpha,
+                weights,
+                angles,
+                key,
+                low,
+                first,
+                end,
+                scratch,
             )
 
         def worker(thread: int) -> None:
@@ -265,9 +280,17 @@ class Compiled:
                 distort(first, end, scratch)
 
         if n_threads > 1:
-            self._compile(lambda: distort(0, 0, np.empty((4, h * w))), "distort")
+            self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
         run_workers(worker, n_threads, stop)
         return distorted
+
+
+def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:
+    """Return samples with an array in every place."""
+    X, scale, targets, weights = samples
+    if targets is None:
+        targets = np.empty((0, net.n_targets), dtype)
+    return Samples(X, float(scale), targets, np.empty(0, dtype) if weights is None else weights)
 
 
 def parts(n, thread, n_threads, size, stop):

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import interface as api
-from ..interface import Network, Optimizer
+from ..codes import LOSSES
+from ..interface import Network, Optimizer, Samples, dropout_limit
 from ..threads import available_processors
 
 # Columns of the layer table; offsets count elements of the buffer named in parentheses.
@@ -26,10 +26,11 @@ WEIGHTS = 4  # (weights, moments)
 TRANSPOSED, OUTPUTS, SLOPES, DELTAS = 5, 6, 7, 8  # (work)
 N_COLUMNS = 9
 
-# The settings of a call: one vector of integers, one of floats.
+# The settings of a call: one vector of integers, and one of floats, in which the parameters of the
+# formulas follow, of each layer's activation and of the loss.
 BATCH, LOSS, OPTIMIZER, SPARSE, N_THREADS, SEED, STEP = range(7)
-RATE, BETA_1, BETA_2, EPSILON, ALPHA, SCALE = range(6)
-STORE_GRADIENT = 3  # an "optimizer" that leaves the weights and stores the gradient as moment
+BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM = range(7)
+N_NUMBERS = 7
 
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 # Below this many multiply-adds in a step, a second thread costs more than it brings.
@@ -49,18 +50,19 @@ class Problem(NamedTuple):
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
         The layers, inputs first.
-    settings : (7,) of int64, rates : (6,) of float64
+    settings : (7,) of int64
+    numbers : (N_NUMBERS + n_layers + 1,) of float64
     weights, moment_1, moment_2 : flat buffers in panels; a moment that is not used is empty
     work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
     lists : int32 buffer for the positions of non-zero inputs
     sync : int64, alone in its cache line
-        The counters of the barrier (see cython_cpu/vector.h) and its longest sleep, seconds and nanoseconds.
+        The counters of the barrier (see vector.h) and its longest sleep, seconds and nanoseconds.
     stop : int64, alone in its cache line; not 0: the kernel has to return as soon as it can
     """
 
     table: NDArray[np.int64]
     settings: NDArray[np.int64]
-    rates: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     weights: NDArray
     moment_1: NDArray
     moment_2: NDArray
@@ -96,7 +98,6 @@ def build(
     *,
     width: int,
     batch: int,
-    scale: float,
     sparse: bool = False,
     n_threads: int = 1,
     seed: int = 0,
@@ -114,7 +115,7 @@ def build(
         if layer == 0:
             continue
         row[ACTIVATION] = net.activations[layer - 1]
-        row[DROP_LIMIT] = api.dropout_limit(net.dropout[layer - 1])
+        row[DROP_LIMIT] = dropout_limit(net.dropout[layer - 1])
         row[SLOPES], row[DELTAS], n_work = n_work, n_work + n_values, n_work + 2 * n_values
         n_in = net.sizes[layer - 1]
         row[WEIGHTS], n_weights = n_weights, n_weights + row[PANELS] * (n_in + 1) * width
@@ -123,16 +124,10 @@ def build(
             n_work += table[layer - 1, PANELS] * units * width
     empty = np.empty(0, params.dtype)
     settings = [batch, net.loss, optimizer.kind, sparse, n_threads, seed, step]
-    rates = [
-        optimizer.learning_rate,
-        optimizer.beta_1,
-        optimizer.beta_2,
-        optimizer.epsilon,
-        optimizer.alpha,
-        scale,
-    ]
+    numbers = [optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.alpha]
+    numbers += [0.0, 0.0, 0.0, *net.formula_parameters]
     # Per sample: the positions, their count and the splits between threads; per input: the
-    # samples and their count. See the kernels' `load_lists`.
+    # samples and their count.
     n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0
     # After the layers: a panel's worth of scratch per thread, a row of zeros (that stands in for a
     # bias where there is none), and the values of the two lists.
@@ -142,7 +137,7 @@ def build(
     problem = Problem(
         table,
         np.array(settings, np.uint64).view(np.int64),
-        np.array(rates, np.float64),
+        np.array(numbers, np.float64),
         aligned(n_weights, params.dtype),
         aligned(n_weights, params.dtype) if len(moments) > 0 else empty,
         aligned(n_weights, params.dtype) if len(moments) > 1 else empty,
@@ -207,12 +202,13 @@ def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
     return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
 
 
-def count_right(outputs: NDArray, targets: NDArray, loss: int) -> int:
+def count_right(net: Network, outputs: NDArray, samples: Samples) -> float:
     """Return how many samples have the right class; see `interface.Kernels.mlp_evaluate`."""
-    if loss == api.SPARSE_CATEGORICAL_CROSSENTROPY:
+    targets = samples.targets
+    if LOSSES[net.loss].targets == "index":
         right = outputs.argmax(axis=1) == targets[:, 0]
     elif outputs.shape[1] == 1:
-        right = (outputs[:, 0] > 0.5) == (targets[:, 0] > 0.5)
+        right = (outputs[:, 0] > net.threshold) == (targets[:, 0] > net.threshold)
     else:
         right = outputs.argmax(axis=1) == targets.argmax(axis=1)
-    return int(right.sum())
+    return float(right.sum() if samples.weights is None else samples.weights[right].sum())

@@ -56,9 +56,7 @@ def mlp_forward(
     return outputs
 
 
-def mlp_evaluate(
-    net: Network, params, samples: Samples, n_threads: int
-) -> tuple[float, float]:
+def mlp_evaluate(net: Network, params, samples: Samples, n_threads: int) -> tuple[float, float]:
     """Return loss and right answers over a data set; see `interface.Kernels`."""
     layers = _unflatten(net, params)
     loss, n_right, total = 0.0, 0.0, 0.0
@@ -179,9 +177,7 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
                 ]
     for (dW, db), (W, _) in zip(gradient, layers, strict=True):
         for k in range(len(dW)):
-            dW[k] = [
-                (g + penalty(optimizer, w)) / n for g, w in zip(dW[k], W[k], strict=True)
-            ]
+            dW[k] = [(g + penalty(optimizer, w)) / n for g, w in zip(dW[k], W[k], strict=True)]
         db[:] = [g / n for g in db]
     return loss_sum, gradient
 

@@ -60,5 +60,3 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, f):
             for c in range(n_outputs):
                 w[k][c] += rate * change[k][c] / n_samples
     return n_mistakes, squares
-
-

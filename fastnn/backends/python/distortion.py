@@ -58,5 +58,3 @@ def _interpolate(pixels, h, w, y, x):
             if 0 <= i < h and 0 <= j < w:
                 value += weight_y * weight_x * pixels[i * w + j]
     return value
-
-
