@@ -1,5 +1,6 @@
 """The extension modules: one Cython source, compiled once per processor level and dtype."""
 
+import os
 import platform
 import runpy
 import shutil
@@ -33,7 +34,7 @@ def extensions() -> list[Extension]:
         Extension(
             f"{SOURCE.replace('/', '.')}_{level}_{name}",
             [SOURCE + ".c"],
-            depends=[path.relative_to(Path.cwd()).as_posix() for path in DEPENDS],
+            depends=[os.path.relpath(path) for path in DEPENDS],
             # One C file serves every module: only the name of its entry point differs.
             define_macros=[
                 ("FASTNN_REAL", bits),
@@ -56,7 +57,8 @@ def write_codes() -> None:
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         names = ", ".join(f"{row.name.upper()} = {row.code}" for row in _codes[table])
         lines.append(f"cdef enum: {names}")
-    lines.append(f"cdef enum: STORE_GRADIENT = {_codes['STORE_GRADIENT']}")
+    for name in ("STORE_GRADIENT", "STREAM_DROPOUT", "STREAM_DISTORTION"):
+        lines.append(f"cdef enum: {name} = {_codes[name]}")
     Path("fastnn/backends/cython_cpu/codes.pxi").write_text("\n".join(lines) + "\n")
 
 

@@ -16,7 +16,6 @@ from ..sources import CYTHON, digest, sources
 from ..cpu.compiled import Compiled
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_NO_BYTES = np.empty((0, 0), np.uint8)
 
 
 class OtherSources(ImportError):
@@ -109,29 +108,13 @@ def _load(dtype: np.dtype) -> Any:
 def load_level(level: str, dtype: np.dtype) -> Any:
     """Return the kernels of a processor level, such as "v3", for `Compiled`."""
     module = _import(dtype, level)
-    no_reals = np.empty((0, 0), dtype)
-
-    def split(X):  # the kernels take inputs as reals or as bytes
-        return (no_reals, X) if X.dtype == np.uint8 else (X, _NO_BYTES)
-
-    def mlp_train(*args):
-        *problem, X, targets, order, losses, loss_sums, thread = args
-        module.mlp_train(*problem, *split(X), targets, order, losses, loss_sums, thread)
-
-    def mlp_forward(*args):
-        *problem, X, targets, losses, outputs, layer, start, stop = args
-        module.mlp_forward(*problem, *split(X), targets, losses, outputs, layer, start, stop)
-
-    def predict_few(sizes, activations, params, X, *rest):
-        module.predict_few(sizes, activations, params, *split(X), *rest)
-
     return SimpleNamespace(
         panel_width=module.PANEL_WIDTH,
-        mlp_train=mlp_train,
-        mlp_forward=mlp_forward,
+        train_thread=module.train_thread,
+        forward_samples=module.forward_samples,
+        predict_few=module.predict_few,
         delta_rule=module.delta_rule,
         distort_images=module.distort_images,
-        predict_few=predict_few,
     )
 
 

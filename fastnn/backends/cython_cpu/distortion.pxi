@@ -1,8 +1,4 @@
-"""Distorted images, in double precision whatever `real` is; python.py says what is computed."""
-
-cdef enum:
-    STREAM_DISTORTION = 4
-
+"""Distorted images, in double precision whatever `real` is; python/distortion.py says what is computed."""
 
 def distort_images(
     const uint8_t[:, ::1] images, uint8_t[:, ::1] distorted, Py_ssize_t h, Py_ssize_t w,

@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The Cython kernels; panels.py says how the arrays are laid out, python.py what they compute.
+"""The Cython kernels; cpu/panels.py says how the arrays are laid out, python/ what is computed.
 
 Compiled once per processor level and dtype (setup.py), with `real` and `vec` from vector.h.
 """
 
-from libc.math cimport cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
+from libc.math cimport NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
@@ -34,6 +34,13 @@ cdef extern from "vector.h" nogil:
     vec vdiv_by_root(vec m, vec v, real epsilon)
     vec vsigmoid(vec a)
     vec vtanh(vec a)
+    vec vsqrt(vec a)
+    vec vmin(vec a, vec b)
+    vec vexp(vec a)
+    vec vexp_minus(vec a, real shift)
+    vec vlog1p(vec a)
+    vec verf(vec a)
+    vec vif_positive(vec c, vec a, vec b)
     void *allocate_vectors(size_t size)
     void release_vectors(void *start)
     vec vsum_within(vec a, int n)
@@ -42,22 +49,15 @@ cdef extern from "vector.h" nogil:
     bint barrier_wait(int64_t *sync, const int64_t *stop, int64_t n)
     int processor_level()
 
-# As in interface.py and panels.py.
-cdef enum:
-    SIGN, PURELIN, SIGMOID, TANH, SOFTSIGN, RELU, SOFTMAX
-cdef enum:
-    HALF_SQUARED_ERROR, SQUARED_ERROR, BINARY_CROSSENTROPY, CATEGORICAL_CROSSENTROPY
-    SPARSE_CATEGORICAL_CROSSENTROPY
-cdef enum:
-    SGD, MOMENTUM, ADAM, STORE_GRADIENT
-cdef enum:
-    STREAM_DROPOUT = 3
+include "codes.pxi"  # written by setup.py
+
+# As in cpu/panels.py.
 cdef enum:
     UNITS, PANELS, ACTIVATION, DROP_LIMIT, WEIGHTS, TRANSPOSED, OUTPUTS, SLOPES, DELTAS
 cdef enum:
     BATCH, LOSS, OPTIMIZER, SPARSE, N_THREADS, SEED, STEP
 cdef enum:
-    RATE, BETA_1, BETA_2, EPSILON, ALPHA, SCALE
+    BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM, N_NUMBERS
 
 cdef extern from *:
     const char *FASTNN_SOURCES  # setup.py's digest of this file and those that it includes
@@ -70,6 +70,7 @@ SOURCES = FASTNN_SOURCES.decode()
 cdef struct Layer:
     Py_ssize_t n_in, n_out, panels_in, panels
     int activation
+    real parameter  # of the activation
     uint32_t drop_limit
     real *weights
     real *moment_1
@@ -81,11 +82,6 @@ cdef struct Layer:
     real *deltas
     real *deltas_below
     real *slopes_below
-
-
-cdef struct Rates:
-    int optimizer
-    real rate, beta_1, beta_2, epsilon, decay
 
 
 cdef struct Lists:  # the non-zero inputs of a batch, by sample and by input
@@ -105,6 +101,7 @@ cdef struct Task:
     Layer *layers
     Py_ssize_t n_layers, batch, rows
     int loss
+    double loss_parameter
     bint sparse
     int64_t n_threads, thread
     uint32_t seed_low, seed_high, step
@@ -116,6 +113,8 @@ cdef struct Task:
     Py_ssize_t first_sample
     const real *targets     # NULL: no loss, no deltas
     Py_ssize_t n_targets
+    const real *sample_weights  # NULL: all are 1
+    double size             # of the batch: the sum of its samples' weights
     double *losses
     real *zeros
     real *packed  # this thread's scratch: (batch + 1, WIDTH)
@@ -124,6 +123,7 @@ cdef struct Task:
     const int64_t *stop
 
 
+include "formulas.pxi"
 include "panels.pxi"
 include "layers.pxi"
 include "small.pxi"
@@ -133,27 +133,48 @@ include "distortion.pxi"
 
 
 cdef Task *new_task(
-    const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
-    real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes, double[::1] losses,
-    Py_ssize_t thread, Py_ssize_t n_threads,
+    problem, samples, double[::1] losses, Py_ssize_t thread, Py_ssize_t n_threads
 ) except NULL:
-    """Gather the arguments of a call in one structure; the caller frees it."""
+    """Gather the arguments of a call in one structure; the caller frees it, and keeps the arrays."""
+    cdef const int64_t[:, ::1] table = problem.table
+    cdef const int64_t[::1] settings = problem.settings
+    cdef const double[::1] numbers = problem.numbers
+    cdef real[::1] weights = problem.weights, moment_1 = problem.moment_1
+    cdef real[::1] moment_2 = problem.moment_2, work = problem.work
+    cdef int32_t[::1] lists = problem.lists
+    cdef int64_t[::1] sync = problem.sync
+    cdef const int64_t[::1] stop = problem.stop
+    cdef const real[:, ::1] X, targets = samples.targets
+    cdef const uint8_t[:, ::1] X_bytes
+    cdef const real[::1] sample_weights = samples.weights
     cdef Py_ssize_t n = table.shape[0] - 1, l, n_in = table[0, UNITS], batch = settings[BATCH]
     cdef Task *task = <Task *>malloc(sizeof(Task) + (n + 1) * sizeof(Layer))
     cdef Layer *layer
     if task == NULL:
         raise MemoryError("no memory for the table of layers")
+    try:
+        task.X, task.X_bytes = NULL, NULL
+        if samples.X.dtype == "uint8":
+            X_bytes = samples.X
+            task.X_bytes = &X_bytes[0, 0] if X_bytes.shape[0] else NULL
+        else:
+            X = samples.X
+            task.X = &X[0, 0] if X.shape[0] else NULL
+        task.scale = <real><double>samples.scale  # Cython takes `real` for a float
+    except BaseException:
+        free(task)
+        raise
     task.layers = <Layer *>(task + 1)
     task.n_layers, task.batch, task.loss = n, batch, <int>settings[LOSS]
+    task.loss_parameter = numbers[N_NUMBERS + n]
     task.sparse, task.n_threads, task.thread = settings[SPARSE] != 0, n_threads, thread
     task.seed_low = <uint32_t>(<uint64_t>settings[SEED] & 0xFFFFFFFF)
     task.seed_high = <uint32_t>(<uint64_t>settings[SEED] >> 32)
     task.step = <uint32_t>settings[STEP]
-    task.X = &X[0, 0] if X is not None and X.shape[0] else NULL
-    task.X_bytes = &X_bytes[0, 0] if X_bytes is not None and X_bytes.shape[0] else NULL
-    task.n_features, task.scale = n_in, <real>rates[SCALE]
-    task.losses, task.targets, task.n_targets = &losses[0], NULL, 0
+    task.n_features = n_in
+    task.losses, task.n_targets = &losses[0], targets.shape[1]
+    task.targets = &targets[0, 0] if targets.shape[0] else NULL
+    task.sample_weights = &sample_weights[0] if sample_weights.shape[0] else NULL
     task.samples, task.first_sample = NULL, 0
     task.sync, task.stop = &sync[0], &stop[0]
     task.zeros = &work[work.shape[0] - WIDTH]
@@ -171,6 +192,7 @@ cdef Task *new_task(
         layer.n_in, layer.n_out = table[l - 1, UNITS], table[l, UNITS]
         layer.panels_in, layer.panels = table[l - 1, PANELS], table[l, PANELS]
         layer.activation = <int>table[l, ACTIVATION]
+        layer.parameter = <real>numbers[N_NUMBERS + l - 1]
         layer.drop_limit = <uint32_t>table[l, DROP_LIMIT]
         layer.weights = &weights[table[l, WEIGHTS]]
         layer.moment_1 = &moment_1[table[l, WEIGHTS]] if moment_1.shape[0] else NULL
@@ -183,39 +205,38 @@ cdef Task *new_task(
     return task
 
 
-def mlp_train(
-    const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
-    real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
-    const real[:, ::1] targets, const int64_t[:, ::1] order, double[::1] losses,
-    double[::1] loss_sums, Py_ssize_t thread,
+def train_thread(
+    problem, samples, const int64_t[:, ::1] order, const double[::1] learning_rates,
+    double[::1] losses, double[::1] loss_sums, Py_ssize_t thread,
 ):
     """Run one thread of `interface.Kernels.mlp_train`; its threads meet at barriers.
 
     `losses` has room for the losses of one batch.
     """
-    cdef Task *task = new_task(table, settings, rates, weights, moment_1, moment_2, work, lists,
-                               sync, stop, X, X_bytes, losses, thread, settings[N_THREADS])
+    cdef const int64_t[::1] settings = problem.settings
+    cdef const double[::1] numbers = problem.numbers
+    cdef Task *task = new_task(problem, samples, losses, thread, settings[N_THREADS])
     try:
-        task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
         with nogil:
-            train(task, settings, rates, order, loss_sums)
+            train(task, settings, numbers, order, learning_rates, loss_sums)
     finally:
         free(task)
 
 
 cdef void train(
-    Task *task, const int64_t[::1] settings, const double[::1] rates,
-    const int64_t[:, ::1] order, double[::1] loss_sums,
+    Task *task, const int64_t[::1] settings, const double[::1] numbers,
+    const int64_t[:, ::1] order, const double[::1] learning_rates, double[::1] loss_sums,
 ) noexcept nogil:
     cdef Py_ssize_t epoch, start, i, l, p, n = order.shape[1]
     cdef int64_t step = settings[STEP]
     cdef Layer *layer
-    cdef Rates now
+    cdef Step now
     now.optimizer = <int>settings[OPTIMIZER]
-    now.beta_1, now.beta_2 = <real>rates[BETA_1], <real>rates[BETA_2]
-    now.epsilon = <real>rates[EPSILON]
-    if is_small(task, order) and train_small(task, &now, step, rates, order, loss_sums):
+    now.beta_1, now.beta_2 = <real>numbers[BETA_1], <real>numbers[BETA_2]
+    now.epsilon = <real>numbers[EPSILON]
+    if is_small(task, order) and train_small(
+        task, &now, step, numbers, order, learning_rates, loss_sums
+    ):
         return
     for l in range(2, task.n_layers + 1):
         layer = &task.layers[l]
@@ -227,27 +248,33 @@ cdef void train(
         while start < n:
             task.samples = &order[epoch % order.shape[0], start]
             task.rows = task.batch if n - start >= task.batch else n - start
+            start += task.batch
             task.step = <uint32_t>step
             step += 1
-            now.rate = rate_of_step(&now, rates, step)
-            now.decay = <real>(rates[ALPHA] / task.rows)
+            task.size = batch_size(task)
+            if task.size == 0:  # none of its samples counts
+                continue
+            step_sizes(&now, numbers, learning_rates[epoch], step)
+            now.alpha = <real>(numbers[ALPHA] / task.size)
             if not train_batch(task, &now):
                 return
             if task.thread == 0:
                 for i in range(task.rows):
                     loss_sums[epoch] += task.losses[i]
-            start += task.batch
 
 
-cdef real rate_of_step(Rates *now, const double[::1] rates, int64_t step) noexcept nogil:
-    """Return the step size; Adam's carries the correction of its two means (see python.py)."""
-    if now.optimizer != ADAM:
-        return <real>rates[RATE]
-    return <real>(rates[RATE] * sqrt(1 - pow(rates[BETA_2], <double>step))
-                  / (1 - pow(rates[BETA_1], <double>step)))
+cdef double batch_size(Task *task) noexcept nogil:
+    """Return the sum of the weights of a batch's samples."""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    if task.sample_weights == NULL:
+        return task.rows
+    for i in range(task.rows):
+        total += task.sample_weights[task.samples[i]]
+    return total
 
 
-cdef bint train_batch(Task *task, Rates *rates) noexcept nogil:
+cdef bint train_batch(Task *task, Step *now) noexcept nogil:
     """Make one step. A barrier stands wherever a thread needs what another has computed.
 
     Returns whether to go on; the call has been given up if not.
@@ -258,7 +285,7 @@ cdef bint train_batch(Task *task, Rates *rates) noexcept nogil:
     load_batch(task)
     if not meet(task):
         return False
-    if task.sparse and not is_online(task, rates):
+    if task.sparse and not is_online(task, now):
         list_by_input(task)
     for l in range(1, task.n_layers + 1):
         forward(task, l, True)
@@ -269,7 +296,7 @@ cdef bint train_batch(Task *task, Rates *rates) noexcept nogil:
             deltas_below(task, &task.layers[l])
             if not meet(task):
                 return False
-        update(task, l, rates)
+        update(task, l, now)
     return meet(task)
 
 
@@ -278,30 +305,25 @@ cdef inline bint meet(Task *task) noexcept nogil:
     return barrier_wait(task.sync, task.stop, task.n_threads)
 
 
-def mlp_forward(
-    const int64_t[:, ::1] table, const int64_t[::1] settings, const double[::1] rates,
-    real[::1] weights, real[::1] moment_1, real[::1] moment_2, real[::1] work, int32_t[::1] lists,
-    int64_t[::1] sync, const int64_t[::1] stop, const real[:, ::1] X, const uint8_t[:, ::1] X_bytes,
-    const real[:, ::1] targets, double[::1] losses, real[:, ::1] outputs, Py_ssize_t layer,
-    Py_ssize_t first, Py_ssize_t end,
+def forward_samples(
+    problem, samples, double[::1] losses, real[:, ::1] outputs, Py_ssize_t layer, Py_ssize_t first,
+    Py_ssize_t end,
 ):
     """Write the outputs of `layer` for samples first to end and, given targets, their losses."""
-    cdef Task *task = new_task(table, settings, rates, weights, moment_1, moment_2, work, lists,
-                               sync, stop, X, X_bytes, losses, 0, 1)
+    cdef Task *task = new_task(problem, samples, losses, 0, 1)
     try:
-        if targets.shape[0]:
-            task.targets, task.n_targets = &targets[0, 0], targets.shape[1]
         with nogil:
-            forward_samples(task, outputs, layer, first, end)
+            apply(task, outputs, layer, first, end)
     finally:
         free(task)
 
 
-cdef void forward_samples(
+cdef void apply(
     Task *task, real[:, ::1] outputs, Py_ssize_t layer, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
     cdef double *losses = task.losses
     cdef Py_ssize_t i, c, l
+    task.size = 1  # the deltas are not looked at
     while start < end:
         task.rows = task.batch if end - start >= task.batch else end - start
         task.first_sample, task.losses = start, losses + start
@@ -310,5 +332,5 @@ cdef void forward_samples(
             forward(task, l, False)
         for i in range(task.rows):
             for c in range(task.layers[layer].n_out):
-                outputs[start + i, c] = task.layers[layer].outputs[place(task, i, c)]
+                outputs[start + i, c] = task.layers[layer].outputs[offset_of(task, i, c)]
         start += task.batch

@@ -1,4 +1,11 @@
-"""What a layer does with a batch: activation, dropout, loss, deltas, update."""
+"""What a layer does with a batch: activation, dropout, loss, deltas, update.
+
+B is the batch size, W the panel width, T the number of threads; n_in and n_out are a layer's.
+
+    inputs, outputs, slopes, deltas   panels of (B, W)
+    weights                           panels of (n_in + 1, W), the bias last
+    transposed                        panels, of n_in, of (n_out, W)
+"""
 
 # --- activations, dropout, loss ----------------------------------------------------------------
 
@@ -18,12 +25,14 @@ cdef void activate_layer(
     cdef real *y = layer.outputs + at
     cdef real *slope = layer.slopes + at
     cdef real *packed = task.packed
+    cdef int code = layer.activation
+    cdef real a = layer.parameter
     if used >= WIDTH or 2 * rest > LANES:
-        activate(layer.activation, y + i * WIDTH, slope + i * WIDTH, (end - i) * WIDTH)
+        activate_all(code, a, y + i * WIDTH, slope + i * WIDTH, (end - i) * WIDTH)
         return
     if whole:
         for q in range(i, end):
-            activate(layer.activation, y + q * WIDTH, slope + q * WIDTH, LANES)
+            activate_all(code, a, y + q * WIDTH, slope + q * WIDTH, LANES)
     if rest == 0:
         return
     for q in range(i, end):
@@ -31,7 +40,7 @@ cdef void activate_layer(
             packed[n] = y[q * WIDTH + j]
             n += 1
     r = (n + LANES - 1) // LANES * LANES
-    activate(layer.activation, packed, packed + r, r)
+    activate_all(code, a, packed, packed + r, r)
     n = 0
     for q in range(i, end):
         for j in range(whole, used):
@@ -40,72 +49,13 @@ cdef void activate_layer(
             n += 1
 
 
-cdef void activate(int code, real *y, real *slope, Py_ssize_t n) noexcept nogil:
-    """Replace n net inputs z by f(z), and store f'(z); n is a multiple of LANES."""
+cdef void activate_all(int code, real a, real *y, real *slope, Py_ssize_t n) noexcept nogil:
+    """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of LANES."""
     cdef Py_ssize_t q
     cdef vec derivative
     for q from 0 <= q < n by LANES:
-        vstore(y + q, activated(code, vload(y + q), &derivative))
+        vstore(y + q, activate(code, a, vload(y + q), &derivative))
         vstore(slope + q, derivative)
-
-
-cdef inline vec activated(int code, vec z, vec *slope) noexcept nogil:
-    """Return f(z), and f'(z) as slope."""
-    cdef vec one = vsplat(1), y = z, v
-    if code == SIGMOID:
-        y = vsigmoid(z)
-        slope[0] = vmul(y, vsub(one, y))
-    elif code == RELU:
-        y = vmax(z, vsplat(0))
-        slope[0] = vpositive(z)
-    elif code == TANH:
-        y = vtanh(z)
-        slope[0] = vsub(one, vmul(y, y))
-    elif code == SOFTSIGN:
-        v = vdiv(one, vadd(one, vabs(z)))
-        y = vmul(z, v)
-        slope[0] = vmul(v, v)
-    elif code == SIGN:
-        y = vsub(vpositive(z), vpositive(vsub(vsplat(0), z)))
-        slope[0] = vsplat(0)
-    else:
-        slope[0] = one
-    return y
-
-
-cdef void philox_blocks(
-    uint32_t first, uint32_t row, uint32_t step, uint32_t stream, uint32_t k0, uint32_t k1,
-    uint32_t *out,
-) noexcept nogil:
-    """Write the words of counters (first + q, row, step, stream), q < WIDTH / 4; see python.py.
-
-    The blocks are independent, so the compiler makes vectors of the loops over q.
-    """
-    cdef uint32_t c0[BLOCKS]
-    cdef uint32_t c1[BLOCKS]
-    cdef uint32_t c2[BLOCKS]
-    cdef uint32_t c3[BLOCKS]
-    cdef uint64_t p0, p1
-    cdef int q, r
-    for q in range(BLOCKS):
-        c0[q], c1[q], c2[q], c3[q] = first + <uint32_t>q, row, step, stream
-    for r in range(10):
-        for q in range(BLOCKS):
-            p0, p1 = <uint64_t>0xD2511F53 * c0[q], <uint64_t>0xCD9E8D57 * c2[q]
-            c0[q], c2[q] = <uint32_t>(p1 >> 32) ^ c1[q] ^ k0, <uint32_t>(p0 >> 32) ^ c3[q] ^ k1
-            c1[q], c3[q] = <uint32_t>p1, <uint32_t>p0
-        k0 += <uint32_t>0x9E3779B9
-        k1 += <uint32_t>0xBB67AE85
-    for q in range(BLOCKS):
-        out[4 * q], out[4 * q + 1], out[4 * q + 2], out[4 * q + 3] = c0[q], c1[q], c2[q], c3[q]
-
-
-def philox(const uint32_t[::1] counter, uint64_t seed):
-    """Return the four words of one counter: for tests against known answers."""
-    cdef uint32_t out[WIDTH]
-    philox_blocks(counter[0], counter[1], counter[2], counter[3],
-                  <uint32_t>(seed & 0xFFFFFFFF), <uint32_t>(seed >> 32), out)
-    return out[0], out[1], out[2], out[3]
 
 
 cdef void drop_panel(
@@ -132,7 +82,8 @@ cdef void drop_panel(
         i += 1
 
 
-cdef inline Py_ssize_t place(Task *task, Py_ssize_t i, Py_ssize_t c) noexcept nogil:
+cdef inline Py_ssize_t offset_of(Task *task, Py_ssize_t i, Py_ssize_t c) noexcept nogil:
+    """Return where a layer's outputs hold unit c of sample i."""
     return ((c // WIDTH) * task.batch + i) * WIDTH + c % WIDTH
 
 
@@ -143,68 +94,17 @@ cdef inline Py_ssize_t sample_of(Task *task, Py_ssize_t i) noexcept nogil:
 cdef void finish_sample(
     Task *task, Layer *layer, Py_ssize_t i, bint from_z
 ) noexcept nogil:
-    """Store loss and deltas of one sample; `from_z`: the outputs hold z, and get f(z) here.
-
-    The formulas are those of python.py (`_sample_loss`, `_output_delta`).
-    """
-    cdef Py_ssize_t c, at, n = layer.n_out
-    cdef double z, y, e, largest, total = 0, loss = 0, mean = 0
-    cdef double factor = 2 if task.loss == SQUARED_ERROR else 1
-    cdef double share = 1.0 / task.rows
-    cdef real *out = layer.outputs
+    """Store loss and deltas of one sample; see `loss_and_delta`."""
+    cdef Py_ssize_t sample = sample_of(task, i)
     cdef const real *t = NULL
+    cdef double weight = 1, loss
     if task.targets != NULL:
-        t = task.targets + sample_of(task, i) * task.n_targets
-    if from_z and layer.activation == SOFTMAX:
-        largest = out[place(task, i, 0)]
-        for c in range(1, n):
-            z = out[place(task, i, c)]
-            if z > largest:
-                largest = z
-        for c in range(n):
-            total += exp(out[place(task, i, c)] - largest)
-        for c in range(n):
-            at = place(task, i, c)
-            z = out[at] - largest
-            y = exp(z) / total
-            out[at] = <real>y
-            if t == NULL:
-                continue
-            if task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
-                e = y - (c == <Py_ssize_t>t[0])
-                if c == <Py_ssize_t>t[0]:
-                    loss = log(total) - z
-            elif task.loss == CATEGORICAL_CROSSENTROPY:
-                e = y - t[c]
-                if t[c] != 0:
-                    loss += t[c] * (log(total) - z)
-            else:
-                e = y - t[c]
-                loss += factor / 2 * e * e
-                mean += e * y
-            layer.deltas[at] = <real>(e * share)
-        if t != NULL and task.loss <= SQUARED_ERROR:
-            for c in range(n):
-                at = place(task, i, c)
-                layer.deltas[at] = <real>(factor * share * out[at] * (out[at] - t[c] - mean))
-    elif from_z:  # sigmoid and binary cross-entropy
-        for c in range(n):
-            at = place(task, i, c)
-            z = out[at]
-            e = exp(-fabs(z))
-            y = 1 / (1 + e) if z >= 0 else e / (1 + e)
-            out[at] = <real>y
-            if t != NULL:
-                loss += (z if z > 0 else 0) - z * t[c] + log1p(e)
-                layer.deltas[at] = <real>((y - t[c]) * share)
-    elif t != NULL:
-        for c in range(n):
-            at = place(task, i, c)
-            e = out[at] - t[c]
-            loss += factor / 2 * e * e
-            layer.deltas[at] = <real>(factor * share * e * layer.slopes[at])
+        t = task.targets + sample * task.n_targets
+    if task.sample_weights != NULL:
+        weight = task.sample_weights[sample]
+    loss = loss_and_delta(task, layer, i, t, weight / task.size, from_z)
     if t != NULL:
-        task.losses[i] = loss
+        task.losses[i] = weight * loss
 
 
 # --- the steps of a batch ----------------------------------------------------------------------
@@ -351,17 +251,17 @@ cdef void deltas_below(Task *task, Layer *layer) noexcept nogil:
             q += LANES
 
 
-cdef void update(Task *task, Py_ssize_t l, Rates *rates) noexcept nogil:
+cdef void update(Task *task, Py_ssize_t l, Step *now) noexcept nogil:
     """Update this thread's share of layer l's weights (2.39), (2.40), (2.44) to (2.46)."""
     cdef Layer *layer = &task.layers[l]
     cdef Share share = share_of(layer.panels, layer.n_in + 1, task)
     cdef Py_ssize_t p
     for p in range(share.panel, share.panel_end):
-        if l == 1 and is_online(task, rates):
-            update_panel_online(task, layer, p, share.row, share.row_end, rates)
+        if l == 1 and is_online(task, now):
+            update_panel_online(task, layer, p, share.row, share.row_end, now)
         elif l == 1 and task.sparse:
-            update_panel_sparse(task, layer, p, share.row, share.row_end, rates)
+            update_panel_sparse(task, layer, p, share.row, share.row_end, now)
         else:
-            update_panel(task, layer, p, share.row, share.row_end, rates)
+            update_panel(task, layer, p, share.row, share.row_end, now)
         if l > 1:
             transpose_panel(layer, p, share.row, share.row_end)

@@ -1,4 +1,7 @@
-"""Products of panels, and updates of weights: where the time goes."""
+"""Products of panels, and updates of weights: where the time goes.
+
+Shapes as in layers.pxi; a panel of weights is (n, W), of inputs or outputs (B, W).
+"""
 
 # --- products of panels ------------------------------------------------------------------------
 
@@ -84,52 +87,29 @@ cdef void multiply_panel_sparse(
         i += 1
 
 
-# --- optimizers --------------------------------------------------------------------------------
+# --- updates -----------------------------------------------------------------------------------
 
 
-cdef inline void descend(
-    real *weights, real *moment_1, real *moment_2, vec g, real decay, Rates *rates
+cdef inline void update_row(
+    Layer *layer, Py_ssize_t at, vec g0, vec g1, bint penalized, Step *now
 ) noexcept nogil:
-    """Update LANES weights from their gradient g, plus the penalty's decay * w."""
-    cdef vec w = vload(weights), m, v
-    if decay != 0:
-        g = vfma(decay, w, g)
-    if rates.optimizer == SGD:
-        vstore(weights, vfma(-rates.rate, g, w))
-    elif rates.optimizer == ADAM:
-        m, v = vload(moment_1), vload(moment_2)
-        m = vfma(rates.beta_1, m, vmul(vsplat(1 - rates.beta_1), g))
-        v = vfma(rates.beta_2, v, vmul(vsplat(1 - rates.beta_2), vmul(g, g)))
-        vstore(moment_1, m)
-        vstore(moment_2, v)
-        vstore(weights, vfma(-rates.rate, vdiv_by_root(m, v, rates.epsilon), w))
-    elif rates.optimizer == MOMENTUM:
-        m = vsub(vmul(vsplat(rates.beta_1), vload(moment_1)), vmul(vsplat(rates.rate), g))
-        vstore(moment_1, m)
-        vstore(weights, vadd(w, m))
-    else:
-        vstore(moment_1, g)
-
-
-cdef inline void descend_row(
-    Layer *layer, Py_ssize_t at, vec g0, vec g1, real decay, Rates *rates
-) noexcept nogil:
+    """Update one row of a panel from its gradient."""
     cdef real *w = layer.weights + at
     cdef real *m = layer.moment_1 + at
     cdef real *v = layer.moment_2 + at
-    descend(w, m, v, g0, decay, rates)
-    descend(w + LANES, m + LANES, v + LANES, g1, decay, rates)
+    optimizer_step(w, m, v, g0, penalized, now)
+    optimizer_step(w + LANES, m + LANES, v + LANES, g1, penalized, now)
 
 
 cdef void update_panel(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *all_rates
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *step
 ) noexcept nogil:
     """Update rows k to end of panel p; row n_in is the bias. The gradient stays in registers."""
     cdef Py_ssize_t i, tile, at = (p * (layer.n_in + 1) + k) * WIDTH, rows = task.rows
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
     cdef const real *x
     cdef vec d0, d1, g00, g01, g10, g11, g20, g21, g30, g31
-    cdef Rates now = all_rates[0]  # a copy that no store can change: it stays in registers
+    cdef Step now = step[0]  # a copy that no store can change: it stays in registers
     while k < end:
         tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= layer.n_in else 1
         x = layer.inputs + (k // WIDTH) * task.batch * WIDTH + k % WIDTH
@@ -142,26 +122,26 @@ cdef void update_panel(
                 g20, g21 = vfma(x[2], d0, g20), vfma(x[2], d1, g21)
                 g30, g31 = vfma(x[3], d0, g30), vfma(x[3], d1, g31)
                 x += WIDTH
-            descend_row(layer, at, g00, g01, now.decay, &now)
-            descend_row(layer, at + WIDTH, g10, g11, now.decay, &now)
-            descend_row(layer, at + 2 * WIDTH, g20, g21, now.decay, &now)
-            descend_row(layer, at + 3 * WIDTH, g30, g31, now.decay, &now)
+            update_row(layer, at, g00, g01, True, &now)
+            update_row(layer, at + WIDTH, g10, g11, True, &now)
+            update_row(layer, at + 2 * WIDTH, g20, g21, True, &now)
+            update_row(layer, at + 3 * WIDTH, g30, g31, True, &now)
         elif k < layer.n_in:
             for i in range(rows):
                 g00 = vfma(x[i * WIDTH], vload(d + i * WIDTH), g00)
                 g01 = vfma(x[i * WIDTH], vload(d + i * WIDTH + LANES), g01)
-            descend_row(layer, at, g00, g01, now.decay, &now)
+            update_row(layer, at, g00, g01, True, &now)
         else:
             for i in range(rows):
                 g00 = vadd(g00, vload(d + i * WIDTH))
                 g01 = vadd(g01, vload(d + i * WIDTH + LANES))
-            descend_row(layer, at, g00, g01, 0, &now)
+            update_row(layer, at, g00, g01, False, &now)
         k += tile
         at += tile * WIDTH
 
 
 cdef void update_panel_sparse(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *all_rates
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *step
 ) noexcept nogil:
     """The same for the first layer: only the samples that have input k contribute."""
     cdef Py_ssize_t q, at = p * (layer.n_in + 1) * WIDTH
@@ -169,9 +149,9 @@ cdef void update_panel_sparse(
     cdef const real *di
     cdef Lists *lists = &task.lists
     cdef vec g0, g1
-    cdef Rates now = all_rates[0]  # a copy that no store can change: it stays in registers
+    cdef Step now = step[0]  # a copy that no store can change: it stays in registers
     while k < end and k < layer.n_in:
-        if lists.start[k] == lists.start[k + 1] and now.optimizer == SGD and now.decay == 0:
+        if lists.start[k] == lists.start[k + 1] and now.optimizer == SGD and now.alpha == 0:
             k += 1
             continue
         g0 = g1 = vsplat(0)
@@ -179,14 +159,14 @@ cdef void update_panel_sparse(
             di = d + lists.sample[q] * WIDTH
             g0 = vfma(lists.sample_value[q], vload(di), g0)
             g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
-        descend_row(layer, at + k * WIDTH, g0, g1, now.decay, &now)
+        update_row(layer, at + k * WIDTH, g0, g1, True, &now)
         k += 1
     if k < end:
-        update_panel(task, layer, p, k, end, all_rates)
+        update_panel(task, layer, p, k, end, step)
 
 
 cdef void update_panel_online(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Rates *rates
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *now
 ) noexcept nogil:
     """The same for a batch of one sample under plain SGD: only its own inputs' rows change.
 
@@ -194,8 +174,8 @@ cdef void update_panel_online(
     """
     cdef Py_ssize_t q, j, first = p * (layer.n_in + 1) * WIDTH
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
-    cdef vec d0 = vmul(vsplat(-rates.rate), vload(d))
-    cdef vec d1 = vmul(vsplat(-rates.rate), vload(d + LANES))
+    cdef vec d0 = vmul(vsplat(-now.size), vload(d))
+    cdef vec d1 = vmul(vsplat(-now.size), vload(d + LANES))
     cdef real *w
     for q in range(task.lists.split[task.n_threads]):
         j = task.lists.position[q]
@@ -209,8 +189,8 @@ cdef void update_panel_online(
         vstore(w + LANES, vadd(d1, vload(w + LANES)))
 
 
-cdef inline bint is_online(Task *task, Rates *rates) noexcept nogil:
-    return task.sparse and task.rows == 1 and rates.optimizer == SGD and rates.decay == 0
+cdef inline bint is_online(Task *task, Step *now) noexcept nogil:
+    return task.sparse and task.rows == 1 and now.optimizer == SGD and now.alpha == 0
 
 
 cdef void transpose_panel(Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end) noexcept nogil:

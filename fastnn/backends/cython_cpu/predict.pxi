@@ -2,11 +2,13 @@
 
 
 def predict_few(
-    const int64_t[::1] sizes, const int64_t[::1] activations, const real[::1] params,
-    const real[:, ::1] X, const uint8_t[:, ::1] X_bytes, double scale, real[::1] scratch,
-    real[:, ::1] outputs,
+    const int64_t[::1] sizes, const int64_t[::1] activations, const double[::1] parameters,
+    const real[::1] params, X, double scale, real[::1] scratch, real[:, ::1] outputs,
 ):
     """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
+    cdef bint is_bytes = X.dtype == "uint8"
+    cdef const real[:, ::1] reals = None if is_bytes else X
+    cdef const uint8_t[:, ::1] bytes_ = X if is_bytes else None
     cdef Py_ssize_t line = 64 // sizeof(real)
     cdef Py_ssize_t i, k, l, n_layers = activations.shape[0], size = (scratch.shape[0] - line) // 3
     cdef real *first = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)
@@ -17,7 +19,7 @@ def predict_few(
         for i in range(outputs.shape[0]):
             below, y = first, first + size
             for k in range(sizes[0]):
-                below[k] = <real>((X[i, k] if X.shape[0] else X_bytes[i, k]) * scale)
+                below[k] = <real>((bytes_[i, k] if is_bytes else reals[i, k]) * scale)
             k = 0
             for l in range(n_layers):
                 multiply_row(below, sizes[l], &params[k], sizes[l + 1], y)
@@ -25,8 +27,8 @@ def predict_few(
                 if activations[l] == SOFTMAX:
                     softmax(y, sizes[l + 1])
                 else:
-                    activate(<int>activations[l], y, slopes,
-                             (sizes[l + 1] + LANES - 1) // LANES * LANES)
+                    activate_all(<int>activations[l], <real>parameters[l], y, slopes,
+                                 (sizes[l + 1] + LANES - 1) // LANES * LANES)
                 below, y = y, below
             for k in range(sizes[n_layers]):
                 outputs[i, k] = below[k]

@@ -12,6 +12,7 @@ cdef struct SmallLayer:
     Py_ssize_t n_in, n_out, row_in, row  # lengths of rows: n_in and n_out groups, padded
     Py_ssize_t by_input, by_unit, bias  # strides of the weights, and where the biases begin
     int activation
+    real parameter   # of the activation
     bint is_full     # no padding
     real *weights    # (n_out, row_in), of the first layer (n_in, row); then the biases (row)
     real *moment_1   # as weights
@@ -22,7 +23,7 @@ cdef struct SmallLayer:
     real *deltas
     real *mask       # 1 for a unit's sample, 0 for padding
     real *targets    # of the last layer, times mask
-    real *place      # (LANES / group, LANES): 1 in the lanes of one group
+    real *lane_mask  # (LANES / group, LANES): 1 in the lanes of one group
     real *deltas_below
     real *slopes_below
 
@@ -32,7 +33,9 @@ cdef bint is_small(Task *task, const int64_t[:, ::1] order) noexcept nogil:
     cdef Py_ssize_t l, rows = order.shape[1]
     if rows > task.batch or rows > LANES or order.shape[0] != 1 or task.n_threads != 1:
         return False
-    if task.loss > SQUARED_ERROR or task.sparse:
+    if task.sparse or task.sample_weights != NULL:
+        return False
+    if task.loss != HALF_SQUARED_ERROR and task.loss != SQUARED_ERROR:
         return False
     for l in range(1, task.n_layers + 1):
         if task.layers[l].activation == SOFTMAX or task.layers[l].drop_limit > 0:
@@ -47,8 +50,8 @@ cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
 
 
 cdef bint train_small(
-    Task *task, Rates *now, int64_t step, const double[::1] rates,
-    const int64_t[:, ::1] order, double[::1] loss_sums,
+    Task *task, Step *now, int64_t step, const double[::1] numbers,
+    const int64_t[:, ::1] order, const double[::1] learning_rates, double[::1] loss_sums,
 ) noexcept nogil:
     """Train as `train` does; return False if there is no memory."""
     cdef Py_ssize_t l, i, k, epoch, size, last = task.n_layers, rows = order.shape[1]
@@ -71,14 +74,14 @@ cdef bint train_small(
     task.samples, task.rows = &order[0, 0], rows
     load_small(task, layers, group, rows)
     copy_small(task, layers, group, False)
-    now.decay = <real>(rates[ALPHA] / rows)
+    now.alpha = <real>(numbers[ALPHA] / rows)
     for epoch in range(loss_sums.shape[0]):
         if is_stopped(task.stop):
             break
         step += 1
-        now.rate = rate_of_step(now, rates, step)
+        step_sizes(now, numbers, learning_rates[epoch], step)
         # With the group known, the compiler unrolls the sums over it: 0.15 to 0.13 microseconds.
-        if group == 4 and now.optimizer == SGD and now.decay == 0:
+        if group == 4 and now.optimizer == SGD and now.alpha == 0:
             loss_sums[epoch] += step_small(task, layers, 4, True, now[0])
         else:
             loss_sums[epoch] += step_small(task, layers, group, False, now[0])
@@ -89,7 +92,7 @@ cdef bint train_small(
 
 
 cdef inline double step_small(
-    Task *task, SmallLayer *layers, int group, bint is_plain, Rates rates
+    Task *task, SmallLayer *layers, int group, bint is_plain, Step now
 ) noexcept nogil:
     """Make one step, by plain gradient descent if is_plain; return the summed loss."""
     cdef Py_ssize_t l
@@ -99,17 +102,17 @@ cdef inline double step_small(
         forward_small(layers[l], group)
     loss = output_small(layers[task.n_layers], task)
     for l in range(task.n_layers, 1, -1):
-        backward_small(layers[l], group, is_plain, rates)
-    backward_first(layers[1], group, is_plain, rates)
+        backward_small(layers[l], group, is_plain, now)
+    backward_first(layers[1], group, is_plain, now)
     for l in range(1, task.n_layers + 1):
-        update_biases(layers[l], group, is_plain, rates)
+        update_biases(layers[l], group, is_plain, now)
     return loss
 
 
 cdef Py_ssize_t lay_out(
     Task *task, SmallLayer *layers, real *memory, int group, Py_ssize_t rows
 ) noexcept nogil:
-    """Give each layer its place in memory; return how many reals they need together."""
+    """Lay the layers out in memory; return how many reals they need together."""
     cdef Py_ssize_t l, row, n_weights
     cdef SmallLayer *layer
     cdef real *free_from = memory + task.layers[1].n_in * LANES
@@ -118,7 +121,7 @@ cdef Py_ssize_t lay_out(
         layer.n_in, layer.n_out = task.layers[l].n_in, task.layers[l].n_out
         row = padded(layer.n_out * group)
         layer.row, layer.row_in = row, padded(layer.n_in * group)
-        layer.activation = task.layers[l].activation
+        layer.activation, layer.parameter = task.layers[l].activation, task.layers[l].parameter
         layer.is_full = rows == group and row == layer.n_out * group
         layer.outputs, layer.slopes, layer.deltas = free_from, free_from + row, free_from + 2 * row
         layer.mask, layer.targets = free_from + 3 * row, free_from + 4 * row
@@ -135,21 +138,21 @@ cdef Py_ssize_t lay_out(
         layer.weights, layer.moment_1 = free_from, free_from + n_weights
         layer.moment_2 = free_from + 2 * n_weights
         free_from += 3 * n_weights
-        layer.place = free_from
+        layer.lane_mask = free_from
     return free_from + LANES // group * LANES - memory
 
 
 cdef void load_small(Task *task, SmallLayer *layers, int group, Py_ssize_t rows) noexcept nogil:
-    """Fill in inputs, targets, masks and places."""
+    """Fill in inputs, targets, masks."""
     cdef Py_ssize_t i, k, l, at
     cdef real x
     for l in range(1, task.n_layers + 1):
-        layers[l].place = layers[task.n_layers].place
+        layers[l].lane_mask = layers[task.n_layers].lane_mask
         for i in range(rows):
             for k in range(layers[l].n_out):
                 layers[l].mask[k * group + i] = 1
     for i in range(LANES):
-        layers[1].place[i // group * LANES + i] = 1
+        layers[1].lane_mask[i // group * LANES + i] = 1
     for i in range(rows):
         for k in range(task.n_targets):
             layers[task.n_layers].targets[k * group + i] = (
@@ -209,7 +212,7 @@ cdef inline void forward_small(SmallLayer layer, int group) noexcept nogil:
     cdef const real *w = layer.weights
     cdef const real *bias = layer.weights + layer.bias
     cdef const real *x = layer.inputs
-    cdef const real *place = layer.place
+    cdef const real *lane_mask = layer.lane_mask
     cdef vec z, row
     for v in range(layer.row // LANES):
         row = vload(bias + v * LANES)
@@ -219,7 +222,7 @@ cdef inline void forward_small(SmallLayer layer, int group) noexcept nogil:
             for q from LANES <= q < row_in by LANES:
                 z = vmuladd(vload(x + q), vload(w + q), z)
             # Every group holds the sum: take it for the group of unit j.
-            row = vmuladd(vsum_across(z, group), vload(place + u * LANES), row)
+            row = vmuladd(vsum_across(z, group), vload(lane_mask + u * LANES), row)
             w += row_in
         j += n
         activate_small(layer, v * LANES, row)
@@ -227,7 +230,7 @@ cdef inline void forward_small(SmallLayer layer, int group) noexcept nogil:
 
 cdef inline void activate_small(SmallLayer layer, Py_ssize_t q, vec z) noexcept nogil:
     """Store f(z) and f'(z) at q, and 0 in the padding."""
-    cdef vec slope, y = activated(layer.activation, z, &slope), mask
+    cdef vec slope, y = activate(layer.activation, layer.parameter, z, &slope), mask
     if not layer.is_full:
         mask = vload(layer.mask + q)
         y, slope = vmul(y, mask), vmul(slope, mask)
@@ -249,7 +252,7 @@ cdef inline double output_small(SmallLayer layer, Task *task) noexcept nogil:
 
 
 cdef inline void backward_small(
-    SmallLayer layer, int group, bint is_plain, Rates rates
+    SmallLayer layer, int group, bint is_plain, Step now
 ) noexcept nogil:
     """Compute the deltas below (2.42) and update the weights, a unit after the other."""
     cdef Py_ssize_t j, q, u = 0, at = 0, row_in = layer.row_in, n_out = layer.n_out
@@ -260,7 +263,7 @@ cdef inline void backward_small(
     cdef real *deltas_below = layer.deltas_below
     cdef vec delta, below
     for j in range(n_out):
-        delta = vmul(vload(deltas), vload(layer.place + u * LANES))
+        delta = vmul(vload(deltas), vload(layer.lane_mask + u * LANES))
         delta = vsum_across(delta, group)  # this unit's delta, in every group
         u += 1
         if u * group == LANES:
@@ -274,13 +277,13 @@ cdef inline void backward_small(
                 below = vmul(below, vload(slopes_below + q))
             vstore(deltas_below + q, below)
         for q from 0 <= q < row_in by LANES:
-            update_small(layer, at, vsum_within(vmul(delta, vload(x + q)), group), rates.decay,
-                         is_plain, rates)
+            update_small(layer, at, vsum_within(vmul(delta, vload(x + q)), group), True,
+                         is_plain, now)
             at += LANES
 
 
 cdef inline void backward_first(
-    SmallLayer layer, int group, bint is_plain, Rates rates
+    SmallLayer layer, int group, bint is_plain, Step now
 ) noexcept nogil:
     """Update the first layer's weights, all units side by side."""
     cdef Py_ssize_t k, q, at = 0, row = layer.row
@@ -289,26 +292,26 @@ cdef inline void backward_first(
     for k in range(layer.n_in):
         x = vload(layer.inputs + k * LANES)
         for q from 0 <= q < row by LANES:
-            update_small(layer, at, vsum_within(vmul(x, vload(deltas + q)), group), rates.decay,
-                         is_plain, rates)
+            update_small(layer, at, vsum_within(vmul(x, vload(deltas + q)), group), True,
+                         is_plain, now)
             at += LANES
 
 
 cdef inline void update_biases(
-    SmallLayer layer, int group, bint is_plain, Rates rates
+    SmallLayer layer, int group, bint is_plain, Step now
 ) noexcept nogil:
     cdef Py_ssize_t q
     for q from 0 <= q < layer.row by LANES:
-        update_small(layer, layer.bias + q, vsum_within(vload(layer.deltas + q), group), 0,
-                     is_plain, rates)
+        update_small(layer, layer.bias + q, vsum_within(vload(layer.deltas + q), group), False,
+                     is_plain, now)
 
 
 cdef inline void update_small(
-    SmallLayer layer, Py_ssize_t at, vec g, real decay, bint is_plain, Rates rates
+    SmallLayer layer, Py_ssize_t at, vec g, bint penalized, bint is_plain, Step now
 ) noexcept nogil:
     """Update LANES weights from their gradient g."""
     cdef real *w = layer.weights + at
     if is_plain:
-        vstore(w, vfma(-rates.rate, g, vload(w)))
+        vstore(w, vfma(-now.size, g, vload(w)))
     else:
-        descend(w, layer.moment_1 + at, layer.moment_2 + at, g, decay, &rates)
+        optimizer_step(w, layer.moment_1 + at, layer.moment_2 + at, g, penalized, &now)

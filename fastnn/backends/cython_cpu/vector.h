@@ -236,6 +236,22 @@ INLINE vec vexp_minus(vec a, real shift) {
 }
 INLINE vec vexp(vec a) { return vexp_minus(a, 0); }
 
+/* ln(1 + a) for a from 0 to 1, within 2 ulp: 2 atanh(s) with s = a / (2 + a) <= 1 / 3, whose series
+ * s + s^3 / 3 + s^5 / 5 + ... loses a factor of 9 with each term. */
+INLINE vec vlog1p(vec a) {
+    const vec s = a / (2 + a), s2 = s * s;
+    vec sum = vsplat(0);
+#pragma GCC unroll 16
+    for (int k = FASTNN_REAL == 32 ? 15 : 33; k > 1; k -= 2) sum = (sum + (real)1 / k) * s2;
+    return 2 * (s + s * sum);
+}
+INLINE vec verf(vec a) { /* lane by lane */
+    for (int i = 0; i < LANES; i++) a[i] = FASTNN_REAL == 32 ? erff(a[i]) : erf(a[i]);
+    return a;
+}
+/* a where c > 0, else b */
+INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }
+
 INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-a, -1); }
 /* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
 INLINE vec vtanh(vec a) {

@@ -1,0 +1,192 @@
+"""Every formula, on vectors of LANES reals where there are many; python/formulas.py is the text.
+
+What a formula is called, and where it comes from, the table codes.py says.
+"""
+
+
+cdef struct Step:  # what an optimizer needs in one step
+    int optimizer
+    real size, beta_1, beta_2, epsilon
+    real alpha  # the penalty, over the samples of the batch
+
+
+cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
+    """Return f(z), and f'(z) as slope; `a` is the activation's parameter."""
+    cdef vec one = vsplat(1), y, v
+    if code == SIGMOID:
+        y = vsigmoid(z)
+        slope[0] = vmul(y, vsub(one, y))
+    elif code == RELU:
+        y = vmax(z, vsplat(0))
+        slope[0] = vpositive(z)
+    elif code == TANH:
+        y = vtanh(z)
+        slope[0] = vsub(one, vmul(y, y))
+    elif code == SOFTSIGN:
+        v = vdiv(one, vadd(one, vabs(z)))
+        y = vmul(z, v)
+        slope[0] = vmul(v, v)
+    elif code == SIGN:
+        y = vsub(vpositive(z), vpositive(vsub(vsplat(0), z)))
+        slope[0] = vsplat(0)
+    elif code == IDENTITY:
+        y = z
+        slope[0] = one
+    else:  # there is none
+        y = slope[0] = vsplat(<real>NAN)
+    return y
+
+
+cdef inline double loss_of_output(
+    int code, double a, double t, double y, double *error
+) noexcept nogil:
+    """Return the loss of one output, and d loss / d y as error; `a` is the loss's parameter."""
+    cdef double e = y - t
+    if code == HALF_SQUARED_ERROR:
+        error[0] = e
+        return e * e / 2
+    if code == SQUARED_ERROR:
+        error[0] = 2 * e
+        return e * e
+    error[0] = NAN  # there is none
+    return NAN
+
+
+cdef double loss_and_delta(
+    Task *task, Layer *layer, Py_ssize_t i, const real *t, double share, bint from_z
+) noexcept nogil:
+    """Return the loss of a sample with targets t, and store `share` times its deltas (2.41).
+
+    `from_z`: the outputs hold the pre-activations z, and get f(z) here. Without targets (NULL)
+    that is all.
+    """
+    cdef Py_ssize_t c, at, n = layer.n_out, label = -1
+    cdef double z, y, e, target, largest, total = 0, log_total, loss = 0, mean = 0
+    cdef double a = task.loss_parameter
+    cdef real *out = layer.outputs
+    if from_z and layer.activation == SOFTMAX:
+        largest = out[offset_of(task, i, 0)]
+        for c in range(1, n):
+            z = out[offset_of(task, i, c)]
+            if z > largest:
+                largest = z
+        for c in range(n):
+            total += exp(out[offset_of(task, i, c)] - largest)
+        log_total = log(total)
+        if t != NULL and task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
+            label = <Py_ssize_t>t[0]
+        for c in range(n):
+            at = offset_of(task, i, c)
+            z = out[at] - largest
+            y = exp(z) / total
+            out[at] = <real>y
+            if t == NULL:
+                continue
+            if task.loss == CATEGORICAL_CROSSENTROPY or task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
+                target = c == label if task.loss == SPARSE_CATEGORICAL_CROSSENTROPY else t[c]
+                target = (1 - a) * target + a / n  # label smoothing
+                e = y - target
+                if target != 0:
+                    loss += target * (log_total - z)
+            else:
+                loss += loss_of_output(task.loss, a, t[c], y, &e)
+                mean += e * y
+            layer.deltas[at] = <real>(e * share)
+        if t != NULL and (
+            task.loss != CATEGORICAL_CROSSENTROPY and task.loss != SPARSE_CATEGORICAL_CROSSENTROPY
+        ):
+            for c in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
+                at = offset_of(task, i, c)
+                loss_of_output(task.loss, a, t[c], out[at], &e)
+                layer.deltas[at] = <real>(share * out[at] * (e - mean))
+    elif from_z:  # sigmoid and binary cross-entropy: the slope cancels
+        for c in range(n):
+            at = offset_of(task, i, c)
+            z = out[at]
+            e = exp(-fabs(z))
+            y = 1 / (1 + e) if z >= 0 else e / (1 + e)
+            out[at] = <real>y
+            if t != NULL:
+                target = (1 - a) * t[c] + a / 2
+                loss += (z if z > 0 else 0) - z * target + log1p(e)
+                layer.deltas[at] = <real>((y - target) * share)
+    elif t != NULL:
+        for c in range(n):
+            at = offset_of(task, i, c)
+            loss += loss_of_output(task.loss, a, t[c], out[at], &e)
+            layer.deltas[at] = <real>(share * e * layer.slopes[at])
+    return loss
+
+
+cdef void step_sizes(
+    Step *now, const double[::1] numbers, double rate, int64_t step
+) noexcept nogil:
+    """Set what depends on the number of the step, counted from 1, and the learning rate."""
+    cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2]
+    now.size = <real>rate
+    if now.optimizer == ADAM:
+        now.size = <real>(rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
+
+
+cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
+    """Return the gradient g with what the penalties add for weights w."""
+    return vfma(now.alpha, w, g) if now.alpha != 0 else g
+
+
+cdef inline void optimizer_step(
+    real *weights, real *moment_1, real *moment_2, vec g, bint penalized, Step *now
+) noexcept nogil:
+    """Update LANES weights, or biases (not penalized), from their gradient g."""
+    cdef vec w = vload(weights), m, v
+    if penalized:
+        g = penalty(now, w, g)
+    if now.optimizer == SGD:
+        vstore(weights, vfma(-now.size, g, w))
+    elif now.optimizer == ADAM:
+        m, v = vload(moment_1), vload(moment_2)
+        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
+        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        vstore(moment_1, m)
+        vstore(moment_2, v)
+        vstore(weights, vfma(-now.size, vdiv_by_root(m, v, now.epsilon), w))
+    elif now.optimizer == MOMENTUM:
+        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
+        vstore(moment_1, m)
+        vstore(weights, vadd(w, m))
+    elif now.optimizer == STORE_GRADIENT:
+        vstore(moment_1, g)
+
+
+cdef void philox_blocks(
+    uint32_t first, uint32_t row, uint32_t step, uint32_t stream, uint32_t k0, uint32_t k1,
+    uint32_t *out,
+) noexcept nogil:
+    """Write the words of counters (first + q, row, step, stream), q < WIDTH / 4; see python/formulas.py.
+
+    The blocks are independent, so the compiler makes vectors of the loops over q.
+    """
+    cdef uint32_t c0[BLOCKS]
+    cdef uint32_t c1[BLOCKS]
+    cdef uint32_t c2[BLOCKS]
+    cdef uint32_t c3[BLOCKS]
+    cdef uint64_t p0, p1
+    cdef int q, r
+    for q in range(BLOCKS):
+        c0[q], c1[q], c2[q], c3[q] = first + <uint32_t>q, row, step, stream
+    for r in range(10):
+        for q in range(BLOCKS):
+            p0, p1 = <uint64_t>0xD2511F53 * c0[q], <uint64_t>0xCD9E8D57 * c2[q]
+            c0[q], c2[q] = <uint32_t>(p1 >> 32) ^ c1[q] ^ k0, <uint32_t>(p0 >> 32) ^ c3[q] ^ k1
+            c1[q], c3[q] = <uint32_t>p1, <uint32_t>p0
+        k0 += <uint32_t>0x9E3779B9
+        k1 += <uint32_t>0xBB67AE85
+    for q in range(BLOCKS):
+        out[4 * q], out[4 * q + 1], out[4 * q + 2], out[4 * q + 3] = c0[q], c1[q], c2[q], c3[q]
+
+
+def philox(const uint32_t[::1] counter, uint64_t seed):
+    """Return the four words of one counter: for tests against known answers."""
+    cdef uint32_t out[WIDTH]
+    philox_blocks(counter[0], counter[1], counter[2], counter[3],
+                  <uint32_t>(seed & 0xFFFFFFFF), <uint32_t>(seed >> 32), out)
+    return out[0], out[1], out[2], out[3]
