@@ -44,7 +44,7 @@ cdef inline double loss_of_output(
     cdef double e = y - t
     if code == HALF_SQUARED_ERROR:
         error[0] = e
-        return e * e / 2
+        return 0.5 * e * e
     if code == SQUARED_ERROR:
         error[0] = 2 * e
         return e * e
