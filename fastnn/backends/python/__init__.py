@@ -102,6 +102,8 @@ def mlp_train(
             loss_sum, gradient = _batch_gradient(net, layers, samples, batch, optimizer, seed, step)
             loss_sums[epoch] += loss_sum
             step += 1
+            if gradient is None:
+                continue
             optimizer_step(optimizer, w, m, _flatten(gradient), rate, step)
             w = rounded(w, params.dtype)
             m = [rounded(moment, params.dtype) for moment in m]
@@ -151,10 +153,15 @@ def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
 
 
 def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
-    """Return the summed loss of a batch and the gradient of its mean loss, per layer."""
+    """Return the summed loss of a batch and the gradient of its mean loss, per layer.
+
+    There is no gradient (None) if no sample of the batch counts.
+    """
     gradient = [([[0.0] * len(b) for _ in W], [0.0] * len(b)) for W, b in layers]
     loss_sum = 0.0
     n = sum(_weight(samples, i) for i in batch)
+    if n == 0:
+        return 0.0, None
     for row, i in enumerate(batch):
         x, t, weight = _inputs(samples, i), samples.targets[i].tolist(), _weight(samples, i)
         outputs, slopes, z = _forward(net, layers, x, seed, step, row, training=True)
