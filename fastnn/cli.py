@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from . import backends
+from .backends.codes import ACTIVATIONS
 from .course.commands import course
 from .options import (
     SEED,
@@ -22,6 +23,7 @@ from .options import (
 from .progress import write_line
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
+HIDDEN = ", ".join(row.name for row in ACTIVATIONS if not row.output_only)
 MINUTES = click.FloatRange(0, min_open=True)
 
 
@@ -62,7 +64,7 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
 @click.option("--lr", type=float, help="Learning rate.")
 @click.option("--hidden", callback=_parse_hidden, help="Hidden layer sizes, such as 512,128.")
-@click.option("--activation", help="Of the hidden layers: relu, sigmoid, tanh, softsign, ...")
+@click.option("--activation", help=f"Of the hidden layers: {HIDDEN}.")
 @click.option("--dropout", type=float, help="Fraction of hidden outputs dropped.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]))

@@ -10,11 +10,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .backends.interface import State
 from .estimator import Estimator
 from .parameters import ABOVE_0, check_choice, check_dtype, check_flag, check_real
 from .persistence import save
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import LinearTask, LossCurve, State, StoppingRules, train
+from .training import LinearTask, LossCurve, StoppingRules, train
 from .validation import as_reals, check_X, check_y, real_targets
 
 
@@ -141,12 +142,24 @@ class LinearNetwork(RegressorMixin, Estimator):
         y = check_y(y, X)
         targets, is_flat = real_targets(y, dtype), y.ndim == 1
         weights = first_weights(
-            *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
-            *(coef_init, intercept_init),
+            X.shape[1],
+            targets.shape[1],
+            self.fit_intercept,
+            self.weight_init,
+            seed,
+            dtype,
+            coef_init,
+            intercept_init,
         )
         task = LinearTask(
-            *(kernels, X, targets, State(weights, np.empty((0, 0))), rate),
-            *(bool(self.online), bool(self.shuffle and self.online), seed),
+            kernels,
+            X,
+            targets,
+            State(weights, np.empty((0, 0))),
+            learning_rate=rate,
+            online=bool(self.online),
+            shuffle=bool(self.shuffle and self.online),
+            seed=seed,
         )
         self._commit(weights, is_flat, np.empty(0), "interrupted")
         return task, rules, is_flat

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from . import random
+from .backends.interface import State
 from .mlp_base import BaseMLP
 from .network import initial_parameters
 from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
 from .progress import progress_bar
 from .state import draft_of, end_interrupted
-from .training import MLPTask, State, is_finite, sample_orders
+from .training import MLPTask, is_finite
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
 WORK_AT_ONCE = 5e9
@@ -83,7 +84,7 @@ def train_many(
         with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
             for group in groups:
                 part = slice(group.start, group.stop)
-                own = np.array(rates[part]), np.array(seeds[part], np.uint64)
+                own = list(zip(seeds[part], rates[part], strict=True))
                 _train_group(task, group, own, losses[part], max_iter, progress)
     except KeyboardInterrupt:
         complete = sum(g.stop - g.start for g in groups if g.reached[0].epoch == max_iter)
@@ -171,35 +172,35 @@ def _networks_at_once(task: MLPTask) -> int:
 
 
 def _train_group(
-    task: MLPTask, group: _Group, own: tuple, losses: NDArray, max_iter: int, progress: Any
+    task: MLPTask,
+    group: _Group,
+    own: list[tuple[int, float]],
+    losses: NDArray,
+    max_iter: int,
+    progress: Any,
 ) -> None:
     """Train some networks for max_iter epochs, in calls as long as the task wants them.
 
-    `own` are their rates and seeds; `losses` has a column per epoch, or at most one.
+    `own` are their seeds and learning rates; `losses` has a column per epoch, or at most one.
     The kernels work on a copy: what ends a call early leaves the group as it was.
     """
-    rates, seeds = own
-    n, n_samples, steps = len(seeds), task.n_samples, task.steps_per_epoch
+    n, n_samples, steps = len(own), task.n_samples, task.steps_per_epoch
     while (epoch := group.reached[0].epoch) < max_iter:
         n_epochs = min(task.epochs_per_call(n), max_iter - epoch)
-        shufflers = seeds.tolist() if task.shuffle else [0]  # in order: one serves all
-        order = np.stack(
-            [sample_orders(n_samples, task.shuffle, seed, epoch, n_epochs) for seed in shufflers]
-        )
-        params, moments = (array.copy() for array in group.reached[0][:2])
+        schedules = [task.schedule(epoch, n_epochs, seed, rate) for seed, rate in own]
+        before = group.reached[0]
+        state = State(before.params.copy(), before.moments.copy(), epoch * steps, epoch)
         sums = np.zeros((n, n_epochs))
         begin = time.perf_counter()
         task.kernels.mlp_train_many(
-            *(task.net, task.optimizer, rates * task.learning_rate_decay**epoch, params, moments),
-            *(task.X, task.scale, task.targets, order, task.batch_size, seeds, epoch * steps),
-            *(sums, task.n_threads),
+            task.net, task.optimizer, state, task.samples, schedules, sums, task.n_threads
         )
         task.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / (n_epochs * steps))
-        sums /= n_samples
+        sums /= task.total_weight
         if losses.shape[1] == max_iter:  # those beyond the state's epoch count for nothing
             losses[:, epoch : epoch + n_epochs] = sums
         epoch += n_epochs
-        group.reached = State(params, moments, epoch * steps, epoch), sums[:, -1].copy()
+        group.reached = state._replace(step=epoch * steps, epoch=epoch), sums[:, -1].copy()
         progress.update(n * n_epochs * n_samples)
 
 

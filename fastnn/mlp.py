@@ -1,6 +1,7 @@
 """Multi-layer perceptrons trained by back-propagation, in the manner of scikit-learn."""
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,22 +11,39 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
 from . import backends
-from .activations import activation_code
-from .backends.interface import SIGMOID, SOFTMAX, SPARSE_CATEGORICAL_CROSSENTROPY
+from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss
+from .formulas import (
+    HIDDEN,
+    activation,
+    choose_loss,
+    choose_output,
+    loss_names,
+    n_outputs_for,
+)
 from .mlp_base import BaseMLP, Targets
-from .parameters import check_choice, shown
-from .validation import check_y, class_index, class_labels, real_targets, target_columns
+from .parameters import shown
+from .validation import (
+    check_targets,
+    check_y,
+    class_index,
+    class_labels,
+    real_targets,
+    target_columns,
+)
 
 M = TypeVar("M", bound=Callable)
 
 
 def _gives_probabilities(model: "MLPClassifier") -> bool:
     """Return True; AttributeError unless the outputs are numbers from 0 to 1."""
-    name: Any = getattr(model, "out_activation_", model.out_activation)
-    if name == "auto" or activation_code(name, "out_activation") in (SIGMOID, SOFTMAX):
+    value: Any = getattr(model, "out_activation_", model.out_activation)
+    if isinstance(value, str) and value == "auto":  # not fitted yet
+        value = choose_output(value, choose_loss(model.loss, n_classes=2).row, n_classes=2)
+    if activation(value).row.gives_probabilities:
         return True
+    able = " and ".join(repr(row.name) for row in ACTIVATIONS if row.gives_probabilities)
     raise AttributeError(
-        f"out_activation={name!r} gives no probabilities, 'sigmoid' and 'softmax' do; "
+        f"out_activation={value!r} gives no probabilities, {able} do; "
         "layer_outputs(X)[-1] has the outputs"
     )
 
@@ -57,7 +75,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the class of each sample, (n_samples,)."""
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
-            return self.classes_[(outputs[:, 0] > 0.5).astype(int)]
+            return self.classes_[(outputs[:, 0] > self.network_.threshold).astype(int)]
         return self.classes_[outputs.argmax(axis=1)]
 
     @_with_probabilities
@@ -96,8 +114,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return class_labels(check_y(y, X))
 
     def _encode(self, y, dtype):
-        choices = ("auto", "crossentropy", "half_squared_error", "squared_error")
-        check_choice("loss", self.loss, choices)
+        choose_loss(self.loss, n_classes=2)  # raises, before a complaint of y
         if self.warm_start and hasattr(self, "classes_"):
             classes = self.classes_
             try:
@@ -110,33 +127,31 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(
                     f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more"
                 )
-        n_outputs = 1 if len(classes) == 2 else len(classes)
-        if self.loss in ("auto", "crossentropy"):
-            loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
-            activation = "sigmoid" if n_outputs == 1 else "softmax"
-        else:
-            loss, activation = self.loss, "sigmoid"
-        if not (isinstance(self.out_activation, str) and self.out_activation == "auto"):
-            activation = self.out_activation
-        by_index = loss == "sparse_categorical_crossentropy"
-        values = _class_targets(index, len(classes), by_index, dtype)
-        return Targets(values, n_outputs, loss, activation, {"classes_": classes})
+        loss = choose_loss(self.loss, len(classes))
+        n_outputs = n_outputs_for(loss.row, len(classes))
+        last = choose_output(self.out_activation, loss.row, len(classes))
+        values = _class_targets(index, len(classes), loss.row, dtype)
+        return Targets(values, n_outputs, loss, last, {"classes_": classes})
 
-    def _score_on(self, X, targets, y, n_right, kernels):
-        return n_right / len(X)
+    def _score_on(self, samples, y, n_right, kernels):
+        return n_right / len(y)
 
     def _targets(self, y, dtype):
         index = class_index(y, self.classes_)
-        by_index = self.network_.loss == SPARSE_CATEGORICAL_CROSSENTROPY
-        return _class_targets(index, len(self.classes_), by_index, dtype)
+        return _class_targets(index, len(self.classes_), LOSSES[self.network_.loss], dtype)
 
 
-def _class_targets(index, n_classes, by_index, dtype):
-    """Return class indices (n, 1), 0 or 1 for two classes (n, 1), or one column per class."""
-    if by_index or n_classes == 2:
-        return index.reshape(-1, 1).astype(dtype)
-    targets = target_columns(len(index), n_classes, 0, dtype)
-    targets[np.arange(len(index)), index] = 1
+def _class_targets(index: NDArray, n_classes: int, loss: Loss, dtype: np.dtype) -> NDArray:
+    """Return what a loss takes for class indices: (n, 1), or one column per class."""
+    if loss.targets == "index":
+        return index[:, np.newaxis].astype(dtype)
+    low = -1 if loss.targets == "sign" else 0
+    n_outputs = n_outputs_for(loss, n_classes)
+    targets = target_columns(len(index), n_outputs, low, dtype)
+    if n_outputs == 1:
+        targets[index == 1] = 1
+    else:
+        targets[np.arange(len(index)), index] = 1
     return targets
 
 
@@ -162,8 +177,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """Return the score R^2 on samples X with targets y."""
         X = self._inputs(X)
         y = self._check_y(y, X)
-        targets = self._targets(y, self.params_.dtype)
-        return self._score_on(X, targets, y, 0, backends.kernels(), sample_weight)
+        self._targets(y, self.params_.dtype)  # raises
+        return self._score_on(self._samples(X), y, 0, backends.kernels(), sample_weight)
 
     def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the score R^2 on samples X with targets y.
@@ -172,8 +187,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._evaluate(X, y)
 
-    def _score_on(self, X, targets, y, n_right, kernels, sample_weight=None):
-        outputs = self._forward(X, False, kernels)[-1]
+    def _score_on(self, samples, y, n_right, kernels, sample_weight=None):
+        outputs = self._forward(samples, False, kernels)[-1]
         if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(y, outputs, sample_weight=sample_weight))
@@ -182,16 +197,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return check_y(y, X)
 
     def _encode(self, y, dtype):
-        check_choice("loss", self.loss, ("auto", "half_squared_error", "squared_error"))
-        loss = "half_squared_error" if self.loss == "auto" else self.loss
-        activation = self.out_activation
-        if isinstance(activation, str) and activation == "auto":
-            activation = "purelin"
-        values = real_targets(y, dtype)
-        return Targets(values, values.shape[1], loss, activation, {"_flat": y.ndim == 1})
+        loss = choose_loss(self.loss, n_classes=0)
+        last = choose_output(self.out_activation, loss.row, n_classes=0)
+        values = check_targets(real_targets(y, dtype), loss.row)
+        return Targets(values, values.shape[1], loss, last, {"_flat": y.ndim == 1})
 
     def _targets(self, y, dtype):
-        targets = real_targets(y, dtype)
+        targets = check_targets(real_targets(y, dtype), LOSSES[self.network_.loss])
         if targets.shape[1] != self.network_.sizes[-1]:
             raise ValueError(
                 f"y: {targets.shape[1]} outputs; expected {self.network_.sizes[-1]}, as in fit"
@@ -199,31 +211,53 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return targets
 
 
-PARAMETERS = """
+def _names(names: Iterable[str]) -> str:
+    """Return names as a docstring lists them, in lines below an indented parameter."""
+    text = ", ".join(f'"{name}"' for name in names)
+    return textwrap.fill(text, 92, break_on_hyphens=False).replace("\n", "\n        ")
+
+
+def _aliases(rows: Iterable[Activation]) -> str:
+    return ", ".join(f'"{alias}" is "{row.name}"' for row in rows for alias in row.aliases)
+
+
+def _constants() -> str:
+    """Return which solver reads which parameters."""
+    rules = [row for row in OPTIMIZERS if row.parameters]
+    return "; ".join(f"{', '.join(row.parameters)} of {row.name}" for row in rules)
+
+
+PARAMETERS = f"""
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default (100,)
         Units of each hidden layer; an empty one gives a single-layer network.
     activation : str, default "relu"
-        Of the hidden layers: "sign", "purelin", "sigmoid", "tanh", "softsign" or "relu".
+        Of the hidden layers, one of
+        {_names(row.name for row in HIDDEN)};
+        {_aliases(HIDDEN)}.
     out_activation : str, default "auto"
-        Of the output layer; "auto" takes what goes with the loss.
+        Of the output layer, also
+        {_names(row.name for row in ACTIVATIONS if row.output_only)};
+        "auto" takes what goes with the loss.
     loss : str, default "auto"
-        See above.
-    solver : {"adam", "sgd", "momentum"}, default "adam"
+        See above; one of
+        LOSS_NAMES.
+    solver : str, default "adam"
+        {_names(row.name for row in OPTIMIZERS)}
     learning_rate_init : float, default 0.001
     momentum, beta_1, beta_2, epsilon : float
-        Constants of the solvers "momentum" and "adam".
+        Constants of the solvers:
+        {_constants()}.
     alpha : float, default 0
         L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
     learning_rate_decay : float, default 1
-        Factor on the learning rate after each epoch, at most 1; if it is not 1, an epoch is a call
-        of its own.
+        Factor on the learning rate after each epoch, at most 1.
     batch_size : int, "auto" or "full", default 32
         1 is online learning; "auto" is min(200, n_samples); "full" takes all samples.
     dropout : float or sequence of float, default 0
         Fraction of hidden outputs dropped in training, for all hidden layers or for each.
-    weight_init : {"glorot_uniform", "he_normal", "uniform", "normal"}, default "glorot_uniform"
+    weight_init : {{"glorot_uniform", "he_normal", "uniform", "normal"}}, default "glorot_uniform"
     bias_init : float, default 0
     input_scale : float, default 1
         Factor on the inputs, say 1 / 255 for images of bytes, which stay bytes in memory.
@@ -235,7 +269,7 @@ PARAMETERS = """
         Stopping rules: see `fastnn.training.StoppingRules`.
     random_state : None, int, Generator or RandomState
         Seed of initial weights, shuffles and dropout: the same on every back end.
-    dtype : {"auto", "float32", "float64"}, default "auto"
+    dtype : {{"auto", "float32", "float64"}}, default "auto"
         Of all arithmetic; "auto" is float32 for X of float32 or bytes, else float64.
     n_jobs : int or None
         Threads at most; None or -1 is one per processor or OMP_NUM_THREADS, -2 one less, and so
@@ -262,5 +296,6 @@ PARAMETERS = """
         The back end that trained.
 """
 
-for _estimator in (MLPClassifier, MLPRegressor):
-    _estimator.__doc__ = (_estimator.__doc__ or "") + PARAMETERS
+for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):
+    _text = PARAMETERS.replace("LOSS_NAMES", _names(loss_names(_n_classes)))
+    _estimator.__doc__ = (_estimator.__doc__ or "") + _text

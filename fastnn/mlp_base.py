@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
-from .backends.interface import N_MOMENTS, ImageDistortion, Network, Optimizer
+from .backends.codes import OPTIMIZERS
 from .backends.cpu.panels import FEW_SAMPLES
+from .backends.interface import ImageDistortion, Network, Samples, State
 from .estimator import Estimator
+from .formulas import Formula
 from .network import given_parameters, initial_parameters, make_network, matrices, too_large
 from .observer import FitData, Observer, check_callbacks
-from .optimizers import OPTIMIZERS, make_optimizer
+from .optimizers import SOLVERS, make_optimizer
 from .parameters import (
     FACTOR,
     check_batch_size,
@@ -27,7 +29,7 @@ from .parameters import (
 )
 from .persistence import save
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import LossCurve, MLPTask, State, StoppingRules, train
+from .training import LossCurve, MLPTask, StoppingRules, train
 from .validation import (
     auto_dtype,
     check_distortion,
@@ -41,8 +43,8 @@ class Targets(NamedTuple):
 
     values: NDArray
     n_outputs: int
-    loss: str
-    out_activation: str
+    loss: Formula
+    out_activation: Any
     learned: dict[str, Any]  # attributes that the fit sets
 
 
@@ -207,7 +209,7 @@ class BaseMLP(Estimator):
         going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "params_")
         shuffle, _ = check_flag("shuffle", self.shuffle), check_flag("verbose", self.verbose)
         rules = StoppingRules.of(self)
-        optimizer = self._optimizer(self.solver, dtype)
+        optimizer, learning_rate = make_optimizer(vars(self), dtype)
         decay = check_real("learning_rate_decay", self.learning_rate_decay, FACTOR)
         scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
@@ -233,7 +235,7 @@ class BaseMLP(Estimator):
         else:
             params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
             try:
-                moments = np.zeros((N_MOMENTS[optimizer.kind], net.n_parameters), dtype)
+                moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
             except MemoryError:
                 raise too_large(net, dtype) from None
         if coefs_init is not None or intercepts_init is not None:
@@ -250,17 +252,28 @@ class BaseMLP(Estimator):
         else:
             self.loss_curve_ = np.empty(0)
         task = MLPTask(
-            *(kernels, net, optimizer, state, X, scale, targets.values),
-            *(batch_size, shuffle, seed, n_threads, decay, distortion, angles),
+            kernels,
+            net,
+            optimizer,
+            state,
+            Samples(X, scale, targets.values),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            n_threads=n_threads,
+            learning_rate=learning_rate,
+            learning_rate_decay=decay,
+            distortion=distortion,
+            angles=angles,
         )
         self.network_, self._seed, self.backend_ = net, seed, backend
         self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
         self.out_activation_ = targets.out_activation
         for name, value in targets.learned.items():
             setattr(self, name, value)
-        held_out = self._held_out(validation_data, dtype, scale)
+        held_out = self._held_out(validation_data, dtype, scale, kernels)
         self._commit(state, self.loss_curve_, len(self.loss_curve_), "interrupted")
-        return task, rules, FitData(given, (X, targets.values, y), held_out, kernels)
+        return task, rules, FitData(given, (task.samples, y), held_out, kernels)
 
     def _commit(self, state: State, curve: NDArray, n_earlier: int, reason: str) -> None:
         """Take down, in one step, how far a fit has come."""
@@ -276,47 +289,33 @@ class BaseMLP(Estimator):
             stop_reason_=reason,
         )
 
-    def _optimizer(self, solver: str, dtype: np.dtype) -> Optimizer:
-        """Return the update rule that the parameters name; ValueError if one is out of range."""
-        return make_optimizer(
-            solver,
-            self.learning_rate_init,
-            self.momentum,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            self.alpha,
-            dtype,
-        )
-
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
         save(self, path)
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""
-        return self._forward(self._inputs(X), False, backends.kernels())[-1]
+        return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
-        return self._forward(self._inputs(X), True, backends.kernels())
+        return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
         X = self._inputs(X)
         y = self._check_y(y, X)
-        kernels, targets = backends.kernels(), self._targets(y, self.params_.dtype)
-        loss, n_right = self._loss_and_right(X, targets, kernels)
-        return loss, self._score_on(X, targets, y, n_right, kernels)
+        kernels = backends.kernels()
+        samples = kernels.to_device(self._samples(X, self._targets(y, self.params_.dtype)))
+        loss, n_right = self._loss_and_right(samples, kernels)
+        return loss, self._score_on(samples, y, n_right, kernels)
 
-    def _loss_and_right(self, X: NDArray, targets: NDArray, kernels: Any) -> tuple[float, int]:
+    def _loss_and_right(self, samples: Samples, kernels: Any) -> tuple[float, float]:
         """Return the loss and the number of right classes on checked samples."""
-        net, params, scale, n_threads = self._for_kernels(X)
-        return kernels.mlp_evaluate(net, params, X, scale, targets, n_threads)
+        net, params, n_threads = self._for_kernels(samples)
+        return kernels.mlp_evaluate(net, params, samples, n_threads)
 
-    def _score_on(
-        self, X: NDArray, targets: NDArray, y: NDArray, n_right: int, kernels: Any
-    ) -> float:
+    def _score_on(self, samples: Samples, y: NDArray, n_right: float, kernels: Any) -> float:
         """Return the score on checked samples, of which `n_right` have the right class."""
         raise NotImplementedError  # the classifier's and the regressor's own
 
@@ -326,33 +325,40 @@ class BaseMLP(Estimator):
             check_is_fitted(self, "params_")  # raises; its search takes long for one sample
         return check_X(self, X, self.params_.dtype, reset=False)
 
-    def _forward(self, X: NDArray, all_layers: bool, kernels: Any) -> list[NDArray]:
-        net, params, scale, n_threads = self._for_kernels(X)
-        return kernels.mlp_forward(net, params, X, scale, all_layers, n_threads)
+    def _samples(self, X: NDArray, targets: Any = None) -> Samples:
+        """Return checked inputs as samples; ValueError if `input_scale` makes them too large."""
+        dtype = self.params_.dtype
+        scale = check_scale(self.input_scale, dtype)
+        if not -1 <= scale <= 1:
+            check_scaled("X", X, scale, dtype)
+        return Samples(X, scale, targets)
 
-    def _for_kernels(self, X: NDArray) -> tuple[Network, NDArray, float, int]:
-        """Return what kernels need beside X: network, parameters, scale, number of threads.
+    def _forward(self, samples: Samples, all_layers: bool, kernels: Any) -> list[NDArray]:
+        net, params, n_threads = self._for_kernels(samples)
+        return kernels.mlp_forward(net, params, samples, all_layers, n_threads)
+
+    def _for_kernels(self, samples: Samples) -> tuple[Network, NDArray, int]:
+        """Return what kernels need beside samples: network, parameters, number of threads.
 
         Kernels trust what they get, so network and parameters are of one state, even if another
         thread fits the model at this moment.
         """
         own = vars(self)
         net, params = own["network_"], own["params_"]
-        if X.shape[1] != net.sizes[0]:
-            raise ValueError(f"X: expected {net.sizes[0]} features, got {X.shape[1]}")
-        scale = check_scale(self.input_scale, params.dtype)
+        if samples.X.shape[1] != net.sizes[0]:
+            raise ValueError(f"X: expected {net.sizes[0]} features, got {samples.X.shape[1]}")
         # Few samples need no threads; to ask how many there are takes a tenth of their time.
-        n_threads = 1 if len(X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
-        if not -1 <= scale <= 1:
-            check_scaled("X", X, scale, params.dtype)
-        return net, params, scale, n_threads
+        n_threads = 1 if len(samples.X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
+        return net, params, n_threads
 
     def _dtype_for(self, X: Any) -> np.dtype:
         is_auto = isinstance(self.dtype, str) and self.dtype == "auto"
         return auto_dtype(X) if is_auto else check_dtype(self.dtype)
 
-    def _held_out(self, validation_data: Any, dtype: np.dtype, scale: float) -> tuple | None:
-        """Return X, targets and y of validation data; ValueError if they are not as in training."""
+    def _held_out(
+        self, validation_data: Any, dtype: np.dtype, scale: float, kernels: Any
+    ) -> tuple[Samples, NDArray] | None:
+        """Return samples and y of validation data; ValueError if they are not as in training."""
         if validation_data is None:
             return None
         try:
@@ -360,9 +366,10 @@ class BaseMLP(Estimator):
             X = check_X(self, X, dtype, reset=False)
             check_scaled("X", X, scale, dtype)
             y = self._check_y(y, X)
-            return X, self._targets(y, dtype), y
+            samples = Samples(X, scale, self._targets(y, dtype))
         except (TypeError, ValueError) as error:
             raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
+        return kernels.to_device(samples), y
 
     def _check_same(self, net: Any, dtype: np.dtype) -> None:
         if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
@@ -370,7 +377,7 @@ class BaseMLP(Estimator):
                 f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
                 f"cannot become {net.sizes} of {dtype}; make a new estimator"
             )
-        if len(self._moments) != N_MOMENTS[OPTIMIZERS[self.solver]]:
+        if len(self._moments) != OPTIMIZERS[SOLVERS[self.solver]].n_moments:
             raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
     def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:

@@ -1,14 +1,16 @@
 """A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
-from .activations import ACTIVATIONS, activation_code
-from .backends.interface import ADAM, N_MOMENTS, SOFTMAX, Network
-from .losses import FUSED_ACTIVATION, LOSSES, loss_code
+from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss
+from .backends.interface import Network
+from .formulas import activation as find_activation
+from .formulas import check_parameter, find, hidden_activation
 from .parameters import (
     FINITE,
     FLOAT32,
@@ -31,10 +33,10 @@ MOST_PARAMETERS = (2**63 - 1) // 16  # of float64, with room for two moments
 
 def make_network(
     sizes: Sequence[int],
-    activation: str,
-    out_activation: str,
+    activation: Any,
+    out_activation: Any,
     dropout: float | Sequence[float],
-    loss: str,
+    loss: Any,
 ) -> Network:
     """Return a network whose hidden layers share an activation.
 
@@ -42,11 +44,11 @@ def make_network(
     ----------
     sizes : sequence of int
         Units per layer, inputs and outputs included.
-    activation, out_activation : str
-        Of the hidden layers, and of the last.
+    activation, out_activation : formula
+        Of the hidden layers, and of the last: names, or (name, parameter).
     dropout : float or sequence of float
         Fraction of the outputs dropped in training: of every hidden layer, or one for each.
-    loss : str
+    loss : formula
 
     Raises
     ------
@@ -55,14 +57,12 @@ def make_network(
     """
     hidden_sizes = check_hidden_sizes(sizes[1:-1])
     n_hidden = len(hidden_sizes)
-    hidden = activation_code(activation)
-    if hidden == SOFTMAX:
-        raise ValueError("activation='softmax': only the output layer can have it (out_activation)")
-    last, code = activation_code(out_activation, "out_activation"), loss_code(loss)
-    if last != FUSED_ACTIVATION.get(code, last):
-        wanted = "softmax" if FUSED_ACTIVATION[code] == SOFTMAX else "sigmoid"
+    hidden, last = hidden_activation(activation), find_activation(out_activation)
+    aim = find("loss", loss, LOSSES)
+    if not _go_together(last.row, aim.row):
         raise ValueError(
-            f"out_activation={out_activation!r}: loss={loss!r} goes with {wanted!r} outputs only"
+            f"out_activation={shown(out_activation)}: loss={aim.row.name!r} goes with "
+            f"{' or '.join(map(repr, aim.row.outputs))} outputs only"
         )
     expected = f"one number or {n_hidden}, one per hidden layer"
     rates: list = [dropout] * max(1, n_hidden)
@@ -71,11 +71,14 @@ def make_network(
         if len(rates) != n_hidden:
             raise ValueError(f"dropout: expected {expected}, got {len(rates)}")
     rates = [check_real("dropout", rate, FRACTION) for rate in rates]
+    layers = [*[hidden] * n_hidden, last]
     net = Network(
         (int(sizes[0]), *hidden_sizes, int(sizes[-1])),
-        (hidden,) * n_hidden + (last,),
+        tuple(layer.row.code for layer in layers),
         (*rates[:n_hidden], 0.0),
-        code,
+        aim.row.code,
+        tuple(layer.parameter for layer in layers),
+        None if aim.row.parameter is None else aim.parameter,
     )
     if net.n_parameters > MOST_PARAMETERS:
         raise ValueError(
@@ -86,39 +89,56 @@ def make_network(
     return net
 
 
+def _go_together(last: Activation, loss: Loss) -> bool:
+    return not loss.outputs or last.name in loss.outputs
+
+
 def check_network(net: Network) -> None:
     """Raise ValueError unless a network is one that kernels can run: they check nothing."""
-    sizes, activations, dropout, loss = net
-    if not all(isinstance(part, tuple) for part in net[:3]):
+    sizes, activations, dropout, loss, parameters, loss_parameter = net
+    if not all(isinstance(part, tuple) for part in (sizes, activations, dropout, parameters)):
         raise ValueError("network: expected tuples of sizes, activations and dropout")
     if not (2 <= len(sizes) <= MAX_LAYERS and all(is_integer(n) and n >= 1 for n in sizes)):
         raise ValueError(f"network: sizes={shown(sizes)}: expected 2 integers or more, from 1 on")
     if not (len(activations) == len(dropout) == len(sizes) - 1):
         raise ValueError(f"network: expected {len(sizes) - 1} activations and dropout rates")
     for code in activations:
-        if not is_integer(code) or code not in ACTIVATIONS.values():
+        if not is_integer(code) or not 0 <= code < len(ACTIVATIONS):
             raise ValueError(f"network: there is no activation {shown(code)}")
-    if SOFTMAX in activations[:-1]:
-        raise ValueError("network: softmax is for the output layer only")
+    layers = [ACTIVATIONS[code] for code in activations]
+    for row in layers[:-1]:
+        if row.output_only:
+            raise ValueError(f"network: {row.name} is for the output layer only")
     if not all(is_real(rate) and 0 <= rate < 1 for rate in dropout) or dropout[-1] != 0:
         raise ValueError(
             f"network: dropout={shown(dropout)}: expected numbers from 0 to below 1, the last 0"
         )
-    if not is_integer(loss) or loss not in LOSSES.values():
+    if not is_integer(loss) or not 0 <= loss < len(LOSSES):
         raise ValueError(f"network: there is no loss {shown(loss)}")
-    if activations[-1] != FUSED_ACTIVATION.get(loss, activations[-1]):
-        raise ValueError(f"network: loss {loss} does not go with activation {activations[-1]}")
+    if not _go_together(layers[-1], LOSSES[loss]):
+        raise ValueError(
+            f"network: loss {LOSSES[loss].name} does not go with {layers[-1].name} outputs"
+        )
+    if parameters and len(parameters) != len(layers):
+        raise ValueError(f"network: expected {len(layers)} parameters of activations, or none")
+    for row, number in zip(layers, parameters, strict=False):
+        if row.parameter is None and number != 0:
+            raise ValueError(f"network: {shown(number)} in {row.name}, which has no parameter")
+        if row.parameter is not None:
+            check_parameter(f"network: {row.parameter.name}", number, row)
+    if loss_parameter is not None:
+        check_parameter("network: the loss's parameter", loss_parameter, LOSSES[loss])
 
 
 def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int) -> None:
     """Raise ValueError unless parameters and an optimizer's state fit a network, and are finite.
 
-    A second moment of Adam may have overflowed: its parameters then move no more.
+    A mean of squares may have overflowed: its parameters then move no more.
     """
-    n = net.n_parameters
+    n, rule = net.n_parameters, OPTIMIZERS[optimizer]
     for name, values, shape in (
         ("params_", params, (n,)),
-        ("_moments", moments, (N_MOMENTS[optimizer], n)),
+        ("_moments", moments, (rule.n_moments, n)),
     ):
         if values.dtype not in (FLOAT32, FLOAT64) or values.dtype != params.dtype:
             raise ValueError(f"{name}: expected one real dtype, got {values.dtype}")
@@ -126,8 +146,10 @@ def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int)
             raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
     if not np.isfinite(params).all():
         raise ValueError("params_: expected finite numbers; did the training diverge?")
-    finite = moments[:1] if optimizer == ADAM else moments
-    if not np.isfinite(finite).all() or (optimizer == ADAM and not (moments[1] >= 0).all()):
+    # What is divided by its root, epsilon added, is the last one.
+    n_squares = 1 if "epsilon" in rule.parameters else 0
+    means, squares = np.split(moments, [rule.n_moments - n_squares])
+    if not (np.isfinite(means).all() and (squares >= 0).all()):
         raise ValueError("_moments: expected the finite state of an optimizer; did it diverge?")
 
 

@@ -7,6 +7,10 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
+from numpy.typing import NDArray
+
+from .backends.interface import Samples
+from .optimizers import CONSTANTS, make_optimizer
 from .parameters import check_integer
 
 
@@ -55,28 +59,29 @@ class Epoch:
         return self._on_validation[0]
 
     @property
-    def _validation(self) -> tuple:
+    def _validation(self) -> tuple[Samples, NDArray]:
         if self._data.validation is None:
             raise ValueError("validation_data: a callback asks for it; pass (X, y) to fit")
         return self._data.validation
 
     @cached_property
-    def _on_training(self) -> tuple[float, int]:
+    def _on_training(self) -> tuple[float, float]:
         return self._evaluate(self._data.training)
 
     @cached_property
-    def _on_validation(self) -> tuple[float, int]:
+    def _on_validation(self) -> tuple[float, float]:
         return self._evaluate(self._validation)
 
-    def _evaluate(self, data: tuple) -> tuple[float, int]:
-        return self.model._loss_and_right(data[0], data[1], self._data.kernels)
+    def _evaluate(self, data: tuple[Samples, NDArray]) -> tuple[float, float]:
+        return self.model._loss_and_right(data[0], self._data.kernels)
 
-    def _score(self, data: tuple, evaluated: tuple[float, int]) -> float:
-        return float(self.model._score_on(*data, evaluated[1], self._data.kernels))
+    def _score(self, data: tuple[Samples, NDArray], evaluated: tuple[float, float]) -> float:
+        samples, y = data
+        return float(self.model._score_on(samples, y, evaluated[1], self._data.kernels))
 
 
 # Parameters that a callback may change: they hold from the next epoch on.
-CHANGEABLE = ("learning_rate_init", "alpha", "momentum", "beta_1", "beta_2", "epsilon")
+CHANGEABLE = ("learning_rate_init", *CONSTANTS)
 
 
 class FitData:
@@ -85,11 +90,17 @@ class FitData:
     Attributes
     ----------
     given : (X, y) as the user gave them
-    training, validation : (X, targets, y) as the kernels and the score take them; None if not given
+    training, validation : (Samples, y) as the kernels and the score take them; None if not given
     kernels : the back end of the fit
     """
 
-    def __init__(self, given: tuple, training: tuple, validation: tuple | None, kernels: Any):
+    def __init__(
+        self,
+        given: tuple,
+        training: tuple[Samples, NDArray],
+        validation: tuple[Samples, NDArray] | None,
+        kernels: Any,
+    ):
         self.given, self.training, self.validation = given, training, validation
         self.kernels = kernels
 
@@ -142,14 +153,15 @@ class Observer:
         changed = [name for name in now if now[name] is not self._parameters[name]]
         if not changed:
             return
-        solver, self._parameters = self._parameters["solver"], {**now}
+        solver, self._parameters = self._parameters["solver"], now
         if vain := [name for name in changed if name not in CHANGEABLE]:
             warnings.warn(
                 f"a callback has changed {', '.join(vain)}: it has no effect before the next fit; "
                 f"only {', '.join(CHANGEABLE)} can change within one",
                 stacklevel=2,
             )
-        task.optimizer = self._model._optimizer(solver, task.state.params.dtype)
+        parameters, dtype = {**now, "solver": solver}, task.state.params.dtype
+        task.optimizer, task.learning_rate = make_optimizer(parameters, dtype)
 
 
 def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:

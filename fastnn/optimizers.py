@@ -1,37 +1,53 @@
-"""Optimizers by name; their formulas stand in `backends.interface`."""
+"""Optimizers from an estimator's parameters; the update rules stand in `backends.codes`."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from .backends import interface as api
+from .backends.codes import OPTIMIZERS, by_name
 from .backends.interface import Optimizer
 from .parameters import ABOVE_0, FLOAT64, FRACTION, NOT_BELOW_0, check_choice, check_real
 
-OPTIMIZERS = {"sgd": api.SGD, "momentum": api.MOMENTUM, "adam": api.ADAM}
+SOLVERS = by_name(OPTIMIZERS)
+# The numbers in update rules and penalties, beside the learning rate.
+CONSTANTS = {
+    "momentum": FRACTION,
+    "beta_1": FRACTION,
+    "beta_2": FRACTION,
+    "epsilon": ABOVE_0,
+    "alpha": NOT_BELOW_0,
+}
 
 
 def make_optimizer(
-    solver: str,
-    learning_rate_init: float,
-    momentum: float,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-    alpha: float,
-    dtype: np.dtype = FLOAT64,
-) -> Optimizer:
-    """Return an optimizer for the kernels; ValueError names an argument that is out of range.
+    parameters: Mapping[str, Any], dtype: np.dtype = FLOAT64
+) -> tuple[Optimizer, float]:
+    """Return the optimizer and the learning rate that an estimator's parameters name.
 
     Parameters
     ----------
     dtype : dtype
         Of the kernels' arithmetic, in which the numbers must be in range too.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, also one that the solver does not read.
     """
-    kind = OPTIMIZERS[check_choice("solver", solver, OPTIMIZERS)]
-    rate = check_real("learning_rate_init", learning_rate_init, ABOVE_0, dtype)
-    momentum = check_real("momentum", momentum, FRACTION, dtype)
-    beta_1 = check_real("beta_1", beta_1, FRACTION, dtype)
-    beta_2 = check_real("beta_2", beta_2, FRACTION, dtype)
-    epsilon = check_real("epsilon", epsilon, ABOVE_0, dtype)
-    alpha = check_real("alpha", alpha, NOT_BELOW_0, dtype)
-    first = momentum if kind == api.MOMENTUM else beta_1
-    return Optimizer(kind, rate, first, beta_2, epsilon, alpha)
+    kind = SOLVERS[check_choice("solver", parameters["solver"], SOLVERS)]
+    name = "learning_rate_init"
+    learning_rate = check_real(name, parameters[name], ABOVE_0, dtype)
+    value = {
+        name: check_real(name, parameters[name], range_, dtype)
+        for name, range_ in CONSTANTS.items()
+    }
+    has_momentum = "momentum" in OPTIMIZERS[kind].parameters
+    optimizer = Optimizer(
+        kind,
+        beta_1=value["momentum" if has_momentum else "beta_1"],
+        beta_2=value["beta_2"],
+        epsilon=value["epsilon"],
+        alpha=value["alpha"],
+    )
+    return optimizer, learning_rate

@@ -154,8 +154,14 @@ class Perceptron(ClassifierMixin, Estimator):
         X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
         self.classes_, targets = _sign_targets(class_labels(check_y(y, X)), dtype)
         weights = first_weights(
-            *(X.shape[1], targets.shape[1], self.fit_intercept, self.weight_init, seed, dtype),
-            *(coef_init, intercept_init),
+            X.shape[1],
+            targets.shape[1],
+            self.fit_intercept,
+            self.weight_init,
+            seed,
+            dtype,
+            coef_init,
+            intercept_init,
         )
         self._commit(weights, 0, False, [])
         return _Task(kernels, X, targets, weights, seed)
@@ -173,7 +179,7 @@ class Perceptron(ClassifierMixin, Estimator):
                 history = np.empty((block * self.record_history, *weights.shape), X.dtype)
                 weights, begin = weights.copy(), time.perf_counter()
                 epochs = kernels.perceptron_train(
-                    *(X, targets, weights, rate, block, order, online, history)
+                    X, targets, weights, rate, block, order, online, history
                 )
                 seconds = time.perf_counter() - begin
                 records.append(history[:epochs])

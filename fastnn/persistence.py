@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .backends.codes import ACTIVATIONS, LOSSES
 from .backends.interface import ImageDistortion, Network
 from .checkpoints import checkpoints, latest_checkpoint, step_of
 from .files import open_regular, write_file
+from .older_files import upgraded
 from .parameters import DTYPES
 from .schema import ATTRIBUTES, check_model
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 
-FORMAT, VERSION = "fastnn", 1
+FORMAT, VERSION = "fastnn", "2"
 MAX_TEXT = 2**24  # characters of JSON: the names of a million features
 MAX_STRINGS = 2**26  # bytes of an array of strings, all of which are as long as the longest
 _ESTIMATORS = {
@@ -93,7 +95,7 @@ def save(model: Any, path: str | Path) -> None:
     text = json.dumps(content)
     try:
         _to_model(_parse(text), tensors)
-        metadata = {"format": FORMAT, "version": str(VERSION), "content": text}
+        metadata = {"format": FORMAT, "version": VERSION, "content": text}
         metadata["sha256"] = _digest(text, tensors)
         from safetensors.numpy import save as to_bytes
 
@@ -195,10 +197,10 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
             metadata = json.loads(header).get("__metadata__") or {}
             if metadata.get("format") != FORMAT:
                 raise CheckpointError(f"{path}: a safetensors file, but not of fastnn")
-            if metadata.get("version") != str(VERSION):
+            version = metadata.get("version")
+            if version not in ("1", VERSION):
                 raise CheckpointError(
-                    f"{path}: format version {metadata.get('version')!r}; this fastnn reads "
-                    f"{VERSION}"
+                    f"{path}: format version {version!r}; this fastnn reads 1 to {VERSION}"
                 )
             data = start + header + file.read()
         tensors = {
@@ -216,7 +218,8 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
     if not is_right:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
     try:
-        return _parse(text), tensors
+        content = _parse(text)
+        return content if version == VERSION else upgraded(content), tensors
     except (*_LIES, MemoryError) as error:
         raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
 
@@ -250,9 +253,9 @@ def _digest(text: str, tensors: dict[str, NDArray]) -> str:
 def _to_json(name: str, value: Any) -> Any:
     """Return a value as JSON has it; arrays, tuples, networks and distortions are marked."""
     if isinstance(value, Network):
-        return {"network": [list(value.sizes), list(value.activations), list(value.dropout)]} | {
-            "loss": value.loss
-        }
+        names = [ACTIVATIONS[code].name for code in value.activations]
+        fields = value._asdict() | {"activations": names, "loss": LOSSES[value.loss].name}
+        return {"network": fields}
     if isinstance(value, ImageDistortion):
         return {"distortion": [_to_json(name, item) for item in value]}
     if isinstance(value, np.dtype) or (isinstance(value, type) and name == "dtype"):
@@ -279,9 +282,8 @@ def _of_json(value: Any) -> Any:
         return [_of_json(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.keys() == {"network", "loss"}:
-        sizes, activations, dropout = (tuple(part) for part in value["network"])
-        return Network(sizes, activations, dropout, value["loss"])
+    if value.keys() == {"network"}:
+        return _network(**value["network"])
     if value.keys() == {"distortion"}:
         return ImageDistortion(*(_of_json(item) for item in value["distortion"]))
     if value.keys() == {"tuple"}:
@@ -291,6 +293,29 @@ def _of_json(value: Any) -> Any:
     if value.keys() == {"array", "dtype"}:
         return _array(value["array"], value["dtype"])
     raise ValueError(f"unknown mark {sorted(value)}")
+
+
+def _network(
+    sizes: Any,
+    activations: Any,
+    dropout: Any,
+    loss: Any,
+    activation_parameters: Any,
+    loss_parameter: Any,
+) -> Network:
+    """Return the network of which a file has all fields, with names in place of codes."""
+    return Network(
+        tuple(sizes),
+        tuple(_code(ACTIVATIONS, name) for name in activations),
+        tuple(dropout),
+        _code(LOSSES, loss),
+        tuple(activation_parameters),
+        loss_parameter,
+    )
+
+
+def _code(rows: tuple, name: Any) -> int:
+    return {row.name: row.code for row in rows}[name]
 
 
 def _array(values: Any, dtype: str) -> Any:

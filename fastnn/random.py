@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends.interface import STREAM_SHUFFLE, STREAM_WEIGHTS
+from .backends.codes import STREAM_SHUFFLE, STREAM_WEIGHTS
 from .parameters import is_integer, shown
 
 

@@ -18,6 +18,7 @@ from .backends.interface import ImageDistortion
 from .callbacks import Epoch, TimeLimit
 from .mlp import MLPClassifier
 from .network import make_network
+from .optimizers import make_optimizer
 from .parameters import check_batch_size, check_dtype, check_hidden_sizes
 from .progress import is_watched
 
@@ -235,11 +236,9 @@ def train_recipe(
 
 def _check(model: MLPClassifier) -> None:
     """Check, before there are data, the parameters that options set; raises as `fit` does."""
-    model._optimizer(model.solver, check_dtype(model.dtype))
-    make_network(
-        (1, *check_hidden_sizes(model.hidden_layer_sizes), 1),
-        *(model.activation, "sigmoid", model.dropout, "binary_crossentropy"),
-    )
+    make_optimizer(vars(model), check_dtype(model.dtype))
+    sizes = 1, *check_hidden_sizes(model.hidden_layer_sizes), 1
+    make_network(sizes, model.activation, "sigmoid", model.dropout, "binary_crossentropy")
 
 
 def _reached(model: MLPClassifier) -> str:

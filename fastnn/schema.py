@@ -10,17 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .activations import activation_code
-from .backends.interface import (
-    BINARY_CROSSENTROPY,
-    HALF_SQUARED_ERROR,
-    SPARSE_CATEGORICAL_CROSSENTROPY,
-    SQUARED_ERROR,
-    ImageDistortion,
-    Network,
-)
+from .backends.codes import LOSSES
+from .backends.interface import ImageDistortion, Network
+from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
 from .network import INITIALIZERS, check_network, check_state, make_network
-from .optimizers import OPTIMIZERS, make_optimizer
+from .optimizers import CONSTANTS, SOLVERS, make_optimizer
 from .parameters import (
     ABOVE_0,
     DTYPES,
@@ -77,8 +71,8 @@ def check_model(kind: str, parameters: Values, attributes: Values) -> None:
         kinds, expected = _PARAMETERS[name]
         if not any(is_kind(value) for is_kind in kinds):
             raise ValueError(f"{name}={short(value)}: expected {expected}")
-    if kind in _LOSSES:
-        _check_mlp_parameters(kind, parameters, attributes)
+    if kind in ("MLPClassifier", "MLPRegressor"):
+        _check_mlp_parameters(parameters, attributes)
     else:
         _check_delta_rule_parameters(parameters)
 
@@ -122,8 +116,8 @@ _NUMBER = (_is_number,), "a number"
 _OPTIONAL = (_is_none, _is_number), "a number or None"
 _TEXT = (_is_text,), "a short string"
 _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
-    **dict.fromkeys(("learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon"), _NUMBER),
-    **dict.fromkeys(("alpha", "learning_rate_decay", "bias_init", "input_scale", "eta0"), _NUMBER),
+    **dict.fromkeys(("learning_rate_init", "learning_rate_decay", *CONSTANTS), _NUMBER),
+    **dict.fromkeys(("bias_init", "input_scale", "eta0"), _NUMBER),
     **dict.fromkeys(("max_iter", "n_iter_no_change"), _NUMBER),
     **dict.fromkeys(("tol", "loss_threshold", "weight_threshold"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
@@ -138,19 +132,11 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "distortion": ((_is_none, _is_distortion), "None or an ImageDistortion"),
 }
 
-_CROSSENTROPY = ("auto", "crossentropy")
-_LOSSES = {
-    "MLPClassifier": (*_CROSSENTROPY, "half_squared_error", "squared_error"),
-    "MLPRegressor": ("auto", "half_squared_error", "squared_error"),
-}
-_OPTIMIZER = ("solver", "learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon", "alpha")
 
-
-def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> None:
-    p = parameters
-    StoppingRules(*(p[name] for name in StoppingRules._fields)).check()
+def _check_mlp_parameters(p: Values, attributes: Values) -> None:
+    StoppingRules(**{name: p[name] for name in StoppingRules._fields}).check()
     dtype = attributes["params_"].dtype
-    make_optimizer(**{name: p[name] for name in _OPTIMIZER}, dtype=dtype)
+    make_optimizer(p, dtype)
     check_real("learning_rate_decay", p["learning_rate_decay"], FACTOR)
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
@@ -161,26 +147,18 @@ def _check_mlp_parameters(kind: str, parameters: Values, attributes: Values) -> 
     if p["dtype"] != "auto":
         check_dtype(p["dtype"])
     net = attributes["network_"]
-    _check_loss(kind, p, attributes["n_outputs_"])
+    n_classes = len(attributes.get("classes_", ()))
+    _check_shape(p, attributes["n_outputs_"], n_classes)
     if p["distortion"] is not None:
         images, targets = np.zeros((1, net.sizes[0]), np.uint8), np.zeros((1, net.sizes[-1]))
-        n_classes = len(attributes.get("classes_", ()))
         check_distortion(p["distortion"], images, targets, n_classes)
-    check_state(
-        net, attributes["params_"], attributes["_moments"], OPTIMIZERS[parameters["solver"]]
-    )
+    check_state(net, attributes["params_"], attributes["_moments"], SOLVERS[p["solver"]])
 
 
-def _check_loss(kind: str, p: Values, n_outputs: int) -> None:
+def _check_shape(p: Values, n_outputs: int, n_classes: int) -> None:
     """Check the parameters that shape a network as `fit` would that makes it anew."""
-    check_choice("loss", p["loss"], _LOSSES[kind])
-    loss, last = p["loss"], p["out_activation"]
-    if loss == "auto" and kind == "MLPRegressor":
-        loss = "half_squared_error"
-    elif loss in _CROSSENTROPY:
-        loss = "binary_crossentropy" if n_outputs == 1 else "sparse_categorical_crossentropy"
-    if last == "auto":
-        last = "softmax" if loss == "sparse_categorical_crossentropy" else "sigmoid"
+    loss = choose_loss(p["loss"], n_classes)
+    last = choose_output(p["out_activation"], loss.row, n_classes)
     hidden = check_hidden_sizes(p["hidden_layer_sizes"])
     make_network((1, *hidden, n_outputs), p["activation"], last, p["dropout"], loss)
 
@@ -195,8 +173,6 @@ def _check_delta_rule_parameters(parameters: Values) -> None:
 
 
 # --- attributes ---------------------------------------------------------------------------------
-
-_SQUARED = (HALF_SQUARED_ERROR, SQUARED_ERROR)
 
 
 def _is_count(value: Any, _: Values) -> bool:
@@ -245,13 +221,11 @@ def _is_network_of_classes(value: Any, values: Values) -> bool:
     if not _is_network(value, values):
         return False
     n = len(values["classes_"])
-    n_outputs = 1 if n == 2 else n
-    fused = BINARY_CROSSENTROPY if n_outputs == 1 else SPARSE_CATEGORICAL_CROSSENTROPY
-    return value.sizes[-1] == n_outputs and value.loss in (*_SQUARED, fused)
+    return value.sizes[-1] == n_outputs_for(LOSSES[value.loss], n) and is_loss_of(value.loss, n)
 
 
 def _is_network_of_numbers(value: Any, values: Values) -> bool:
-    return _is_network(value, values) and value.loss in _SQUARED
+    return _is_network(value, values) and is_loss_of(value.loss, 0)
 
 
 def _is_weights(value: Any, shapes: tuple[tuple[int, ...], ...]) -> bool:
@@ -309,7 +283,7 @@ _MLP = {
         lambda v, a: _is_count(v, a) and v == len(a["network_"].sizes), "the network's layers"
     ),
     "out_activation_": Rule(
-        lambda v, a: _is_text(v) and activation_code(v) == a["network_"].activations[-1],
+        lambda v, a: activation(v).row.code == a["network_"].activations[-1],
         "the network's last activation",
     ),
     "params_": Rule(_is_real_array(1), "one dimension of a real dtype"),
@@ -345,7 +319,7 @@ ATTRIBUTES: dict[str, dict[str, Rule]] = {
     "MLPRegressor": {
         **_SHARED,
         **_TRAINED,
-        "network_": Rule(_is_network_of_numbers, "a network with a squared error"),
+        "network_": Rule(_is_network_of_numbers, "a network with a loss of a regression"),
         **_MLP,
         "_flat": Rule(lambda v, a: _is_flag(v, a) and v <= (a["n_outputs_"] == 1), "a bool"),
     },

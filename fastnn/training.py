@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import random
-from .backends.interface import ImageDistortion, Network, Optimizer
+from .backends.interface import (
+    ImageDistortion,
+    Network,
+    Optimizer,
+    Samples,
+    Schedule,
+    State,
+)
 from .backends.thread_count import ThreadCount
 from .parameters import NOT_BELOW_0, check_integer, check_real
 from .progress import progress_bar
@@ -95,58 +102,44 @@ class Watch:
         return None
 
 
-class State(NamedTuple):
-    """What training changes, as it is between two epochs; a later state has arrays of its own.
-
-    Attributes
-    ----------
-    params : (n_parameters,), or the weights (n_inputs, n_outputs) of a linear network
-    moments : (N_MOMENTS[kind], n_parameters)
-        The optimizer's state.
-    step : int
-        Optimizer steps made.
-    epoch : int
-        Epochs made.
-    """
-
-    params: NDArray
-    moments: NDArray
-    step: int = 0
-    epoch: int = 0
-
-
 @dataclass
 class MLPTask:
-    """One network in training: what the kernels need, and how far they have come."""
+    """One network in training: what the kernels need, and how far they have come.
+
+    A later state has arrays of its own.
+    """
 
     kernels: Any
     net: Network
     optimizer: Optimizer
     state: State
-    X: NDArray
-    scale: float
-    targets: NDArray
+    samples: Samples
     batch_size: int
     shuffle: bool
     seed: int
     n_threads: int
+    learning_rate: float
     learning_rate_decay: float = 1.0
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     seconds_per_step: float = field(default=0.0, init=False)
+    in_order: NDArray[np.int64] = field(init=False)
+    total_weight: float = field(init=False)
     threads: ThreadCount = field(init=False)
 
     def __post_init__(self):
         self.threads = ThreadCount(
             self.kernels.most_threads(self.net, self.batch_size, self.n_threads)
         )
-        self.X = self.kernels.to_device(self.X)
-        self.targets = self.kernels.to_device(self.targets)
+        self.in_order = np.arange(self.n_samples)[np.newaxis]
+        weights = self.samples.weights
+        self.total_weight = self.n_samples if weights is None else weights.sum(dtype=np.float64)
+        self.samples = self.kernels.to_device(self.samples)
 
     @property
     def n_samples(self) -> int:
         """Number of training samples."""
-        return len(self.X)
+        return len(self.samples.X)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -155,54 +148,65 @@ class MLPTask:
 
     def epochs_per_call(self, n_networks: int = 1) -> int:
         """Return how many epochs fit in a call, which may train several networks like this one."""
-        if self.distortion is not None or self.learning_rate_decay != 1:
+        if self.distortion is not None:
             return 1
         most = max(1, MAX_ORDER // (self.n_samples * n_networks)) if self.shuffle else 2**31
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
+
+    def schedule(self, epoch: int, n_epochs: int, seed: int, learning_rate: float) -> Schedule:
+        """Return the schedule of some epochs, the first of them number `epoch` of all."""
+        rates = np.full(n_epochs, learning_rate)
+        if self.learning_rate_decay != 1:
+            rates *= [self.learning_rate_decay**e for e in range(epoch, epoch + n_epochs)]
+        order = self.in_order
+        if self.shuffle:
+            order = random.shuffled(self.n_samples, seed, epoch, n_epochs)
+        return Schedule(order, self.batch_size, seed, rates)
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs, in one call if they fit; return the loss of each.
 
         The kernels work on a copy: what ends a call early leaves the state as it was.
         """
-        _, _, step, epoch = self.state
-        params, moments = self.state.params.copy(), self.state.moments.copy()
-        order = sample_orders(self.n_samples, self.shuffle, self.seed, epoch, n_epochs)
-        sums = np.zeros(n_epochs)
-        X, rate = self.X, self.optimizer.learning_rate * self.learning_rate_decay**epoch
+        params, moments, step, epoch = self.state
+        state = State(params.copy(), moments.copy(), step, epoch)
+        schedule = self.schedule(epoch, n_epochs, self.seed, self.learning_rate)
+        samples, sums = self.samples, np.zeros(n_epochs)
         if self.distortion is not None:
-            X = self.kernels.distort_images(
-                X, self.distortion, self.angles, self.seed, epoch, self.n_threads
+            images = self.kernels.distort_images(
+                samples.X, self.distortion, self.angles, self.seed, epoch, self.n_threads
             )
-        optimizer = self.optimizer._replace(learning_rate=rate)
+            samples = samples._replace(X=images)
         if n_epochs > 1:
-            self._call(State(params, moments, step), X, optimizer, order, sums, progress)
+            self._call(state, samples, schedule, sums, progress)
         else:
             start = 0
             while start < self.n_samples:
                 size = self._steps_per_call() * self.batch_size
                 left = self.n_samples - start
                 size = left if left < 1.5 * size else size
-                part = np.ascontiguousarray(order[:, start : start + size])
-                at = State(params, moments, step + start // self.batch_size)
-                self._call(at, X, optimizer, part, sums, progress)
+                part = np.ascontiguousarray(schedule.order[:, start : start + size])
+                at = state._replace(step=step + start // self.batch_size)
+                self._call(at, samples, schedule._replace(order=part), sums, progress)
                 start += size
         step += n_epochs * self.steps_per_epoch
-        self.state = State(params, moments, step, epoch + n_epochs)
-        sums /= self.n_samples
+        self.state = state._replace(step=step, epoch=epoch + n_epochs)
+        sums /= self.total_weight
         return sums
 
-    def _call(self, at: State, X, optimizer, order, sums, progress) -> None:
+    def _call(
+        self, state: State, samples: Samples, schedule: Schedule, sums: NDArray, progress: Any
+    ) -> None:
         """Let the kernels train on the arrays of a state, in place."""
-        n_steps = len(sums) * self._steps(order.shape[1])
+        n_rows = schedule.order.shape[1]
+        n_steps = len(sums) * self._steps(n_rows)
         begin = time.perf_counter()
         work = self.kernels.mlp_train(
-            *(self.net, optimizer, at.params, at.moments, X, self.scale),
-            *(self.targets, order, self.batch_size, self.seed, at.step, sums, self.threads.now),
+            self.net, self.optimizer, state, samples, schedule, sums, self.threads.now
         )
         self.threads.measured(n_steps, work)
         self.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / n_steps)
-        progress.update(len(sums) * order.shape[1])
+        progress.update(len(sums) * n_rows)
 
     def _steps(self, n_samples: int) -> int:
         return -(-n_samples // self.batch_size)

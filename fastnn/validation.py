@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from .backends.codes import Loss
 from .backends.interface import ImageDistortion
 from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
 
@@ -58,13 +59,12 @@ def check_distortion(
             f"distortion: rotation has {len(angles)} angles; expected one number, or one for each "
             f"of {n_classes} classes"
         )
-    checked = ImageDistortion(
-        *(int(h), int(w), tuple(angles) if several else angles[0], scaling, sigma, alpha)
-    )
+    rotation = tuple(angles) if several else angles[0]
+    checked = ImageDistortion(int(h), int(w), rotation, scaling, sigma, alpha)
     if not several:
         return checked, np.full(len(X), math.radians(angles[0]))
     by_column = targets.shape[1] > 1
-    labels = targets.argmax(axis=1) if by_column else targets[:, 0].astype(np.int64)
+    labels = targets.argmax(axis=1) if by_column else targets[:, 0].clip(0).astype(np.int64)
     return checked, np.radians(angles)[labels]
 
 
@@ -275,6 +275,19 @@ def real_targets(y: NDArray, dtype: np.dtype, name: str = "y") -> NDArray:
     """Return targets of a regression as (n_samples, n_outputs); ValueError if not numbers."""
     targets = as_reals(name, y, dtype)
     return targets[:, np.newaxis] if y.ndim == 1 else targets
+
+
+def check_targets(targets: NDArray, loss: Loss, name: str = "y") -> NDArray:
+    """Return targets of a regression; ValueError if a loss does not take them."""
+    least, most = {"count": (0, math.inf), "fraction": (0, 1), "sign": (-1, 1)}.get(
+        loss.targets, (-math.inf, math.inf)
+    )
+    if targets.min() < least or targets.max() > most:
+        raise ValueError(
+            f"{name}: found {shown(float(targets.min()))} to {shown(float(targets.max()))}; "
+            f"loss={loss.name!r} takes numbers from {least} to {most}"
+        )
+    return targets
 
 
 def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:

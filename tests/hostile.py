@@ -44,12 +44,27 @@ def take_apart(model, path):
     return persistence._read(Path(path))
 
 
-def write(path, content, tensors):
+def write(path, content, tensors, version=persistence.VERSION):
     """Write a file that says anything, with the right SHA-256."""
     text = content if isinstance(content, str) else json.dumps(content)
-    metadata = {"format": "fastnn", "version": "1", "content": text}
+    metadata = {"format": "fastnn", "version": version, "content": text}
     metadata["sha256"] = persistence._digest(text, tensors)
     Path(path).write_bytes(to_bytes(tensors, metadata))
+
+
+def network(sizes):
+    """Return what a file says of a network."""
+    n = len(sizes) - 1
+    return {
+        "network": {
+            "sizes": sizes,
+            "activations": ["relu"] * (n - 1) + ["sigmoid"],
+            "dropout": [0.0] * n,
+            "loss": "binary_crossentropy",
+            "activation_parameters": [0.0] * n,
+            "loss_parameter": 0.0,
+        }
+    }
 
 
 # What may stand in the place of anything.
@@ -62,8 +77,7 @@ VALUES = (
     *({"array": ["x"] * 20, "dtype": "U400000000"}, {"array": 10**30, "dtype": "<i8"}),
     *({"array": [[1, 2], [3]], "dtype": "<f8"}, {"array": ["1"], "dtype": "<f8"}),
     *({"distortion": [2, 2]}, {"distortion": [1, 1, 1, 1, 1, 1, 1]}),
-    {"network": [[N_FEATURES, 1], [2], [0.0]], "loss": 2},
-    {"network": [[N_FEATURES, 10**12, 1], [5, 2], [0.0, 0.0]], "loss": 2},
+    *(network([N_FEATURES, 1]), network([N_FEATURES, 10**12, 1])),
 )
 LISTS = {
     "shorter": lambda items: items[:-1],

@@ -6,8 +6,9 @@ from scipy import ndimage
 
 import fastnn
 from fastnn import backends
-from fastnn.backends import python
-from fastnn.backends.interface import STREAM_DISTORTION, gaussian_weights
+from fastnn.backends.codes import STREAM_DISTORTION
+from fastnn.backends.interface import gaussian_weights
+from fastnn.backends.python.formulas import philox
 
 REFERENCE = backends.kernels("python")
 SHAPES = [(1, 1), (9, 7), (6, 13)]
@@ -22,7 +23,7 @@ def by_scipy(image, distortion, angle_limit, seed, epoch, sample):
     h, w, _, scaling, sigma, alpha = distortion
     stream = STREAM_DISTORTION << 16
     words = [
-        python.philox((block, sample, epoch, stream), (seed & 0xFFFFFFFF, seed >> 32))
+        philox((block, sample, epoch, stream), (seed & 0xFFFFFFFF, seed >> 32))
         for block in range((4 + 2 * h * w + 3) // 4)
     ]
     u = np.ravel(words)[: 4 + 2 * h * w] / 2**31 - 1

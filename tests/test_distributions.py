@@ -88,5 +88,6 @@ def test_wheel(project):
     suffixes = (".so", ".pyd", ".c", ".nbi", ".png")
     built = {name for name in names if Path(name).suffix in suffixes}
     assert built == {"fastnn/bench/peers/xor.c"}  # a source
-    assert {"fastnn/backends/cython_cpu/kernels.pyx", "fastnn/backends/cython_cpu/vector.h"} <= set(names)
+    sources = {f"fastnn/backends/cython_cpu/{name}" for name in ("kernels.pyx", "vector.h")}
+    assert sources <= set(names)
     assert not {name for name in names if name.startswith(("tests/", "build/"))}

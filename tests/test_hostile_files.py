@@ -4,11 +4,13 @@ import json
 import struct
 import sys
 import tracemalloc
+from pathlib import Path
 
 import hostile
 import numpy as np
 import pytest
 from conftest import AVAILABLE
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastnn
@@ -58,16 +60,23 @@ def test_lies_are_refused_or_harmless(kind, tmp_path):
 # Where a network stands in a file, and what does not fit the one of "Adam": 4-5-3-3.
 NETWORK = ("values", "network_", "network")
 LIES = {
-    "inputs that X does not have": ((*NETWORK, 0, 0), 5),
-    "a layer of -1": ((*NETWORK, 0, 1), -1),
-    "a layer of True": ((*NETWORK, 0, 1), True),
-    "a thousand activations": ((*NETWORK, 1), [5] * 1000),
-    "a hidden softmax": ((*NETWORK, 1, 0), 6),
-    "an unknown activation": ((*NETWORK, 1, 0), 7),
-    "a dropout of 1": ((*NETWORK, 2, 0), 1.0),
-    "a dropout of outputs": ((*NETWORK, 2, 2), 0.5),
-    "a sigmoid with a softmax's loss": ((*NETWORK, 1, 2), 2),
-    "a loss of two classes": (("values", "network_", "loss"), 2),
+    "inputs that X does not have": ((*NETWORK, "sizes", 0), 5),
+    "a layer of -1": ((*NETWORK, "sizes", 1), -1),
+    "a layer of True": ((*NETWORK, "sizes", 1), True),
+    "a thousand activations": ((*NETWORK, "activations"), ["relu"] * 1000),
+    "a hidden softmax": ((*NETWORK, "activations", 0), "softmax"),
+    "an unknown activation": ((*NETWORK, "activations", 0), "rely"),
+    "an activation's code": ((*NETWORK, "activations", 0), 5),
+    "a parameter that relu has not": ((*NETWORK, "activation_parameters", 0), 0.1),
+    "more parameters than layers": ((*NETWORK, "activation_parameters"), [0.0] * 9),
+    "a parameter that is no number": ((*NETWORK, "activation_parameters", 0), "0"),
+    "labels smoothed away": ((*NETWORK, "loss_parameter"), 1.0),
+    "a dropout of 1": ((*NETWORK, "dropout", 0), 1.0),
+    "a dropout of outputs": ((*NETWORK, "dropout", 2), 0.5),
+    "a sigmoid with a softmax's loss": ((*NETWORK, "activations", 2), "sigmoid"),
+    "a loss of two classes": ((*NETWORK, "loss"), "binary_crossentropy"),
+    "an unknown loss": ((*NETWORK, "loss"), ["hinge"]),
+    "one field too few": (NETWORK, {"sizes": [4, 5, 3, 3]}),
     "a name of another activation": (("values", "out_activation_"), "tanh"),
     "other outputs": (("values", "n_outputs_"), 2),
     "classes not sorted": (("values", "classes_", "array"), ["bee", "ant", "cow"]),
@@ -90,6 +99,39 @@ LIES = {
     ),
     "metadata of no method": (("requests",), {"__init__": {"x": True}}),
 }
+
+
+# The same in a file of version 1, which has codes in place of names.
+OLDER_LIES = {
+    "an unknown activation": ((*NETWORK, 1, 0), 7),
+    "a negative code": ((*NETWORK, 1, 0), -1),
+    "a code of True": ((*NETWORK, 1, 0), True),
+    "a name": ((*NETWORK, 1, 0), "relu"),
+    "an unknown loss": (("values", "network_", "loss"), 5),
+    "a layer of -1": ((*NETWORK, 0, 1), -1),
+    "a network of the present": (("values", "network_"), hostile.network([3, 4, 3])),
+    "no network": (("values", "network_"), 3),
+    "no values": (("values",), None),
+    "a negative step": (("values", "_step"), -1),
+}
+
+
+@pytest.mark.parametrize("lie", OLDER_LIES)
+def test_a_lie_of_version_1(lie, tmp_path):
+    content, tensors = version_1()
+    hostile.write(tmp_path / "m", content, tensors, "1")
+    fastnn.load(tmp_path / "m")
+    hostile.write(tmp_path / "m", hostile.changed(content, *OLDER_LIES[lie]), tensors, "1")
+    with pytest.raises(fastnn.CheckpointError, match=r"m: not a model of fastnn"):
+        fastnn.load(tmp_path / "m")
+
+
+def version_1():
+    """Return what a file of version 1 says."""
+    path = Path(__file__).parent / "data" / "version_1.safetensors"
+    with safe_open(path, "np") as file:
+        content = json.loads(file.metadata()["content"])
+        return content, {name: file.get_tensor(name) for name in file.keys()}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -174,8 +216,12 @@ def test_what_load_would_refuse_is_not_written(tmp_path):
         {"sizes": [2, 3, 1]},
         {"activations": (5, 2, 2)},
         {"dropout": (float("nan"), 0.0)},
-        {"loss": 9},
+        {"loss": 99},
         {"loss": 4},
+        {"activation_parameters": (0.0,)},
+        {"activation_parameters": (0.0, 0.5)},
+        {"activation_parameters": [0.0, 0.0]},
+        {"loss_parameter": 0.5},
     ],
 )
 def test_networks_that_no_kernel_should_get(change):

@@ -32,7 +32,8 @@ def load(tmp_path, monkeypatch):
     path.write_text(SOURCE)
 
     def load():
-        spec = importlib.util.spec_from_file_location("fastnn.backends.numba_cpu.test_kernels", path)
+        name = "fastnn.backends.numba_cpu.test_kernels"
+        spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module

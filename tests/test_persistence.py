@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,24 @@ def test_resuming_is_bitwise_the_same(backend, blobs, solver, tmp_path):
     assert np.array_equal(resumed.params_, whole.params_)
     assert np.array_equal(resumed.loss_curve_, whole.loss_curve_)
     assert resumed.n_epochs_ == whole.n_epochs_ == 6
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_file_of_version_1_goes_on(backend, solver):
+    """Written after 3 epochs and after 6 by the fastnn that had codes in its files."""
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    y = np.array(["ant", "bee", "cow"])[np.abs(X[:, :3]).argmax(axis=1)]
+    folder = Path(__file__).parent / "data"
+    name = "version_1" if solver == "sgd" else "version_1_adam"
+    model, later = (fastnn.load(folder / f"{name}{end}.safetensors") for end in ("", "_later"))
+    assert model.n_epochs_ == 3
+    model.set_params(warm_start=True).fit(X, y)
+    assert model.n_epochs_ == 6
+    assert model.network_ == later.network_
+    assert np.abs(model.params_ - later.params_).max() < 1e-13
+    assert np.abs(model.loss_curve_ - later.loss_curve_).max() < 1e-13
+    if backend == "python":
+        assert np.array_equal(model.predict(X), later.predict(X))
 
 
 def damage(path, kind):

@@ -4,6 +4,8 @@ import numpy as np
 
 import fastnn
 from fastnn import backends
+from fastnn.backends.codes import SGD
+from fastnn.backends.interface import Optimizer, Samples
 from fastnn.network import make_network, matrices
 
 from ..workloads import initial_weights, load
@@ -96,4 +98,5 @@ def gradient(workload, X, y, backend=None):
         targets = np.eye(net.n_targets, dtype=workload.dtype)[y[:n]]
     scale = 1 / 255 if X.dtype == np.uint8 else 1.0
     kernels = backends.kernels(backend)
-    return kernels.mlp_loss_gradient(net, params, X, scale, targets, 0.0, 0, 0)
+    samples = Samples(X, scale, targets)
+    return kernels.mlp_loss_gradient(net, params, samples, Optimizer(SGD), 0, 0)

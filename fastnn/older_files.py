@@ -1,0 +1,46 @@
+"""Saved models of earlier versions, as the present one would write them."""
+
+from typing import Any
+
+# Version 1 had codes in place of names.
+_ACTIVATIONS = ("sign", "identity", "sigmoid", "tanh", "softsign", "relu", "softmax")
+_LOSSES = (
+    "half_squared_error",
+    "squared_error",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+
+
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of version 1 as version 2 has it.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError or AttributeError
+        If the content lies.
+    """
+    values = dict(content["values"])
+    if "network_" in values:
+        network = values["network_"]
+        if network.keys() != {"network", "loss"}:
+            raise ValueError(f"network_: unknown mark {sorted(network)}")
+        sizes, activations, dropout = network["network"]
+        loss = _name(_LOSSES, network["loss"])
+        fields = {
+            "sizes": sizes,
+            "activations": [_name(_ACTIVATIONS, code) for code in activations],
+            "dropout": dropout,
+            "loss": loss,
+            "activation_parameters": [0.0] * len(activations),
+            "loss_parameter": 0.0 if loss.endswith("crossentropy") else None,
+        }
+        values["network_"] = {"network": fields}
+    return {**content, "values": values}
+
+
+def _name(names: tuple[str, ...], code: Any) -> str:
+    if type(code) is not int or not 0 <= code < len(names):
+        raise ValueError(f"there is no formula {code!r} in a file of version 1")
+    return names[code]
