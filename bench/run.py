@@ -66,9 +66,9 @@ def run_suite(out: Path, *, quick: bool, n_threads: int, workloads: Sequence[str
             os.replace(raw, out / "benchmark.json")
             write_report(out / "benchmark.json", out)
     if status is None:
-        raise KeyboardInterrupt(
-            *([f"(what was timed is in {out / 'report.md'})"] if written else [])
-        )
+        if written:
+            raise KeyboardInterrupt(f"(what was timed is in {out / 'report.md'})")
+        raise KeyboardInterrupt
     return status
 
 

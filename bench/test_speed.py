@@ -24,7 +24,9 @@ GROUPS = {
     ),
     "linear": (WORKLOADS["delta-rule"], SINGLE_LAYER, 100_000, {"python": 2000, "numpy": 20_000}),
     "xor": (
-        *(WORKLOADS["xor"], (*OURS, *NO_SKLEARN, "c"), 100_001),
+        WORKLOADS["xor"],
+        (*OURS, *NO_SKLEARN, "c"),
+        100_001,
         {
             **{"python": 5000, "numpy": 20_000, "keras": 20},
             **{"tf-function": 2000, "tf-xla": 5000, "pytorch": 1000},
@@ -33,16 +35,22 @@ GROUPS = {
     "many networks xor": (WORKLOADS["xor-many"], OURS, 1000, {"python": 2}),
     "mnist 784-512-10": (WORKLOADS["mnist-32"], (*OURS, *PEERS), 10_000, {"python": 32}),
     "mnist 784-30-10": (
-        *(WORKLOADS["mnist-online"], (*OURS, *NO_SKLEARN), 10_000),
+        WORKLOADS["mnist-online"],
+        (*OURS, *NO_SKLEARN),
+        10_000,
         {"python": 500, "keras": 1000, "tf-function": 1000, "pytorch": 1000},
     ),
     "fashion-mnist 784-128-10": (WORKLOADS["fashion-32"], (*OURS, *PEERS), 10_000, {"python": 96}),
     "predict one sample": (
-        *(WORKLOADS["predict-1"], (*OURS, *PEERS), 500),
+        WORKLOADS["predict-1"],
+        (*OURS, *PEERS),
+        500,
         {"python": 10, "keras": 10},
     ),
     "gradient": (
-        *(GRADIENT, (*OURS, *(peer for peer in NO_SKLEARN if peer != "keras")), 50),
+        GRADIENT,
+        (*OURS, *(peer for peer in NO_SKLEARN if peer != "keras")),
+        50,
         {"python": 1},
     ),
 }

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -66,60 +67,102 @@ class Workload:
         return 6 * sum(products) - 2 * products[0]  # no error goes back into the inputs
 
 
-_SYSTEM_7 = ("sigmoid", "half_squared_error", "sgd", 0.1)
+_SYSTEM_7: dict[str, Any] = {
+    "activation": "sigmoid",
+    "loss": "half_squared_error",
+    "solver": "sgd",
+    "learning_rate": 0.1,
+}
 
 WORKLOADS = {
     w.name: w
     for w in (
         Workload(
-            *("xor", "xor", (2, 10, 1), *_SYSTEM_7, 4),
+            "xor",
+            "xor",
+            (2, 10, 1),
+            **_SYSTEM_7,
+            batch_size=4,
             dtype="float64",
             epochs=100_001,
             at_least={"jax": 7, "c": 2, "numpy": 120},
         ),
         Workload(
-            *("xor-many", "xor", (2, 10, 1), *_SYSTEM_7, 4),
+            "xor-many",
+            "xor",
+            (2, 10, 1),
+            **_SYSTEM_7,
+            batch_size=4,
             dtype="float64",
             epochs=10_000,
             networks=1000,
         ),
         Workload(
-            *("mnist-32", "mnist", (784, 512, 10)),
+            "mnist-32",
+            "mnist",
+            (784, 512, 10),
             dropout=0.2,
             at_least={"jax": 1.5, "pytorch": 3.5, "keras": 8, "sklearn": 5},
         ),
         Workload(
-            *("mnist-128", "mnist", (784, 512, 10)),
+            "mnist-128",
+            "mnist",
+            (784, 512, 10),
             batch_size=128,
             dropout=0.2,
             at_least={"jax": 1.3, "pytorch": 2},
         ),
         Workload(
-            *("fashion-32", "fashion-mnist", (784, 128, 10)), at_least={"jax": 1.3, "pytorch": 4}
+            "fashion-32",
+            "fashion-mnist",
+            (784, 128, 10),
+            at_least={"jax": 1.3, "pytorch": 4},
         ),
         Workload(
-            *("mnist-online", "mnist", (784, 30, 10), *_SYSTEM_7, 1),
+            "mnist-online",
+            "mnist",
+            (784, 30, 10),
+            **_SYSTEM_7,
+            batch_size=1,
             at_least={"jax": 3, "pytorch": 50},
         ),
         Workload(
-            *("dense-64", "dense", (256, 256, 256, 10)),
+            "dense-64",
+            "dense",
+            (256, 256, 256, 10),
             batch_size=64,
             at_least={"jax": 1, "pytorch": 2},
         ),
         Workload(
-            *("perceptron", "linear", (64, 1), "sign", "", "sgd", 0.01, 1),
+            "perceptron",
+            "linear",
+            (64, 1),
+            activation="sign",
+            loss="",
+            solver="sgd",
+            learning_rate=0.01,
+            batch_size=1,
             dtype="float64",
             task="perceptron",
             at_least={"sklearn": 20},
         ),
         Workload(
-            *("delta-rule", "linear", (64, 1), "purelin", "", "sgd", 0.001, 1),
+            "delta-rule",
+            "linear",
+            (64, 1),
+            activation="identity",
+            loss="",
+            solver="sgd",
+            learning_rate=0.001,
+            batch_size=1,
             dtype="float64",
             task="delta-rule",
             at_least={"sklearn": 20},
         ),
         Workload(
-            *("predict-1", "mnist", (784, 512, 10)),
+            "predict-1",
+            "mnist",
+            (784, 512, 10),
             task="predict",
             epochs=1000,
             at_least={"sklearn": 10, "pytorch": 2},

@@ -69,8 +69,12 @@ def confusion(axes: Any, matrix: NDArray, labels: Sequence[str]) -> None:
     for (row, column), count in np.ndenumerate(matrix):
         dark = drawn.norm(np.sqrt(count)) > 0.5
         axes.text(
-            *(column, row, count),
-            **{"ha": "center", "va": "center", "fontsize": 7},
+            column,
+            row,
+            count,
+            ha="center",
+            va="center",
+            fontsize=7,
             color="white" if dark else "black",
         )
     axes.set(xlabel="predicted", ylabel="true")

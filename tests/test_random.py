@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from fastnn import random
-from fastnn.backends import python
+from fastnn.backends.python import formulas
 
 KNOWN = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
@@ -23,9 +23,9 @@ KNOWN = [
 def test_philox_known_answers(counter, key, words, dtype):
     seed = key[1] << 32 | key[0]
     counters = np.array([counter], np.uint32)
-    assert python.philox(counter, key) == words
+    assert formulas.philox(counter, key) == words
     assert tuple(random.philox(counters, seed)[0].tolist()) == words
-    numba = pytest.importorskip("fastnn.backends.numba_cpu.layers")
+    numba = pytest.importorskip("fastnn.backends.numba_cpu.formulas")
     as_words = [np.uint64(c) for c in counter]
     assert numba.philox(*as_words, np.uint64(seed)) == words
     from fastnn.backends import cython_cpu as cython

@@ -10,15 +10,26 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastnn.backends import interface as api
-from fastnn.backends import threads
+from fastnn.backends import codes, threads
 from fastnn.backends.cpu import panels
 from fastnn.backends.cpu.compiled import Compiled, parts
-from fastnn.backends.interface import Network, Optimizer
+from fastnn.backends.interface import (
+    ImageDistortion,
+    Network,
+    Optimizer,
+    Samples,
+    Schedule,
+    State,
+)
 from fastnn.backends.threads import run_workers
 from fastnn.parameters import check_n_jobs
 
-NET = Network((60, 200, 70, 5), (api.RELU, api.TANH, api.SOFTMAX), (0.0,) * 3, 4)
+NET = Network(
+    (60, 200, 70, 5),
+    (codes.RELU, codes.TANH, codes.SOFTMAX),
+    (0.0,) * 3,
+    codes.SPARSE_CATEGORICAL_CROSSENTROPY,
+)
 
 
 @pytest.fixture
@@ -32,10 +43,10 @@ def train(kernels, rng, n_threads, n_epochs=1, n=50):
     """Train NET for some epochs; return its parameters."""
     params = 0.1 * np.random.default_rng(0).normal(size=NET.n_parameters)
     X, targets = rng.normal(size=(n, 60)), rng.integers(0, 5, (n, 1)).astype(float)
-    kernels.mlp_train(
-        *(NET, Optimizer(api.SGD, 0.01), params, np.empty((0, len(params))), X, 1.0, targets),
-        *(np.arange(n)[np.newaxis], 16, 0, 0, np.zeros(n_epochs), n_threads),
-    )
+    state = State(params, np.empty((0, len(params))))
+    schedule = Schedule(np.arange(n)[np.newaxis], 16, 0, np.full(n_epochs, 0.01))
+    samples, sums = Samples(X, 1.0, targets), np.zeros(n_epochs)
+    kernels.mlp_train(NET, Optimizer(codes.SGD), state, samples, schedule, sums, n_threads)
     return params
 
 
@@ -114,22 +125,21 @@ def test_a_kernel_that_fails_ends_the_others(
     owner = compiled.mlp_train.__self__
     expected = train(compiled, rng, 3)
     kernels = owner._load(np.dtype(float))
-    real = kernels.mlp_train
+    real = kernels.train_thread
 
-    def mlp_train(*arguments):
+    def train_thread(problem, *arguments):
         *_, thread = arguments
         if thread == failing:
             if after_steps:
-                stop = arguments[panels.Problem._fields.index("stop")]
-                threading.Timer(0.05, lambda: stop.__setitem__(0, 1)).start()
-                real(*arguments)
+                threading.Timer(0.05, lambda: problem.stop.__setitem__(0, 1)).start()
+                real(problem, *arguments)
             raise MemoryError("injected")
-        real(*arguments)
+        real(problem, *arguments)
 
-    monkeypatch.setattr(kernels, "mlp_train", mlp_train)
+    monkeypatch.setattr(kernels, "train_thread", train_thread)
     with pytest.raises(MemoryError, match="injected"):
         train(compiled, rng, 3, n_epochs=10**6 if after_steps else 1)
-    monkeypatch.setattr(kernels, "mlp_train", real)
+    monkeypatch.setattr(kernels, "train_thread", real)
     assert train(compiled, np.random.default_rng(0), 3).shape == expected.shape
 
 
@@ -137,25 +147,25 @@ CTRL_C = """
 import os, signal, sys, threading, time
 import numpy as np, fastnn
 from fastnn import backends
-from fastnn.backends import interface as api
+from fastnn.backends import codes
 from fastnn.backends.cpu import panels
-from fastnn.backends.interface import Network, Optimizer
+from fastnn.backends.interface import Network, Optimizer, Samples, Schedule, State
 panels.WORK_PER_THREAD, panels.available_processors = 1, lambda: 8
 import fastnn.backends.cpu.compiled
 fastnn.backends.cpu.compiled.available_processors = lambda: 8
 kernels, many = backends.kernels(sys.argv[1]), sys.argv[2] == "many"
-net = Network((60, 200, 5), (api.RELU, api.SOFTMAX), (0.0, 0.0), 4)
-X, T = np.random.default_rng(0).normal(size=(64, 60)), np.zeros((64, 1))
+net = Network((60, 200, 5), (codes.RELU, codes.SOFTMAX), (0.0, 0.0), 4)
+samples = Samples(np.random.default_rng(0).normal(size=(64, 60)), 1.0, np.zeros((64, 1)))
 def call(n_epochs):
     n = net.n_parameters
-    common = X, 1.0, T
+    schedule = Schedule(np.arange(64)[None], 16, 0, np.full(n_epochs, 0.01))
     if many:
-        kernels.mlp_train_many(net, Optimizer(0, 0.01), np.full(4, 0.01), np.zeros((4, n)),
-            np.empty((4, 0, n)), *common, np.arange(64)[None, None], 16,
-            np.zeros(4, np.uint64), 0, np.zeros((4, n_epochs)), int(sys.argv[3]))
+        kernels.mlp_train_many(net, Optimizer(codes.SGD),
+            State(np.zeros((4, n)), np.empty((4, 0, n))), samples, [schedule] * 4,
+            np.zeros((4, n_epochs)), int(sys.argv[3]))
     else:
-        kernels.mlp_train(net, Optimizer(0, 0.01), np.zeros(n), np.empty((0, n)), *common,
-            np.arange(64)[None], 16, 0, 0, np.zeros(n_epochs), 2)
+        kernels.mlp_train(net, Optimizer(codes.SGD), State(np.zeros(n), np.empty((0, n))),
+            samples, schedule, np.zeros(n_epochs), 2)
 call(1)
 threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
@@ -173,7 +183,7 @@ def test_ctrl_c_ends_a_long_call(compiled, what, n_threads):
         sys.executable,
         "-c",
         CTRL_C,
-        {"numba_cpu": "numba"}.get(name, name),
+        {"numba_cpu": "numba", "cython_cpu": "cython"}[name],
         what,
         str(n_threads),
     ]
@@ -214,12 +224,13 @@ def test_the_first_call_compiles_where_ctrl_c_is_heard(compiled, rng, many_threa
     calls = []
     real = compiled.mlp_train.__self__._load(np.dtype(float))
 
-    def mlp_train(*arguments):
+    def train_thread(*arguments):
         *_, loss_sums, _ = arguments
         calls.append((threading.current_thread() is threading.main_thread(), len(loss_sums)))
-        real.mlp_train(*arguments)
+        real.train_thread(*arguments)
 
-    kernels = Compiled(lambda dtype: SimpleNamespace(**{**vars(real), "mlp_train": mlp_train}))
+    counted = SimpleNamespace(**{**vars(real), "train_thread": train_thread})
+    kernels = Compiled(lambda dtype: counted)
     for _ in range(2):
         train(kernels, rng, 2, n_epochs=3)
     assert calls == [(True, 0)] + 4 * [(False, 3)]
@@ -244,9 +255,10 @@ def test_large_calls_in_parts_are_the_same(compiled, rng, many_threads, monkeypa
     for n_threads, work in ((1, 10**9), (3, 1)):
         monkeypatch.setattr("fastnn.backends.cpu.compiled.WORK_PER_CALL", work)
         monkeypatch.setattr("fastnn.backends.cpu.compiled.PIXELS_PER_CALL", work)
-        outputs = compiled.mlp_forward(NET, params, X, 1.0, False, n_threads)[0]
-        loss = compiled.mlp_evaluate(NET, params, X, 1.0, targets, n_threads)
-        distortion = api.ImageDistortion(5, 6)
+        samples = Samples(X, 1.0, targets)
+        outputs = compiled.mlp_forward(NET, params, samples, False, n_threads)[0]
+        loss = compiled.mlp_evaluate(NET, params, samples, n_threads)
+        distortion = ImageDistortion(5, 6)
         distorted = compiled.distort_images(images, distortion, np.ones(250), 1, 0, n_threads)
         results.append((outputs, np.array(loss), distorted))
     for a, b in zip(*results, strict=True):

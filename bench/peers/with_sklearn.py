@@ -19,9 +19,13 @@ def prepare(workload, n_threads):
             model = Perceptron(max_iter=1, tol=None, shuffle=False)
         else:
             model = SGDRegressor(
-                *("squared_error",),
-                **{"max_iter": 1, "tol": None, "shuffle": False, "alpha": 0},
-                **{"learning_rate": "constant", "eta0": workload.learning_rate},
+                "squared_error",
+                alpha=0,
+                max_iter=1,
+                tol=None,
+                shuffle=False,
+                learning_rate="constant",
+                eta0=workload.learning_rate,
             )
         return lambda: float(model.fit(X, y).score(X[:1000], y[:1000]))
     model = MLPClassifier(

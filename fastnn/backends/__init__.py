@@ -12,9 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import forking
+
+if TYPE_CHECKING:  # that each room keeps the contract is seen here
+    from . import cython_cpu, numba_cpu, numba_cuda, python
+    from .interface import Kernels
+
+    _cython: Kernels = cython_cpu
+    _numba: Kernels = numba_cpu
+    _python: Kernels = python
+    _numba_cuda: Kernels = numba_cuda
 
 # Name -> module, in the order of preference.
 _MODULES = {
