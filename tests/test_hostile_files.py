@@ -131,7 +131,7 @@ def version_1():
     path = Path(__file__).parent / "data" / "version_1.safetensors"
     with safe_open(path, "np") as file:
         content = json.loads(file.metadata()["content"])
-        return content, {name: file.get_tensor(name) for name in file.keys()}
+        return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @pytest.mark.parametrize("lie", LIES)
