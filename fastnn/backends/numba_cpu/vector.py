@@ -1,4 +1,4 @@
-"""A vector type for Numba: LANES reals in one register, as cython_cpu/vector.h has it for Cython.
+"""A vector type for Numba: LANES reals in one register, as vector.h has it for Cython.
 
 Numba's own loops keep sums in memory; these values live in registers, so that a tile of sums can
 be kept there. LLVM splits the vectors on processors with shorter registers.
@@ -247,7 +247,7 @@ def _relu(builder, vector, a):
     return _select(builder, ">", vector, a, zero, a, zero)
 
 
-# Of exp(r) = 1 + r p(r): see cython_cpu/vector.h.
+# Of exp(r) = 1 + r p(r): see vector.h.
 EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
 EXP_TERMS_64 = (
     *(1.0, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066),
@@ -258,7 +258,7 @@ EXP_TERMS_64 = (
 
 
 def _exp_minus(builder, vector, a, shift):
-    """exp(a) - shift, with the method and the constants of cython_cpu/vector.h."""
+    """exp(a) - shift, with the method and the constants of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
     low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
@@ -309,7 +309,7 @@ def vdiv_by_root(typingctx, m, v, epsilon):
     """Return m / (sqrt(v) + epsilon), Adam's step.
 
     Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
-    improved by a step of Newton's method, as cython_cpu/vector.h does.
+    improved by a step of Newton's method, as vector.h does.
     """
 
     def generate(context, builder, signature, arguments):
