@@ -339,12 +339,60 @@ def _tanh(builder, vector, a):
     return _select(builder, "<", vector, a, _constant(vector, 0.0), builder.fneg(y), y)
 
 
+def _exp(builder, vector, a):
+    return _exp_minus(builder, vector, a, 0.0)
+
+
+def _expm1(builder, vector, a):
+    return _exp_minus(builder, vector, a, 1.0)
+
+
+def _log1p(builder, vector, a):
+    """ln(1 + a) for a from 0 to 1, by the series of vector.h."""
+    two = _constant(vector, 2.0)
+    s = builder.fdiv(a, builder.fadd(two, a))
+    s2 = builder.fmul(s, s)
+    total = _constant(vector, 0.0)
+    for k in range(15 if vector.dtype.bitwidth == 32 else 33, 1, -2):
+        total = builder.fmul(builder.fadd(total, _constant(vector, 1 / k)), s2)
+    return builder.fmul(two, _call(builder, "fma", _llvm(vector), [s, total, s]))
+
+
+def _erf(builder, vector, a):
+    """The error function of the C library, lane by lane."""
+    real = _llvm(vector).element
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(real, [real]),
+        "erff" if vector.dtype.bitwidth == 32 else "erf",
+    )
+    for lane in range(vector.lanes):
+        at = ir.Constant(ir.IntType(32), lane)
+        a = builder.insert_element(a, builder.call(function, [builder.extract_element(a, at)]), at)
+    return a
+
+
 vpositive = _unary(_positive)
 vrelu = _unary(_relu)
 vabs = _unary(lambda builder, vector, a: _call(builder, "fabs", _llvm(vector), [a]))
 vsqrt = _unary(lambda builder, vector, a: _call(builder, "sqrt", _llvm(vector), [a]))
+vexp = _unary(_exp)
+vexpm1 = _unary(_expm1)
+vlog1p = _unary(_log1p)
+verf = _unary(_erf)
 vsigmoid = _unary(_sigmoid)
 vtanh = _unary(_tanh)
+
+
+@intrinsic
+def vif_positive(typingctx, c, a, b):
+    """Return a where c > 0, else b."""
+
+    def generate(context, builder, signature, arguments):
+        zero = _constant(c, 0.0)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), *arguments[1:])
+
+    return a(c, a, b), generate
 
 
 @intrinsic
