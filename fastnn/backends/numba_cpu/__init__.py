@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import forking
 from ..cpu.compiled import Compiled
-from ..cpu.panels import Problem
 
 
 @cache
@@ -37,21 +36,14 @@ def _load(dtype: np.dtype) -> Any:
         from .predict import predict_few
         from .vector import VECTOR_BYTES
 
-    def mlp_train(*args):
-        *problem, X, targets, order, losses, loss_sums, thread = args
-        kernels.mlp_train(Problem(*problem), X, targets, order, losses, loss_sums, thread)
-
-    def mlp_forward(*args):
-        *problem, X, targets, losses, outputs, layer, start, stop = args
-        order = np.arange(len(X))[np.newaxis]
-        kernels.mlp_forward(
-            Problem(*problem), X, targets, order, losses, outputs, layer, start, stop
-        )
+    def forward_samples(problem, samples, losses, outputs, layer, first, end):
+        order = np.arange(len(samples.X))[np.newaxis]
+        kernels.forward_samples(problem, samples, order, losses, outputs, layer, first, end)
 
     return SimpleNamespace(
         panel_width=2 * VECTOR_BYTES // dtype.itemsize,
-        mlp_train=mlp_train,
-        mlp_forward=mlp_forward,
+        train_thread=kernels.train_thread,
+        forward_samples=forward_samples,
         delta_rule=delta_rule,
         distort_images=distort_images,
         predict_few=predict_few,

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from ..codes import STREAM_DISTORTION
 from .compile import kernel
-from .layers import philox
-from ..interface import STREAM_DISTORTION
+from .formulas import philox
 
 
 @kernel

@@ -1,54 +1,16 @@
 """What a layer does with a batch, with Numba: activation, dropout, loss, deltas, update.
 
-The functions follow cython_cpu/layers.pxi.
-"""
+The functions follow cython_cpu/layers.pxi. B is the batch size, W the panel width, T the number of
+threads; n_in and n_out are a layer's. Offsets lead into the buffers of a `Task`, `p`.
 
-import math
+    inputs, outputs, slopes, deltas   panels of (B, W)
+    weights                           panels of (n_in + 1, W), the bias last
+    transposed                        panels, of n_in, of (n_out, W)
+"""
 
 import numpy as np
 
-from .compile import inlined, kernel
-from .panels import (
-    column,
-    is_online,
-    multiply_panel,
-    multiply_panel_sparse,
-    transpose_panel,
-    update_panel,
-    update_panel_online,
-    update_panel_sparse,
-)
-from .vector import (
-    lanes,
-    load,
-    real,
-    vabs,
-    vadd,
-    vdiv,
-    vload,
-    vmul,
-    vpositive,
-    vrelu,
-    vsigmoid,
-    vsplat,
-    vstore,
-    vsub,
-    vtanh,
-    vzero,
-)
-from ..interface import (
-    BINARY_CROSSENTROPY,
-    CATEGORICAL_CROSSENTROPY,
-    RELU,
-    SIGMOID,
-    SIGN,
-    SOFTMAX,
-    SOFTSIGN,
-    SPARSE_CATEGORICAL_CROSSENTROPY,
-    SQUARED_ERROR,
-    STREAM_DROPOUT,
-    TANH,
-)
+from ..codes import BINARY_CROSSENTROPY, SOFTMAX, STREAM_DROPOUT
 from ..cpu.panels import (
     ACTIVATION,
     DELTAS,
@@ -60,37 +22,28 @@ from ..cpu.panels import (
     UNITS,
     WEIGHTS,
 )
+from .compile import kernel
+from .formulas import activate, loss_and_delta, philox
+from .panels import (
+    is_online,
+    multiply_panel,
+    multiply_panel_sparse,
+    transpose_panel,
+    update_panel,
+    update_panel_online,
+    update_panel_sparse,
+)
+from .task import column, parameter_of
+from .vector import lanes, load, real, vload, vmul, vstore
 
 # --- activations, dropout, loss ----------------------------------------------------------------
 
 
-@inlined
-def activated(code, z):
-    """Return f(z) and f'(z) of a vector of net inputs."""
-    one, zero = vsplat(real(z, 1.0)), vzero(z)
-    y, slope = z, one
-    if code == RELU:
-        y, slope = vrelu(z), vpositive(z)
-    elif code == SIGMOID:
-        y = vsigmoid(z)
-        slope = vmul(y, vsub(one, y))
-    elif code == TANH:
-        y = vtanh(z)
-        slope = vsub(one, vmul(y, y))
-    elif code == SOFTSIGN:
-        slope = vdiv(one, vadd(one, vabs(z)))
-        y = vmul(z, slope)
-        slope = vmul(slope, slope)
-    elif code == SIGN:
-        y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
-    return y, slope
-
-
 @kernel
-def activate(code, y, out, slope, n):
-    """Replace n net inputs z by f(z), and store f'(z); n is a multiple of the vector's lanes."""
+def activate_all(code, a, y, out, slope, n):
+    """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of the lanes."""
     for q in range(0, n, lanes(y)):
-        v, s = activated(code, vload(y, out + q))
+        v, s = activate(code, a, vload(y, out + q))
         vstore(y, out + q, v)
         vstore(y, slope + q, s)
 
@@ -104,18 +57,19 @@ def activate_layer(p, layer, panel, i, end):
     """
     L = lanes(p.work)
     W = 2 * L
-    code, work, packed = column(p, layer, ACTIVATION), p.work, p.packed
+    code, a = column(p, layer, ACTIVATION), parameter_of(p, layer)
+    work, packed = p.work, p.packed
     y = column(p, layer, OUTPUTS) + panel * p.batch * W
     slope = column(p, layer, SLOPES) + panel * p.batch * W
     used = column(p, layer, UNITS) - panel * W
     whole = L if used >= L else 0
     rest = used - whole
     if used >= W or 2 * rest > L:
-        activate(code, work, y + i * W, slope + i * W, (end - i) * W)
+        activate_all(code, a, work, y + i * W, slope + i * W, (end - i) * W)
         return
     if whole > 0:
         for q in range(i * W, end * W, W):
-            activate(code, work, y + q, slope + q, L)
+            activate_all(code, a, work, y + q, slope + q, L)
     if rest == 0:
         return
     n = 0
@@ -124,27 +78,13 @@ def activate_layer(p, layer, panel, i, end):
             work[packed + n] = load(work, y + q + j)
             n += 1
     r = (n + L - 1) // L * L
-    activate(code, work, packed, packed + r, r)
+    activate_all(code, a, work, packed, packed + r, r)
     n = 0
     for q in range(i * W, end * W, W):
         for j in range(whole, used):
             work[y + q + j] = load(work, packed + n)
             work[slope + q + j] = load(work, packed + r + n)
             n += 1
-
-
-@kernel
-def philox(c0, c1, c2, c3, seed):
-    """Return the four words of a counter (Salmon et al. 2011), all as uint64; see python.py."""
-    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    k0, k1 = seed & low, seed >> half
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-        c0, c2 = (p1 >> half) ^ c1 ^ k0, (p0 >> half) ^ c3 ^ k1
-        c1, c3 = p1 & low, p0 & low
-        k0 = (k0 + np.uint64(0x9E3779B9)) & low
-        k1 = (k1 + np.uint64(0xBB67AE85)) & low
-    return c0, c1, c2, c3
 
 
 @kernel
@@ -171,78 +111,12 @@ def drop_panel(p, layer, panel, i, end, step):
                 p.work[slope + 4 * q + j] *= factor
 
 
-@inlined
-def place(p, layer, i, c):
-    """Return the offset of unit c of sample i from the beginning of layer l's outputs."""
-    W = 2 * lanes(p.weights)
-    return ((c // W) * p.batch + i) * W + c % W
-
-
 @kernel
-def finish_sample(p, layer, i, rows, from_z, sample):
-    """Return the loss of one sample and store its deltas; `from_z`: outputs hold z, and get f(z).
-
-    The formulas are those of python.py (`_sample_loss`, `_output_delta`).
-    """
-    n, code = column(p, layer, UNITS), p.loss
-    out, deltas, slopes = (
-        column(p, layer, OUTPUTS),
-        column(p, layer, DELTAS),
-        column(p, layer, SLOPES),
-    )
-    work = p.work
-    has_targets, targets, t = p.n_targets > 0, p.targets, sample * p.n_targets
-    label = int(targets[t]) if has_targets and code == SPARSE_CATEGORICAL_CROSSENTROPY else 0
-    factor = 2.0 if code == SQUARED_ERROR else 1.0
-    loss, mean, total = 0.0, 0.0, 0.0
-    if from_z and column(p, layer, ACTIVATION) == SOFTMAX:
-        largest = float(work[out + place(p, layer, i, 0)])
-        for c in range(1, n):
-            largest = max(largest, float(work[out + place(p, layer, i, c)]))
-        for c in range(n):
-            total += math.exp(work[out + place(p, layer, i, c)] - largest)
-        for c in range(n):
-            at = place(p, layer, i, c)
-            z = work[out + at] - largest
-            y = math.exp(z) / total
-            work[out + at] = y
-            if not has_targets:
-                continue
-            if code == SPARSE_CATEGORICAL_CROSSENTROPY:
-                e = y - (1.0 if c == label else 0.0)
-                if c == label:
-                    loss = math.log(total) - z
-            else:
-                e = y - targets[t + c]
-                if code == CATEGORICAL_CROSSENTROPY:
-                    if targets[t + c] != 0:
-                        loss += targets[t + c] * (math.log(total) - z)
-                else:
-                    loss += factor / 2 * e * e
-                    mean += e * y
-            work[deltas + at] = e / rows
-        if has_targets and code <= SQUARED_ERROR:
-            for c in range(n):
-                at = place(p, layer, i, c)
-                y = float(work[out + at])
-                work[deltas + at] = factor / rows * y * (y - targets[t + c] - mean)
-    elif from_z:  # sigmoid and binary cross-entropy
-        for c in range(n):
-            at = place(p, layer, i, c)
-            z = float(work[out + at])
-            e = math.exp(-abs(z))
-            y = 1 / (1 + e) if z >= 0 else e / (1 + e)
-            work[out + at] = y
-            if has_targets:
-                loss += max(z, 0.0) - z * targets[t + c] + math.log1p(e)
-                work[deltas + at] = (y - targets[t + c]) / rows
-    elif has_targets:
-        for c in range(n):
-            at = place(p, layer, i, c)
-            e = float(work[out + at]) - targets[t + c]
-            loss += factor / 2 * e * e
-            work[deltas + at] = factor / rows * e * work[slopes + at]
-    return loss
+def finish_sample(p, layer, b, i, sample, from_z):
+    """Return the weighted loss of sample i of a batch and store its deltas."""
+    weight = float(p.sample_weights[sample]) if p.weighted else 1.0
+    count = b.size / weight  # so many of it would make the batch
+    return weight * loss_and_delta(p, layer, i, sample, count, from_z)
 
 
 @kernel
@@ -345,7 +219,7 @@ def forward(p, layer, b, training):
     if is_last:
         for j in range(i, end):
             sample = p.order[b.first + j]
-            p.losses[b.first_loss + j] = finish_sample(p, layer, j, b.rows, from_z, sample)
+            p.losses[b.first_loss + j] = finish_sample(p, layer, b, j, sample, from_z)
 
 
 @kernel

@@ -1,94 +1,15 @@
 """Products of panels, and updates of weights, with Numba: where the time goes.
 
 The functions follow cython_cpu/panels.pxi. `p` is a `Task`, `layer` a row of its table.
+Shapes as in layers.py; a panel of weights is (n, W), of inputs or outputs (B, W).
 """
 
-from typing import Any, NamedTuple
-
+from ..codes import SGD
+from ..cpu.panels import DELTAS, OUTPUTS, TRANSPOSED, UNITS, WEIGHTS
 from .compile import inlined, kernel
-from .vector import (
-    lanes,
-    load,
-    real,
-    vadd,
-    vdiv_by_root,
-    vfma,
-    vload,
-    vmul,
-    vsplat,
-    vstore,
-    vsub,
-    vzero,
-)
-from ..interface import (
-    ADAM,
-    MOMENTUM,
-    SGD,
-)
-from ..cpu.panels import (
-    DELTAS,
-    N_COLUMNS,
-    OUTPUTS,
-    TRANSPOSED,
-    UNITS,
-    WEIGHTS,
-)
-
-
-class Task(NamedTuple):
-    """Pointers to the arrays of a call, and their sizes; as in cython_cpu/kernels.pyx."""
-
-    n_layers: Any
-    n_features: Any
-    batch: Any
-    loss: Any
-    sparse: Any
-    thread: Any
-    n_threads: Any
-    seed: Any
-    scale: Any
-    table: Any
-    weights: Any
-    moment_1: Any
-    moment_2: Any
-    work: Any
-    zeros: Any  # offset in `work` of a row of zeros
-    packed: Any  # and of this thread's scratch: (batch + 1, width)
-    X: Any
-    targets: Any
-    n_targets: Any  # 0: no loss, no deltas
-    order: Any
-    losses: Any
-    sync: Any
-    stop: Any
-    # The non-zero inputs of a batch, by sample and by input
-    position: Any  # (batch, n_in): the inputs of a sample that are not 0, ascending
-    value: Any  # as `position`
-    split: Any  # (batch, n_threads + 1): where each thread's range of inputs begins
-    sample: Any  # the samples of an input, input after input
-    sample_value: Any  # as `sample`
-    start: Any  # (n_in + 1): where an input's samples begin
-
-
-class Batch(NamedTuple):
-    """One mini-batch."""
-
-    rows: Any
-    step: Any
-    first: Any  # its place in `order`
-    first_loss: Any  # its place in `losses`
-
-
-class Update(NamedTuple):
-    """What an optimizer needs in one step; reals but for the code."""
-
-    optimizer: Any
-    rate: Any
-    beta_1: Any
-    beta_2: Any
-    epsilon: Any
-    decay: Any
-
+from .formulas import optimizer_step
+from .task import column
+from .vector import lanes, load, vadd, vfma, vload, vmul, vsplat, vstore, vzero
 
 # --- products of panels ------------------------------------------------------------------------
 
@@ -166,37 +87,7 @@ def multiply_panel_sparse(p, i, end, w, bias, out):
         i += 1
 
 
-# --- optimizers --------------------------------------------------------------------------------
-
-
-@inlined
-def column(p, layer, name):
-    """Return an entry of the table of layers."""
-    return p.table[layer * N_COLUMNS + name]
-
-
-@inlined
-def descend(p, at, g, decay, u):
-    """Update a vector of weights from their gradient g, plus the penalty's decay * w."""
-    w = vload(p.weights, at)
-    if decay != 0:
-        g = vfma(decay, w, g)
-    if u.optimizer == ADAM:
-        one = real(p.weights, 1.0)
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
-        vstore(p.moment_1, at, m)
-        vstore(p.moment_2, at, v)
-        g = vdiv_by_root(m, v, u.epsilon)
-        vstore(p.weights, at, vfma(-u.rate, g, w))
-    elif u.optimizer == SGD:
-        vstore(p.weights, at, vfma(-u.rate, g, w))
-    elif u.optimizer == MOMENTUM:
-        m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.rate), g))
-        vstore(p.moment_1, at, m)
-        vstore(p.weights, at, vadd(w, m))
-    else:
-        vstore(p.moment_1, at, g)
+# --- updates -----------------------------------------------------------------------------------
 
 
 @kernel
@@ -207,7 +98,6 @@ def update_panel(p, layer, panel, k, end, rows, u):
     work, batch, n_in = p.work, p.batch, column(p, layer - 1, UNITS)
     at = column(p, layer, WEIGHTS) + (panel * (n_in + 1) + k) * W
     d = column(p, layer, DELTAS) + panel * batch * W
-    no_decay = real(work, 0.0)
     zero = vzero(work)
     while k < end:
         tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= n_in else 1
@@ -222,27 +112,27 @@ def update_panel(p, layer, panel, k, end, rows, u):
                 g10, g11 = vfma(x1, d0, g10), vfma(x1, d1, g11)
                 g20, g21 = vfma(x2, d0, g20), vfma(x2, d1, g21)
                 g30, g31 = vfma(x3, d0, g30), vfma(x3, d1, g31)
-            descend(p, at, g00, u.decay, u)
-            descend(p, at + L, g01, u.decay, u)
-            descend(p, at + W, g10, u.decay, u)
-            descend(p, at + W + L, g11, u.decay, u)
-            descend(p, at + 2 * W, g20, u.decay, u)
-            descend(p, at + 2 * W + L, g21, u.decay, u)
-            descend(p, at + 3 * W, g30, u.decay, u)
-            descend(p, at + 3 * W + L, g31, u.decay, u)
+            optimizer_step(p, at, g00, True, u)
+            optimizer_step(p, at + L, g01, True, u)
+            optimizer_step(p, at + W, g10, True, u)
+            optimizer_step(p, at + W + L, g11, True, u)
+            optimizer_step(p, at + 2 * W, g20, True, u)
+            optimizer_step(p, at + 2 * W + L, g21, True, u)
+            optimizer_step(p, at + 3 * W, g30, True, u)
+            optimizer_step(p, at + 3 * W + L, g31, True, u)
         elif k < n_in:
             for i in range(0, rows * W, W):
                 x0 = load(work, x + i)
                 g00 = vfma(x0, vload(work, d + i), g00)
                 g01 = vfma(x0, vload(work, d + i + L), g01)
-            descend(p, at, g00, u.decay, u)
-            descend(p, at + L, g01, u.decay, u)
+            optimizer_step(p, at, g00, True, u)
+            optimizer_step(p, at + L, g01, True, u)
         else:
             for i in range(0, rows * W, W):
                 g00 = vadd(g00, vload(work, d + i))
                 g01 = vadd(g01, vload(work, d + i + L))
-            descend(p, at, g00, no_decay, u)
-            descend(p, at + L, g01, no_decay, u)
+            optimizer_step(p, at, g00, False, u)
+            optimizer_step(p, at + L, g01, False, u)
         k += tile
         at += tile * W
 
@@ -259,7 +149,7 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
     at = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
     d = column(p, layer, DELTAS) + panel * p.batch * W
     zero = vzero(p.work)
-    skip = u.optimizer == SGD and u.decay == 0
+    skip = u.optimizer == SGD and u.alpha == 0
     for j in range(k, min(end, n_in)):
         first, stop = load(p.start, j), load(p.start, j + 1)
         if skip and first == stop:
@@ -268,8 +158,8 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
         for q in range(first, stop):
             x, di = load(p.sample_value, q), d + load(p.sample, q) * W
             g0, g1 = vfma(x, vload(p.work, di), g0), vfma(x, vload(p.work, di + L), g1)
-        descend(p, at + j * W, g0, u.decay, u)
-        descend(p, at + j * W + L, g1, u.decay, u)
+        optimizer_step(p, at + j * W, g0, True, u)
+        optimizer_step(p, at + j * W + L, g1, True, u)
     if n_in < end:
         update_panel(p, layer, panel, max(k, n_in), end, rows, u)
 
@@ -285,7 +175,7 @@ def update_panel_online(p, panel, k, end, u):
     n_in = p.n_features
     first = column(p, 1, WEIGHTS) + panel * (n_in + 1) * W
     d = column(p, 1, DELTAS) + panel * p.batch * W
-    rate = vsplat(-u.rate)
+    rate = vsplat(-u.size)
     d0, d1 = vmul(rate, vload(p.work, d)), vmul(rate, vload(p.work, d + L))
     for q in range(p.split[p.n_threads]):
         j, x = p.position[q], load(p.value, q)
@@ -302,7 +192,7 @@ def update_panel_online(p, panel, k, end, u):
 @inlined
 def is_online(p, rows, u):
     """Say whether `update_panel_online` applies."""
-    return p.sparse and rows == 1 and u.optimizer == SGD and u.decay == 0
+    return p.sparse and rows == 1 and u.optimizer == SGD and u.alpha == 0
 
 
 @kernel

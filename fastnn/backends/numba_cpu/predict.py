@@ -2,15 +2,15 @@
 
 import math
 
+from ..codes import SOFTMAX
 from .compile import kernel
 from .delta_rule import add_scaled
-from .layers import activate
+from .layers import activate_all
 from .vector import lanes, load, pointer, real, vfma, vload, vstore
-from ..interface import SOFTMAX
 
 
 @kernel
-def predict_few(sizes, activations, params, X, scale, scratch, outputs):
+def predict_few(sizes, activations, parameters, params, X, scale, scratch, outputs):
     """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
     size, L = (len(scratch) - 64 // scratch.itemsize) // 3, lanes(scratch)
     first = -scratch.ctypes.data % 64 // scratch.itemsize  # so that all layers are aligned
@@ -27,7 +27,8 @@ def predict_few(sizes, activations, params, X, scale, scratch, outputs):
                 softmax(work, y, n_out)
             else:
                 padded = (n_out + L - 1) // L * L
-                activate(activations[layer], work, y, first + 2 * size, padded)
+                a = real(work, parameters[layer])
+                activate_all(activations[layer], a, work, y, first + 2 * size, padded)
             below, y = y, below
         for k in range(outputs.shape[1]):
             outputs[i, k] = work[below + k]
@@ -78,7 +79,7 @@ def add_four(work, x, rows, w, at, y, n):
 
 @kernel
 def softmax(work, y, n):
-    """Replace n net inputs by their softmax."""
+    """Replace n pre-activations by their softmax."""
     largest, total = float(load(work, y)), 0.0
     for k in range(1, n):
         largest = max(largest, float(load(work, y + k)))

@@ -7,10 +7,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..codes import HALF_SQUARED_ERROR, SGD, SOFTMAX, SQUARED_ERROR
+from ..cpu.panels import (
+    ACTIVATION,
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    DROP_LIMIT,
+    EPSILON,
+    OPTIMIZER,
+    STEP,
+    UNITS,
+    WEIGHTS,
+)
 from .barrier import is_stopped
 from .compile import inlined, kernel
-from .layers import activated
-from .panels import Update, column, descend
+from .formulas import Step, activate, optimizer_step, step_sizes
+from .task import column, parameter_of
 from .vector import (
     lanes,
     pointer,
@@ -26,20 +39,6 @@ from .vector import (
     vsub,
     vsum,
     vzero,
-)
-from ..interface import ADAM, SGD, SOFTMAX, SQUARED_ERROR
-from ..cpu.panels import (
-    ACTIVATION,
-    ALPHA,
-    BETA_1,
-    BETA_2,
-    DROP_LIMIT,
-    EPSILON,
-    OPTIMIZER,
-    RATE,
-    STEP,
-    UNITS,
-    WEIGHTS,
 )
 
 LARGEST = 64  # units of a layer
@@ -59,7 +58,8 @@ class Small(NamedTuple):
     moment_1: Any  # as weights
     moment_2: Any
     rows: Any
-    place: Any  # (lanes / group, lanes): 1 in the lanes of one group
+    parameters: Any  # of each layer's activation
+    lane_mask: Any  # (lanes / group, lanes): 1 in the lanes of one group
 
 
 @inlined
@@ -78,7 +78,7 @@ def vsum_within(a, n):
 
 @inlined
 def vsum_across(a, n, L):
-    """Return sums over the lanes with the same place in their group of n, in all these lanes."""
+    """Return sums over the lanes with one number in their group of n, in all these lanes."""
     if L > 8 >= n:
         a = vadd(a, vexchange(a, 8))
     if L > 4 >= n:
@@ -102,7 +102,7 @@ def is_small(p, order):
     n_batches, rows = order.shape
     if rows > p.batch or rows > lanes(p.work) or n_batches != 1 or p.n_threads != 1:
         return False
-    if p.loss > SQUARED_ERROR or p.sparse:
+    if p.sparse or p.weighted or not (p.loss == HALF_SQUARED_ERROR or p.loss == SQUARED_ERROR):
         return False
     for layer in range(1, p.n_layers + 1):
         if column(p, layer, ACTIVATION) == SOFTMAX or column(p, layer, DROP_LIMIT) > 0:
@@ -113,9 +113,9 @@ def is_small(p, order):
 
 
 @kernel
-def train_small(p, problem, order, loss_sums):
-    """Train as `mlp_train` does."""
-    settings, rates, L = problem.settings, problem.rates, lanes(p.work)
+def train_small(p, problem, order, learning_rates, loss_sums):
+    """Train as `train_thread` does."""
+    settings, numbers, L = problem.settings, problem.numbers, lanes(p.work)
     n, step, group = order.shape[1], settings[STEP], 1
     while group < n:
         group *= 2
@@ -135,6 +135,9 @@ def train_small(p, problem, order, loss_sums):
         table[layer, BIAS] = n_weights
         n_weights += row if layer > 0 else 0
     memory = np.zeros(3 * n_weights + n_rows + L // group * L, problem.weights.dtype)
+    parameters = np.zeros(p.n_layers + 1, problem.weights.dtype)
+    for layer in range(1, p.n_layers + 1):
+        parameters[layer] = parameter_of(p, layer)
     s = Small(
         p.n_layers,
         group,
@@ -143,6 +146,7 @@ def train_small(p, problem, order, loss_sums):
         pointer(memory[n_weights:]),
         pointer(memory[2 * n_weights :]),
         pointer(memory[3 * n_weights :]),
+        pointer(parameters),
         pointer(memory[3 * n_weights + n_rows :]),
     )
     load_samples(p, s, n)
@@ -152,25 +156,22 @@ def train_small(p, problem, order, loss_sums):
         if is_stopped(p.stop):
             break
         step += 1
-        rate = rates[RATE]
-        if settings[OPTIMIZER] == ADAM:
-            rate *= np.sqrt(1 - rates[BETA_2] ** float(step)) / (1 - rates[BETA_1] ** float(step))
-        u = Update(
+        u = Step(
             settings[OPTIMIZER],
-            real(p.work, rate),
-            real(p.work, rates[BETA_1]),
-            real(p.work, rates[BETA_2]),
-            real(p.work, rates[EPSILON]),
-            real(p.work, rates[ALPHA] / n),
+            real(p.work, step_sizes(settings[OPTIMIZER], numbers, learning_rates[epoch], step)),
+            real(p.work, numbers[BETA_1]),
+            real(p.work, numbers[BETA_2]),
+            real(p.work, numbers[EPSILON]),
+            real(p.work, numbers[ALPHA] / n),
         )
         # With the group known, the compiler unrolls the sums over it: 0.18 to 0.14 microseconds.
-        if group == 4 and u.optimizer == SGD and u.decay == 0:
+        if group == 4 and u.optimizer == SGD and u.alpha == 0:
             loss_sums[epoch] += step_small(s, 4, True, factor, n, u)
         else:
             loss_sums[epoch] += step_small(s, group, False, factor, n, u)
     copy_small(p, s, problem, True)
     # Pointers do not keep an array alive; this use at the end does.
-    return table[0, N_OUT] + len(memory)
+    return table[0, N_OUT] + len(memory) + parameters[0]
 
 
 @kernel
@@ -190,10 +191,10 @@ def step_small(s, group, is_plain, factor, n, u):
 
 @kernel
 def load_samples(p, s, n):
-    """Fill in inputs, targets, masks and places."""
+    """Fill in inputs, targets, masks."""
     L = lanes(p.work)
     for i in range(L):
-        s.place[i // s.group * L + i] = 1
+        s.lane_mask[i // s.group * L + i] = 1
     for i in range(n):
         sample = p.order[i]
         for k in range(p.n_features):
@@ -261,12 +262,12 @@ def forward_small(s, layer, group):
     j = 0
     for q in range(0, row, L):
         z = vload(s.weights, bias + q)
-        for place in range(0, min(L // group, n_out - j) * L, L):
+        for unit in range(0, min(L // group, n_out - j) * L, L):
             total = vmul(vload(rows, x), vload(s.weights, w))
             for k in range(L, row_in, L):
                 total = vmuladd(vload(rows, x + k), vload(s.weights, w + k), total)
             # Every group holds the sum: take it for the group of unit j.
-            z = vmuladd(vsum_across(total, group, L), vload(s.place, place), z)
+            z = vmuladd(vsum_across(total, group, L), vload(s.lane_mask, unit), z)
             w += row_in
             j += 1
         activate_small(s, layer, y + q, row, z)
@@ -275,7 +276,7 @@ def forward_small(s, layer, group):
 @inlined
 def activate_small(s, layer, at, row, z):
     """Store f(z) and f'(z), and 0 in the padding."""
-    y, slope = activated(entry(s, layer, CODE), z)
+    y, slope = activate(entry(s, layer, CODE), s.parameters[layer], z)
     if not entry(s, layer, IS_FULL):
         mask = vload(s.rows, at + 2 * row)
         y, slope = vmul(y, mask), vmul(slope, mask)
@@ -302,13 +303,13 @@ def backward_small(s, layer, group, is_plain, u):
     L, rows = lanes(s.rows), s.rows
     x, row_in = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
     row, n_out = entry(s, layer, ROW), entry(s, layer, N_OUT)
-    d, at, place = entry(s, layer, ROWS) + 3 * row, entry(s, layer, FIRST), 0
+    d, at, unit = entry(s, layer, ROWS) + 3 * row, entry(s, layer, FIRST), 0
     for j in range(n_out):
-        delta = vmul(vload(rows, d), vload(s.place, place * L))
+        delta = vmul(vload(rows, d), vload(s.lane_mask, unit * L))
         delta = vsum_across(delta, group, L)  # this unit's delta, in every group
-        place += 1
-        if place * group == L:
-            place = 0
+        unit += 1
+        if unit * group == L:
+            unit = 0
             d += L
         for q in range(x, x + row_in, L):
             below = vmul(delta, vload(s.weights, at + q - x))
@@ -319,7 +320,7 @@ def backward_small(s, layer, group, is_plain, u):
             vstore(rows, q + 3 * row_in, below)
         for q in range(x, x + row_in, L):
             g = vsum_within(vmul(delta, vload(rows, q)), group)
-            update_small(s, at, g, u.decay, is_plain, u)
+            update_small(s, at, g, True, is_plain, u)
             at += L
 
 
@@ -332,7 +333,7 @@ def backward_first(s, group, is_plain, u):
         x = vload(rows, k * L)
         for q in range(deltas, deltas + row, L):
             g = vsum_within(vmul(x, vload(rows, q)), group)
-            update_small(s, at, g, u.decay, is_plain, u)
+            update_small(s, at, g, True, is_plain, u)
             at += L
 
 
@@ -343,13 +344,13 @@ def update_biases(s, layer, group, is_plain, u):
     deltas = entry(s, layer, ROWS) + 3 * row
     for q in range(0, row, lanes(rows)):
         g = vsum_within(vload(rows, deltas + q), group)
-        update_small(s, at + q, g, real(rows, 0.0), is_plain, u)
+        update_small(s, at + q, g, False, is_plain, u)
 
 
 @inlined
-def update_small(s, at, g, decay, is_plain, u):
+def update_small(s, at, g, penalized, is_plain, u):
     """Update a vector of weights from their gradient g."""
     if is_plain:
-        vstore(s.weights, at, vfma(-u.rate, g, vload(s.weights, at)))
+        vstore(s.weights, at, vfma(-u.size, g, vload(s.weights, at)))
     else:
-        descend(s, at, g, decay, u)
+        optimizer_step(s, at, g, penalized, u)

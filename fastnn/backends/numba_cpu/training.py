@@ -2,33 +2,6 @@
 
 import numpy as np
 
-from .barrier import barrier_wait, is_stopped
-from .compile import kernel
-from .layers import (
-    deltas_below,
-    forward,
-    list_by_input,
-    load_batch,
-    place,
-    update,
-)
-from .panels import (
-    Batch,
-    Task,
-    Update,
-    column,
-    is_online,
-    transpose_panel,
-)
-from .small import is_small, train_small
-from .vector import (
-    lanes,
-    pointer,
-    real,
-)
-from ..interface import (
-    ADAM,
-)
 from ..cpu.panels import (
     ALPHA,
     BATCH,
@@ -38,35 +11,42 @@ from ..cpu.panels import (
     LOSS,
     N_THREADS,
     OPTIMIZER,
-    OUTPUTS,
     PANELS,
-    RATE,
-    SCALE,
     SEED,
     SPARSE,
     STEP,
     UNITS,
 )
+from .barrier import barrier_wait, is_stopped
+from .compile import kernel
+from .formulas import Step, step_sizes
+from .layers import deltas_below, forward, list_by_input, load_batch, update
+from .panels import is_online, transpose_panel
+from .small import is_small, train_small
+from .task import Batch, Task, column, offset_of
+from .vector import lanes, pointer, real
 
 
 @kernel
-def new_task(problem, X, targets, order, losses, thread, n_threads):
+def new_task(problem, samples, order, losses, thread, n_threads):
     """Gather pointers to all arrays of a call; the callers keep the arrays alive."""
     settings, work, lists = problem.settings, problem.work, problem.lists
     batch, n_features, sparse = settings[BATCH], problem.table[0, UNITS], settings[SPARSE] != 0
     n = n_features * batch if sparse else 0
     width = 2 * lanes(work)
+    n_targets = samples.targets.shape[1] if len(samples.targets) else 0
     values, splits = len(work) - 2 * n, (n_threads + 1) * batch if sparse else 0
     return Task(
         len(problem.table) - 1,
         n_features,
         batch,
         settings[LOSS],
+        pointer(problem.numbers),
         sparse,
         thread,
         n_threads,
         np.uint64(settings[SEED]),
-        real(work, problem.rates[SCALE]),
+        real(work, samples.scale),
         pointer(problem.table),
         pointer(problem.weights),
         pointer(problem.moment_1),
@@ -74,9 +54,11 @@ def new_task(problem, X, targets, order, losses, thread, n_threads):
         pointer(work),
         values - width,
         values - width - (n_threads - thread) * (batch + 1) * width,
-        pointer(X),
-        pointer(targets),
-        targets.shape[1] if len(targets) else 0,
+        pointer(samples.X),
+        pointer(samples.targets),
+        n_targets,
+        pointer(samples.weights),
+        len(samples.weights) > 0,
         pointer(order),
         pointer(losses),
         pointer(problem.sync),
@@ -91,16 +73,16 @@ def new_task(problem, X, targets, order, losses, thread, n_threads):
 
 
 @kernel
-def mlp_train(problem, X, targets, order, losses, loss_sums, thread):
+def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thread):
     """Run one thread of `interface.Kernels.mlp_train`; its threads meet at barriers.
 
     `losses` has room for the losses of one batch.
     """
-    settings, rates = problem.settings, problem.rates
-    p = new_task(problem, X, targets, order, losses, thread, settings[N_THREADS])
+    settings, numbers = problem.settings, problem.numbers
+    p = new_task(problem, samples, order, losses, thread, settings[N_THREADS])
     n, step, optimizer = order.shape[1], settings[STEP], settings[OPTIMIZER]
     if is_small(p, order):
-        train_small(p, problem, order, loss_sums)
+        train_small(p, problem, order, learning_rates, loss_sums)
         return
     for layer in range(2, p.n_layers + 1):
         panels = column(p, layer, PANELS)
@@ -108,26 +90,36 @@ def mlp_train(problem, X, targets, order, losses, loss_sums, thread):
             transpose_panel(p, layer, q, 0, column(p, layer - 1, UNITS))
     for epoch in range(len(loss_sums)):
         for start in range(0, n, p.batch):
-            rows = min(p.batch, n - start)
-            b = Batch(rows, step, (epoch % len(order)) * n + start, 0)
+            rows, first = min(p.batch, n - start), (epoch % len(order)) * n + start
+            b = Batch(rows, batch_size(p, first, rows), step, first, 0)
             step += 1
-            rate = rates[RATE]
-            if optimizer == ADAM:
-                rate *= np.sqrt(1 - rates[BETA_2] ** float(step))
-                rate /= 1 - rates[BETA_1] ** float(step)
-            u = Update(
+            size = step_sizes(optimizer, numbers, learning_rates[epoch], step)
+            if b.size == 0:  # none of its samples counts
+                continue
+            u = Step(
                 optimizer,
-                real(p.work, rate),
-                real(p.work, rates[BETA_1]),
-                real(p.work, rates[BETA_2]),
-                real(p.work, rates[EPSILON]),
-                real(p.work, rates[ALPHA] / rows),
+                real(p.work, size),
+                real(p.work, numbers[BETA_1]),
+                real(p.work, numbers[BETA_2]),
+                real(p.work, numbers[EPSILON]),
+                real(p.work, numbers[ALPHA] / b.size),
             )
             if not train_batch(p, b, u):
                 return
             if thread == 0:
                 for i in range(rows):
                     loss_sums[epoch] += p.losses[i]
+
+
+@kernel
+def batch_size(p, first, rows):
+    """Return the sum of the weights of a batch's samples."""
+    if not p.weighted:
+        return float(rows)
+    total = 0.0
+    for i in range(first, first + rows):
+        total += p.sample_weights[p.order[i]]
+    return total
 
 
 @kernel
@@ -157,15 +149,15 @@ def train_batch(p, b, u):
 
 
 @kernel
-def mlp_forward(problem, X, targets, order, losses, outputs, last, start, stop):
+def forward_samples(problem, samples, order, losses, outputs, last, start, stop):
     """Write the outputs of layer `last` for some samples and, given targets, their losses."""
-    p = new_task(problem, X, targets, order, losses, 0, 1)
+    p = new_task(problem, samples, order, losses, 0, 1)
     for first in range(start, stop, p.batch):
-        b = Batch(min(p.batch, stop - first), 0, first, first)
+        rows = min(p.batch, stop - first)
+        b = Batch(rows, 1.0, 0, first, first)  # the deltas are not looked at
         load_batch(p, b)
         for layer in range(1, last + 1):
             forward(p, layer, b, False)
-        at = column(p, last, OUTPUTS)
         for i in range(b.rows):
             for c in range(outputs.shape[1]):
-                outputs[first + i, c] = p.work[at + place(p, last, i, c)]
+                outputs[first + i, c] = p.work[offset_of(p, last, i, c)]

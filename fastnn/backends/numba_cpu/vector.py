@@ -1,4 +1,4 @@
-"""A vector type for Numba: LANES reals in one register, as cython_cpu/vector.h has it for Cython.
+"""A vector type for Numba: LANES reals in one register, as vector.h has it for Cython.
 
 Numba's own loops keep sums in memory; these values live in registers, so that a tile of sums can
 be kept there. LLVM splits the vectors on processors with shorter registers.
@@ -247,7 +247,7 @@ def _relu(builder, vector, a):
     return _select(builder, ">", vector, a, zero, a, zero)
 
 
-# Of exp(r) = 1 + r p(r): see cython_cpu/vector.h.
+# Of exp(r) = 1 + r p(r): see vector.h.
 EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
 EXP_TERMS_64 = (
     *(1.0, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066),
@@ -258,7 +258,7 @@ EXP_TERMS_64 = (
 
 
 def _exp_minus(builder, vector, a, shift):
-    """exp(a) - shift, with the method and the constants of cython_cpu/vector.h."""
+    """exp(a) - shift, with the method and the constants of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
     low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
@@ -309,7 +309,7 @@ def vdiv_by_root(typingctx, m, v, epsilon):
     """Return m / (sqrt(v) + epsilon), Adam's step.
 
     Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
-    improved by a step of Newton's method, as cython_cpu/vector.h does.
+    improved by a step of Newton's method, as vector.h does.
     """
 
     def generate(context, builder, signature, arguments):
@@ -339,12 +339,60 @@ def _tanh(builder, vector, a):
     return _select(builder, "<", vector, a, _constant(vector, 0.0), builder.fneg(y), y)
 
 
+def _exp(builder, vector, a):
+    return _exp_minus(builder, vector, a, 0.0)
+
+
+def _expm1(builder, vector, a):
+    return _exp_minus(builder, vector, a, 1.0)
+
+
+def _log1p(builder, vector, a):
+    """ln(1 + a) for a from 0 to 1, by the series of vector.h."""
+    two = _constant(vector, 2.0)
+    s = builder.fdiv(a, builder.fadd(two, a))
+    s2 = builder.fmul(s, s)
+    total = _constant(vector, 0.0)
+    for k in range(15 if vector.dtype.bitwidth == 32 else 33, 1, -2):
+        total = builder.fmul(builder.fadd(total, _constant(vector, 1 / k)), s2)
+    return builder.fmul(two, _call(builder, "fma", _llvm(vector), [s, total, s]))
+
+
+def _erf(builder, vector, a):
+    """The error function of the C library, lane by lane."""
+    real = _llvm(vector).element
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(real, [real]),
+        "erff" if vector.dtype.bitwidth == 32 else "erf",
+    )
+    for lane in range(vector.lanes):
+        at = ir.Constant(ir.IntType(32), lane)
+        a = builder.insert_element(a, builder.call(function, [builder.extract_element(a, at)]), at)
+    return a
+
+
 vpositive = _unary(_positive)
 vrelu = _unary(_relu)
 vabs = _unary(lambda builder, vector, a: _call(builder, "fabs", _llvm(vector), [a]))
 vsqrt = _unary(lambda builder, vector, a: _call(builder, "sqrt", _llvm(vector), [a]))
+vexp = _unary(_exp)
+vexpm1 = _unary(_expm1)
+vlog1p = _unary(_log1p)
+verf = _unary(_erf)
 vsigmoid = _unary(_sigmoid)
 vtanh = _unary(_tanh)
+
+
+@intrinsic
+def vif_positive(typingctx, c, a, b):
+    """Return a where c > 0, else b."""
+
+    def generate(context, builder, signature, arguments):
+        zero = _constant(c, 0.0)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), *arguments[1:])
+
+    return a(c, a, b), generate
 
 
 @intrinsic

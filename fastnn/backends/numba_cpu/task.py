@@ -1,0 +1,74 @@
+"""What the Numba kernels hand on: all that belongs to a call, and to a mini-batch of it."""
+
+from typing import Any, NamedTuple
+
+from ..cpu.panels import N_COLUMNS, N_NUMBERS, OUTPUTS
+from .compile import inlined
+from .vector import lanes, real
+
+
+class Task(NamedTuple):
+    """Pointers to the arrays of a call, and their sizes; as in kernels.pyx."""
+
+    n_layers: Any
+    n_features: Any
+    batch: Any
+    loss: Any
+    numbers: Any  # as in cpu/panels.py
+    sparse: Any
+    thread: Any
+    n_threads: Any
+    seed: Any
+    scale: Any
+    table: Any
+    weights: Any
+    moment_1: Any
+    moment_2: Any
+    work: Any
+    zeros: Any  # offset in `work` of a row of zeros
+    packed: Any  # and of this thread's scratch: (batch + 1, width)
+    X: Any
+    targets: Any
+    n_targets: Any  # 0: no loss, no deltas
+    sample_weights: Any
+    weighted: Any  # whether there are any; all are 1 if not
+    order: Any
+    losses: Any
+    sync: Any
+    stop: Any
+    # The non-zero inputs of a batch, by sample and by input
+    position: Any  # (batch, n_in): the inputs of a sample that are not 0, ascending
+    value: Any  # as `position`
+    split: Any  # (batch, n_threads + 1): where each thread's range of inputs begins
+    sample: Any  # the samples of an input, input after input
+    sample_value: Any  # as `sample`
+    start: Any  # (n_in + 1): where an input's samples begin
+
+
+class Batch(NamedTuple):
+    """One mini-batch."""
+
+    rows: Any
+    size: Any  # the sum of its samples' weights
+    step: Any
+    first: Any  # its place in `order`
+    first_loss: Any  # its place in `losses`
+
+
+@inlined
+def column(p, layer, name):
+    """Return an entry of the table of layers."""
+    return p.table[layer * N_COLUMNS + name]
+
+
+@inlined
+def parameter_of(p, layer):
+    """Return the number in the activation of a layer."""
+    return real(p.work, p.numbers[N_NUMBERS + layer - 1])
+
+
+@inlined
+def offset_of(p, layer, i, c):
+    """Return where in `work` the outputs of a layer hold unit c of sample i."""
+    W = 2 * lanes(p.weights)
+    return column(p, layer, OUTPUTS) + ((c // W) * p.batch + i) * W + c % W
