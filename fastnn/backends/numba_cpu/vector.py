@@ -359,7 +359,7 @@ def _log1p(builder, vector, a):
 
 
 def _erf(builder, vector, a):
-    """The error function of the C library, lane by lane."""
+    """Return the C library's error function, lane by lane."""
     real = _llvm(vector).element
     function = cgutils.get_or_insert_function(
         builder.module,
