@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from fastnn import backends
 from fastnn.backends.codes import ACTIVATIONS, LOSSES
 from fastnn.backends.interface import Network, Samples
 
+LARGE = 100.0
 HIDDEN = [row.code for row in ACTIVATIONS if not row.output_only]
 _CODES = {row.name: row.code for row in ACTIVATIONS}
 # Which outputs go with which loss.
@@ -33,6 +35,16 @@ def network(sizes, activations, loss, dropout=None, numbers=None):
         parameters["loss_parameter"] = parameter_of(LOSSES[loss], numbers[-1])
     dropout = (0.0,) * layers if dropout is None else dropout
     return Network(tuple(sizes), tuple(activations), tuple(dropout), loss, **parameters)
+
+
+def tamed(net, params, X, scale=1.0):
+    """Return smaller parameters where the outputs of a layer are large: exponentials soon are."""
+    kernels, params = backends.kernels("python"), params.copy()
+    while True:
+        outputs = kernels.mlp_forward(net, params, Samples(X, scale, None), True, 1)
+        if all(np.abs(output).max() < LARGE for output in outputs):
+            return params
+        params *= 0.5
 
 
 def targets_for(loss, n_samples, n_outputs, rng):

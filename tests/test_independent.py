@@ -51,7 +51,7 @@ def numbers_to_try(row):
     """Return some numbers for a formula's parameter, one of them the default."""
     if row.parameter is None:
         return [None]
-    return [row.parameter.default, *(v for v in (0.1, 0.3, 1.7) if row.parameter.holds(v))]
+    return [row.parameter.default, *(v for v in (0.1, 0.3, 0.9) if row.parameter.holds(v))]
 
 
 def named(row, number):
@@ -82,6 +82,9 @@ def test_an_activation_is_what_others_compute(backend, keras, row, dtype):
         samples = Samples(z, 1.0, None)
         (found,) = kernels.mlp_forward(net, params.astype(dtype), samples, False, 1)
         expected = np.asarray(judge_of(row)(z.astype(float), **named(row, number))).astype(dtype)
+        finite = np.isfinite(expected)
+        assert (found[~finite] > np.finfo(dtype).max / 100).all()
+        found, expected = found[finite], expected[finite]
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance / 10)
 
 

@@ -9,6 +9,7 @@ from formula_cases import (
     WEIGHTS,
     network,
     samples,
+    tamed,
     targets_for,
     weights_for,
 )
@@ -69,7 +70,8 @@ class Case:
         scale = 1 / 255 if kind == "bytes" else 1.0
         weights = weights_for(draw(st.sampled_from(WEIGHTS)), self.n, rng)
         self.samples = samples(X, targets, scale, weights)
-        self.params = (0.5 * rng.normal(size=self.net.n_parameters)).astype(self.dtype)
+        params = 0.5 * rng.normal(size=self.net.n_parameters)
+        self.params = tamed(self.net, params, X, scale).astype(self.dtype)
         self.order = np.stack([rng.permutation(self.n) for _ in range(3)])
 
     def __repr__(self):
