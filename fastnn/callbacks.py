@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .backends.interface import State
 from .observer import Epoch
 from .parameters import (
     ABOVE_0,
@@ -26,7 +27,7 @@ from .parameters import (
     check_sequence,
 )
 from .persistence import CheckpointError, checkpoints, load, save, step_of
-from .state import commit
+from .state import go_back, state_of
 
 
 class EarlyStopping:
@@ -64,7 +65,7 @@ class EarlyStopping:
     def _forget(self) -> None:
         self.best_, self.best_epoch_ = np.inf, 0
         self._last_better = 0
-        self._best_state: dict[str, Any] | None = None
+        self._best_state: State | None = None
 
     def on_fit_begin(self, model: Any) -> None:
         """Forget an earlier fit."""
@@ -77,13 +78,9 @@ class EarlyStopping:
         sign = -1 if self.monitor.endswith("accuracy") else 1
         is_better = not self.best_epoch_ or sign * value < sign * self.best_ - self.min_delta
         if is_better and not np.isnan(value):
-            model = epoch.model
             if self.restore_best_weights:
-                self._best_state = {
-                    "params_": model.params_.copy(),
-                    "_moments": model._moments.copy(),
-                    "_step": model._step,
-                }
+                params, moments, *counts = state_of(epoch.model)
+                self._best_state = State(params.copy(), moments.copy(), *counts)
             self.best_, self.best_epoch_ = value, epoch.number
             self._last_better = epoch.number
         return bool(epoch.number - self._last_better >= self.patience)
@@ -94,7 +91,7 @@ class EarlyStopping:
         The epochs since then stay counted, and in `loss_curve_`.
         """
         if self._best_state is not None:
-            commit(model, **self._best_state)
+            go_back(model, self._best_state)
             self._best_state = None
 
 

@@ -16,7 +16,7 @@ from .mlp_base import BaseMLP
 from .network import initial_parameters
 from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
 from .progress import progress_bar
-from .state import draft_of, end_interrupted
+from .state import draft_of, end_interrupted, record
 from .training import MLPTask, is_finite
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
@@ -219,7 +219,7 @@ def _fitted(first, groups, seeds, rates, losses) -> list[Any]:
             model.random_state, model.learning_rate_init = seeds[i], rates[i]
             model._seed = seeds[i]
             complete = "max_iter" if epoch == first.max_iter else "interrupted"
-            model._commit(own, curve, 0, "diverged" if diverged else complete)
+            record(model, own, curve, 0, "diverged" if diverged else complete)
             model.n_iter_ = epoch  # also where the curve has the last one only
             models.append(model)
     if n_diverged:

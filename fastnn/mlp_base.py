@@ -28,7 +28,7 @@ from .parameters import (
     check_scale,
 )
 from .persistence import save
-from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
+from .state import adopt, draft_of, end_interrupted, interrupted_after, record, state_of
 from .training import LossCurve, MLPTask, StoppingRules, train
 from .validation import (
     auto_dtype,
@@ -188,11 +188,11 @@ class BaseMLP(Estimator):
         curve = LossCurve(self.loss_curve_)
         n_earlier = len(self.loss_curve_)
 
-        def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
-            self._commit(state, curve.extended(losses), n_earlier, reason)
+        def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
+            record(self, state, curve.extended(losses), n_earlier, reason)
 
         try:
-            train(task, rules, record, self.verbose, observer)
+            train(task, rules, take_down, self.verbose, observer)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self
@@ -231,7 +231,7 @@ class BaseMLP(Estimator):
         )
         if going_on:
             self._check_same(net, dtype)
-            params, moments, seed = self.params_, self._moments, self._seed
+            params, seed = self.params_, self._seed
         else:
             params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
             try:
@@ -246,10 +246,10 @@ class BaseMLP(Estimator):
                 default[1] if intercepts_init is None else intercepts_init,
                 dtype,
             )
-        state = State(params, moments)
         if going_on:
-            state = State(params, moments, self._step, self._epoch)
+            state = state_of(self)._replace(params=params)
         else:
+            state = State(params, moments)
             self.loss_curve_ = np.empty(0)
         task = MLPTask(
             kernels,
@@ -272,22 +272,8 @@ class BaseMLP(Estimator):
         for name, value in targets.learned.items():
             setattr(self, name, value)
         held_out = self._held_out(validation_data, dtype, scale, kernels)
-        self._commit(state, self.loss_curve_, len(self.loss_curve_), "interrupted")
+        record(self, state, self.loss_curve_, len(self.loss_curve_), "interrupted")
         return task, rules, FitData(given, (task.samples, y), held_out, kernels)
-
-    def _commit(self, state: State, curve: NDArray, n_earlier: int, reason: str) -> None:
-        """Take down, in one step, how far a fit has come."""
-        commit(
-            self,
-            params_=state.params,
-            _moments=state.moments,
-            _step=state.step,
-            _epoch=state.epoch,
-            loss_curve_=curve,
-            loss_=float(curve[-1]) if len(curve) else np.inf,
-            n_iter_=len(curve) - n_earlier,
-            stop_reason_=reason,
-        )
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -377,7 +363,7 @@ class BaseMLP(Estimator):
                 f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
                 f"cannot become {net.sizes} of {dtype}; make a new estimator"
             )
-        if len(self._moments) != OPTIMIZERS[SOLVERS[self.solver]].n_moments:
+        if len(state_of(self).moments) != OPTIMIZERS[SOLVERS[self.solver]].n_moments:
             raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
     def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:

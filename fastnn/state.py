@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends.interface import State
+
 E = TypeVar("E")
 
 
@@ -30,6 +35,42 @@ def adopt(estimator: Any, draft: Any) -> None:
 def commit(estimator: Any, **attributes: Any) -> None:
     """Set several attributes in one step."""
     estimator.__dict__ = {**vars(estimator), **attributes}
+
+
+def state_of(network: Any) -> State:
+    """Return what training has changed in a fitted multi-layer network."""
+    own = vars(network)
+    return State(own["params_"], own["_moments"], own["_step"], own["_epoch"])
+
+
+def record(
+    network: Any, state: State, curve: NDArray[np.float64], n_earlier: int, reason: str
+) -> None:
+    """Take down, in one step, how far the fit of a multi-layer network has come.
+
+    Parameters
+    ----------
+    curve : (n_epochs,)
+        The losses of all epochs, `n_earlier` of them of earlier fits.
+    reason : str
+        Why the fit ended; "interrupted" as long as it goes on.
+    """
+    commit(
+        network,
+        params_=state.params,
+        _moments=state.moments,
+        _step=state.step,
+        _epoch=state.epoch,
+        loss_curve_=curve,
+        loss_=float(curve[-1]) if len(curve) else np.inf,
+        n_iter_=len(curve) - n_earlier,
+        stop_reason_=reason,
+    )
+
+
+def go_back(network: Any, state: State) -> None:
+    """Give a multi-layer network an earlier state; its epochs stay counted."""
+    commit(network, params_=state.params, _moments=state.moments, _step=state.step)
 
 
 def end_interrupted(message: str) -> None:
