@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import forking
-from ..sources import CYTHON, digest, sources
 from ..cpu.compiled import Compiled
+from ..sources import CYTHON, digest, sources
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
