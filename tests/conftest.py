@@ -40,5 +40,6 @@ def rng():
 
 def relative_error(values, reference):
     """Return the largest difference, relative to the largest reference value."""
+    reference = np.asarray(reference, float)
     scale = max(np.abs(reference).max(), 1e-300)
     return np.abs(np.asarray(values, float) - reference).max() / scale
