@@ -13,26 +13,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import relative_error
+from formula_cases import HIDDEN, OUTPUTS, network, samples, targets_for, weights_for
 
 import fastnn
 from fastnn import backends
-from fastnn.backends import interface as api
 from fastnn.backends import numba_cuda
-from fastnn.network import make_network
+from fastnn.backends.codes import (
+    ACTIVATIONS,
+    ADAM,
+    LOSSES,
+    OPTIMIZERS,
+    SOFTMAX,
+    SPARSE_CATEGORICAL_CROSSENTROPY,
+    TANH,
+)
+from fastnn.backends.interface import ImageDistortion, Optimizer, Samples, Schedule, State
 
 REASON = fastnn.available_backends()["numba-cuda"]
 needs_cuda = pytest.mark.skipif(REASON is not None, reason=f"no CUDA: {REASON}")
 
 REFERENCE = backends.kernels("python")
-OUTPUTS = (  # output activation, loss, number of outputs
-    ("purelin", "half_squared_error", 3),
-    ("tanh", "squared_error", 2),
-    ("softmax", "half_squared_error", 3),
-    ("sigmoid", "binary_crossentropy", 1),
-    ("softmax", "categorical_crossentropy", 3),
-    ("softmax", "sparse_categorical_crossentropy", 5),
-)
 LARGE = ("large, 1", "large, 2", "large, 4")
+TOLERANCES = [(np.float64, 1e-12), (np.float32, 1e-5)]
 
 
 @pytest.fixture
@@ -41,16 +43,14 @@ def take(monkeypatch):
 
     def way(name):
         if name.startswith("large"):
-            work = int(name[-1])  # outputs of a thread, along each side
-            monkeypatch.setattr(numba_cuda, "SMALL_STEP", 0)
-            monkeypatch.setattr("fastnn.backends.numba_cuda.large.work_for", lambda *given: work)
+            reach = int(name[-1])  # outputs of a thread, along each side
+            monkeypatch.setattr("fastnn.backends.numba_cuda.networks.SMALL_STEP", 0)
+            monkeypatch.setattr("fastnn.backends.numba_cuda.large.reach_for", lambda *given: reach)
         elif name == "small, weights in global memory":
             from fastnn.backends.numba_cuda import small
 
             plan = small.plan
-            monkeypatch.setattr(
-                small, "plan", lambda *given: plan(*given)._replace(n_state=0)
-            )
+            monkeypatch.setattr(small, "plan", lambda *given: plan(*given)._replace(n_state=0))
         return backends.kernels("numba-cuda")
 
     return way
@@ -62,30 +62,57 @@ def cuda(request, take):
     return take(request.param)
 
 
-def problem(rng, outputs=OUTPUTS[-1], dtype=np.float64, dropout=0.0, activation="tanh", n=11):
-    """Return a network, its parameters, inputs of bytes, and targets."""
-    out_activation, loss, n_outputs = outputs
-    net = make_network((7, 6, 5, n_outputs), activation, out_activation, dropout, loss)
+def problem(
+    rng, activations=(TANH, TANH), out=SOFTMAX, loss=SPARSE_CATEGORICAL_CROSSENTROPY,
+    dtype=np.float64, dropout=0.25, n=11, weights="none",
+):  # fmt: skip
+    """Return a network, its parameters, and samples with inputs of bytes."""
+    sizes = (7, *(6, 5)[: len(activations)], 5)
+    rates = (dropout,) * len(activations) + (0.0,)
+    net = network(sizes, (*activations, out), loss, rates, rng.random(len(activations) + 2))
     params = rng.normal(0, 0.5, net.n_parameters).astype(dtype)
     X = rng.integers(0, 256, (n, 7), np.uint8)
-    if loss == "sparse_categorical_crossentropy":
-        targets = rng.integers(0, n_outputs, (n, 1))
-    elif loss == "categorical_crossentropy":
-        targets = np.eye(n_outputs)[rng.integers(0, n_outputs, n)]
-    else:
-        targets = rng.integers(0, 2, (n, n_outputs))
-    return net, params, X, 1 / 255, targets.astype(dtype)
+    targets = targets_for(loss, n, 5, rng).astype(dtype)
+    return net, params, samples(X, targets, 1 / 255, weights_for(weights, n, rng))
+
+
+def assert_same_gradient(kernels, net, params, data, tolerance):
+    """Of one batch, and its loss, with a penalty."""
+    arguments = (net, params, data, Optimizer(ADAM, alpha=0.1), 2**40 + 3, 5)
+    loss, gradient = kernels.mlp_loss_gradient(*arguments)
+    expected_loss, expected = REFERENCE.mlp_loss_gradient(*arguments)
+    assert gradient.dtype == params.dtype
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    assert np.abs(gradient - expected).max() < tolerance * max(1.0, np.abs(expected).max())
+
+
+def assert_same_training(kernels, net, params, data, optimizer, order):
+    """Of two epochs, the second one with a smaller learning rate."""
+    results = []
+    for own in (kernels, REFERENCE):
+        w, losses = params.copy(), np.zeros(2)
+        moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, len(params)))
+        schedule = Schedule(order, 4, 99, np.array([0.05, 0.02]))
+        state = State(w, moments, 2**32 - 2)
+        own.mlp_train(net, optimizer, state, own.to_device(data), schedule, losses, 1)
+        results.append((w, losses, moments))
+    assert not np.array_equal(results[0][0], params)
+    for values, reference in zip(*results, strict=True):
+        if values.size:
+            assert relative_error(values, reference) < 1e-12
 
 
 def test_where_a_network_is_trained():
     """In shared memory with its weights, without them, or not by a block at all."""
     small = pytest.importorskip("fastnn.backends.numba_cuda.small")
+    from fastnn.backends.numba_cuda.networks import SMALL_STEP
+
     net = problem(np.random.default_rng(0))[0]
-    assert net.n_parameters * 11 < numba_cuda.SMALL_STEP
+    assert net.n_parameters * 11 < SMALL_STEP
     assert small.plan(net, 4, 2, 8).n_state == 3 * net.n_parameters
     columns, rows = small.plan(net, 4, 2, 8, 1000).threads
     assert rows == min(4, small.MAX_THREADS // columns)
-    deep = make_network((9, *(70,) * 3, 5), "tanh", "softmax", 0.0, "categorical_crossentropy")
+    deep = network((9, *(70,) * 3, 5), (TANH,) * 3 + (SOFTMAX,), SPARSE_CATEGORICAL_CROSSENTROPY)
     layout = small.plan(deep, 4, 2, 8)
     assert layout.n_state == 0
     assert layout.n_shared * 8 <= small.SHARED_BYTES
@@ -93,73 +120,143 @@ def test_where_a_network_is_trained():
 
 
 @needs_cuda
-@pytest.mark.parametrize("activation", ["sign", "purelin", "sigmoid", "tanh", "softsign", "relu"])
-def test_forward(rng, activation):
-    cuda = backends.kernels("numba-cuda")
-    net, params, X, scale, _ = problem(rng, activation=activation)
-    found = cuda.mlp_forward(net, params, X, scale, True, 1)
-    expected = REFERENCE.mlp_forward(net, params, X, scale, True, 1)
+@pytest.mark.parametrize("code", HIDDEN, ids=lambda code: ACTIVATIONS[code].name)
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+def test_activations(take, rng, code, dtype, tolerance):
+    kernels = take("small")
+    net, params, data = problem(rng, (code,), dtype=dtype)
+    inputs = data._replace(targets=None)
+    found = kernels.mlp_forward(net, params, inputs, True, 1)
+    expected = REFERENCE.mlp_forward(net, params, inputs, True, 1)
     for values, reference in zip(found, expected, strict=True):
-        assert relative_error(values, reference) < 1e-12
-    (last,) = cuda.mlp_forward(net, params, X, scale, False, 1)
+        assert relative_error(values, reference) < tolerance
+    (last,) = kernels.mlp_forward(net, params, inputs, False, 1)
     assert np.array_equal(last, found[-1])
+    assert_same_gradient(kernels, net, params, data, tolerance)
 
 
 @needs_cuda
-@pytest.mark.parametrize("outputs", OUTPUTS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-def test_gradient_and_evaluation(cuda, rng, outputs, dtype, tolerance):
-    net, params, X, scale, targets = problem(rng, outputs, dtype, dropout=0.3)
-    args = (net, params, X, scale, targets)
-    loss, gradient = cuda.mlp_loss_gradient(*args, 0.1, 2**40 + 3, 5)
-    expected_loss, expected = REFERENCE.mlp_loss_gradient(*args, 0.1, 2**40 + 3, 5)
-    assert loss == pytest.approx(expected_loss, rel=tolerance)
-    assert relative_error(gradient, expected) < tolerance
-    loss, right = cuda.mlp_evaluate(*args, 1)
-    expected_loss, expected_right = REFERENCE.mlp_evaluate(*args, 1)
-    assert (loss, right) == (pytest.approx(expected_loss, rel=tolerance), expected_right)
+@pytest.mark.parametrize("loss", OUTPUTS, ids=lambda code: LOSSES[code].name)
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+def test_losses(take, rng, loss, dtype, tolerance):
+    """With all outputs that they go with."""
+    kernels = take("small")
+    for out in OUTPUTS[loss]:
+        if ACTIVATIONS[out].is_step:
+            continue
+        net, params, data = problem(rng, (), out, loss, dtype, n=4)
+        assert_same_gradient(kernels, net, params, data, tolerance)
+        value, right = kernels.mlp_evaluate(net, params, data, 1)
+        expected, expected_right = REFERENCE.mlp_evaluate(net, params, data, 1)
+        assert value == pytest.approx(expected, rel=tolerance)
+        assert right == expected_right
+
+
+@needs_cuda
+@pytest.mark.parametrize("weights", ["none", "random", "some zero"])
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+def test_gradient_on_every_way(cuda, rng, weights, dtype, tolerance):
+    net, params, data = problem(rng, dtype=dtype, weights=weights)
+    assert_same_gradient(cuda, net, params, data, tolerance)
+
+
+@needs_cuda
+def test_a_single_output_names_one_of_two_classes(take, rng):
+    """For each kind of targets that can have one."""
+    kernels = take("small")
+    for loss in OUTPUTS:
+        if LOSSES[loss].targets not in ("real", "fraction", "sign"):
+            continue
+        net = network((7, 1), OUTPUTS[loss][-1:], loss)
+        params = rng.normal(0, 0.5, 8)
+        data = samples(rng.normal(size=(9, 7)), targets_for(loss, 9, 1, rng))
+        found = kernels.mlp_evaluate(net, params, data, 1)
+        assert found == pytest.approx(REFERENCE.mlp_evaluate(net, params, data, 1), rel=1e-12)
+
+
+@needs_cuda
+def test_data_stay_on_the_device(take, rng, monkeypatch):
+    """Also where only a part of them is looked at, and where it is in several pieces."""
+    kernels = take("small")
+    net, params, data = problem(rng, weights="random")
+    there = kernels.to_device(data)
+    again = kernels.to_device(there)
+    for name in ("X", "targets", "weights"):
+        assert getattr(again, name) is getattr(there, name)
+    monkeypatch.setattr("fastnn.backends.numba_cuda.networks.FORWARD_ROWS", 4)
+
+    def part(samples):
+        X, scale, targets, weights = samples
+        return Samples(X[2:9], scale, targets[2:9], weights[2:9])
+
+    from numba import cuda as device
+
+    copy, sent = device.to_device, []
+    monkeypatch.setattr(
+        device, "to_device", lambda array, *more: (sent.append(array), copy(array, *more))[1]
+    )
+    found = kernels.mlp_evaluate(net, params, part(there), 1)
+    assert found == pytest.approx(REFERENCE.mlp_evaluate(net, params, part(data), 1), rel=1e-12)
+    (values,) = kernels.mlp_forward(net, params, part(there), False, 1)
+    assert np.array_equal(values, kernels.mlp_forward(net, params, part(data), False, 1)[0])
+    assert_same_gradient(kernels, net, params, part(data), 1e-12)
+    assert sent
+    assert not any(array is there.X or array is there.targets for array in sent)
 
 
 @needs_cuda
 @pytest.mark.parametrize("way", ["small", "small, weights in global memory", *LARGE])
-@pytest.mark.parametrize("solver", [api.SGD, api.MOMENTUM, api.ADAM])
-def test_training(take, way, rng, solver):
-    cuda = take(way)
-    net, params, X, scale, targets = problem(rng, dropout=0.25)
-    optimizer = api.Optimizer(solver, 0.05, alpha=0.01)
+@pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: row.name)
+def test_training(take, way, rng, row):
+    net, params, data = problem(rng, (TANH,))
     order = np.array([rng.permutation(11)[:6] for _ in range(2)])
-    results = []
-    for kernels in (cuda, REFERENCE):
-        w, losses = params.copy(), np.zeros(2)
-        moments = np.zeros((api.N_MOMENTS[solver], len(params)))
-        kernels.mlp_train(
-            *(net, optimizer, w, moments, X, scale, targets, order, 4, 99, 2**32 - 2, losses, 1)
-        )
-        results.append((w, losses, moments))
-    for values, reference in zip(*results, strict=True):
-        if values.size:
-            assert relative_error(values, reference) < 1e-12
+    assert_same_training(take(way), net, params, data, Optimizer(row.code, alpha=0.01), order)
+
+
+@needs_cuda
+def test_training_with_weights(cuda, rng):
+    """The samples of the first batch do not count at all: nothing happens but that time goes on."""
+    net, params, data = problem(rng, (TANH,), weights="random")
+    order = np.array([rng.permutation(11)[:6] for _ in range(2)])
+    data.weights[order[0, :4]] = 0
+    assert_same_training(cuda, net, params, data, Optimizer(ADAM, alpha=0.01), order)
 
 
 @needs_cuda
 @pytest.mark.parametrize("n_orders", [1, 3])
 def test_many_networks(cuda, rng, n_orders, monkeypatch):
-    net, _, X, scale, targets = problem(rng, dropout=0.25)
-    if numba_cuda.SMALL_STEP == 0:  # as if too large for a block: one network after the other
+    net, _, data = problem(rng)
+    networks = sys.modules["fastnn.backends.numba_cuda.networks"]
+    if networks.SMALL_STEP == 0:  # as if too large for a block: one network after the other
         monkeypatch.setattr("fastnn.backends.numba_cuda.small.SHARED_BYTES", 0)
     params = rng.normal(0, 0.5, (3, net.n_parameters))
-    seeds, rates = np.array([1, 2**63, 3], np.uint64), np.array([0.05, 0.1, 0.01])
-    order = np.array([[rng.permutation(11)[:6]] for _ in range(n_orders)])
+    orders = [rng.permutation(11)[np.newaxis, :6] for _ in range(n_orders)]
+    schedules = [
+        Schedule(orders[i % n_orders], 4, seed, np.array([rate]))
+        for i, (seed, rate) in enumerate([(1, 0.05), (2**63, 0.1), (3, 0.01)])
+    ]
     results = []
     for kernels in (cuda, REFERENCE):
         w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 1))
-        kernels.mlp_train_many(
-            *(net, api.Optimizer(api.ADAM, 9.0), rates, w, moments, X, scale, targets, order, 4),
-            *(seeds, 7, losses, 1),
-        )
+        state = State(w, moments, 7)
+        kernels.mlp_train_many(net, Optimizer(ADAM), state, data, schedules, losses, 1)
         results.append((w, moments, losses))
     for values, reference in zip(*results, strict=True):
         assert relative_error(values, reference) < 1e-12
+
+
+@needs_cuda
+def test_what_no_formula_knows_looks_like_none(take, rng):
+    kernels = take("small")
+    net, params, data = problem(rng, (TANH,), dropout=0.0)
+    unknown = net._replace(activations=(99, SOFTMAX), activation_parameters=())
+    with pytest.raises(IndexError):  # the table has no such row
+        kernels.mlp_forward(unknown, params, data, False, 1)
+    from fastnn.backends.numba_cuda import formulas
+
+    z = np.float64(0.5)
+    assert np.isnan(formulas.activate(99, z, z)).all()
+    assert np.isnan(formulas.loss_of_output(99, z, z, z)).all()
 
 
 @needs_cuda
@@ -167,7 +264,7 @@ def test_distorted_images_stay_on_the_device(rng, monkeypatch):
     cuda = backends.kernels("numba-cuda")
     monkeypatch.setattr(numba_cuda, "IMAGES_AT_ONCE", 2)  # each block has several images
     images = rng.integers(0, 256, (5, 6 * 5), np.uint8)
-    arguments = (api.ImageDistortion(6, 5, sigma=2.0), rng.random(5), 2**40 + 3, 4, 1)
+    arguments = (ImageDistortion(6, 5, sigma=2.0), rng.random(5), 2**40 + 3, 4, 1)
     found = cuda.distort_images(images, *arguments)
     assert not isinstance(found, np.ndarray)
     expected = REFERENCE.distort_images(images, *arguments)
@@ -258,7 +355,7 @@ def test_a_full_device_memory_is_said_so(cuda, rng, monkeypatch):
 
     monkeypatch.setattr(device, "to_device", full)
     with pytest.raises(MemoryError, match="the GPU's memory is full"):
-        cuda.mlp_loss_gradient(*problem(rng), 0.0, 0, 0)
+        cuda.mlp_loss_gradient(*problem(rng), Optimizer(ADAM), 0, 0)
 
 
 def test_without_cuda_the_reason_is_named():

@@ -26,15 +26,19 @@ def try_one(data):
     kind, content = (data[0] % 3, data[1:]) if data else (0, b"")
     written = content if kind == 0 else gzip.compress(content, 1)
     PATH.write_bytes(written[:-3] if kind == 2 else written)
-    tracemalloc.start()
+    # Of every eighth input only: tracing leaves some bytes behind, gigabytes in an hour.
+    traced = sum(data) % 8 == 0
+    if traced:
+        tracemalloc.start()
     try:
         values = read_idx(PATH)
     except DataError:
         return "refused"
     finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < SLACK + 3 * len(content), peak
+        if traced:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < SLACK + 3 * len(content), peak
     assert values.dtype == "uint8"
     assert values.size > 0
     assert content[:2] == b"\x1f\x8b" or content.endswith(values.tobytes())

@@ -17,7 +17,7 @@ def delta_rule_kernel(real: Any) -> Any:
     zero, one = real(0), real(1)
 
     @cuda.jit(device=True)
-    def net_input(X, w, c, i, bias, shared):
+    def pre_activation(X, w, c, i, bias, shared):
         """Return w_c x_i to every thread."""
         t, d = cuda.threadIdx.x, X.shape[1]
         part = w[c, 0] if bias and t == 0 else zero
@@ -60,7 +60,7 @@ def delta_rule_kernel(real: Any) -> Any:
             for q in range(n):
                 i = order[epoch % order.shape[0], q] if online else q
                 for c in range(n_outputs):
-                    e = error_of(net_input(X, w, c, i, bias, shared), targets[i, c], use_sign)
+                    e = error_of(pre_activation(X, w, c, i, bias, shared), targets[i, c], use_sign)
                     squares += e * e
                     if e != zero:
                         n_mistakes += 1

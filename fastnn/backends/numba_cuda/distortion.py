@@ -1,6 +1,7 @@
 """The CUDA kernel of distorted images: a block of threads for each of them, in double precision.
 
-python.py says what is computed; every sum is formed by one thread in the same order as there.
+python/distortion.py says what is computed; every sum is formed by one thread in the same order as
+there.
 """
 
 import math
@@ -8,8 +9,8 @@ import math
 import numpy as np
 from numba import config, cuda
 
-from .device import random_word
-from ..interface import STREAM_DISTORTION
+from ..codes import STREAM_DISTORTION
+from .formulas import philox
 
 THREADS = 4 if config.ENABLE_CUDASIM else 128
 
@@ -18,7 +19,7 @@ THREADS = 4 if config.ENABLE_CUDASIM else 128
 def draw(key, epoch, sample, number):
     """Return a number of a sample from U(-1, 1)."""
     stream, block = np.uint64(STREAM_DISTORTION << 16), np.uint64(number // 4)
-    word = random_word(key, block, np.uint64(sample), np.uint64(epoch), stream, number % 4)
+    word = philox(key, block, np.uint64(sample), np.uint64(epoch), stream, number % 4)
     return word / 2147483648.0 - 1
 
 

@@ -15,23 +15,23 @@ THREADS, DEPTH = (16, 4) if config.ENABLE_CUDASIM else (256, 32)
 SPLIT = 4  # groups of threads that share the sums of a tile where the sums are long
 
 
-def side_of(work: int, split: int) -> int:
-    """Return the rows (and columns) of a tile of which each thread has work x work outputs."""
-    return isqrt(THREADS // split) * work
+def side_of(reach: int, split: int) -> int:
+    """Return the rows (and columns) of a tile of which each thread has reach x reach outputs."""
+    return isqrt(THREADS // split) * reach
 
 
-def depth_of(work: int) -> int:
+def depth_of(reach: int) -> int:
     """Return how many terms of its sums a group of threads has in shared memory at once."""
-    return DEPTH // min(work, 2)
+    return DEPTH // min(reach, 2)
 
 
-def n_shared(work: int, split: int) -> int:
+def n_shared(reach: int, split: int) -> int:
     """Return the reals of shared memory: a slice of A and of B for each group, or its sums.
 
     A row of a slice is one longer than a tile, so that its columns lie in different banks.
     """
-    side = side_of(work, split)
-    return split * max(2 * depth_of(work) * (side + 1), side * side)
+    side = side_of(reach, split)
+    return split * max(2 * depth_of(reach) * (side + 1), side * side)
 
 
 def n_tiles(n_rows: int, n_columns: int, side: int) -> int:
@@ -39,13 +39,13 @@ def n_tiles(n_rows: int, n_columns: int, side: int) -> int:
     return -(-n_rows // side) * -(-n_columns // side)
 
 
-def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], store: Any) -> Any:
+def make_product(dtype: Any, reach: int, split: int, inner: tuple[bool, bool], store: Any) -> Any:
     """Return a device function that forms a matrix A B by all blocks.
 
     Parameters
     ----------
-    work : int
-        A thread has work x work outputs, so that a number is used so often once it is loaded.
+    reach : int
+        A thread has reach x reach outputs, so that a number is used so often once it is loaded.
     split : int
         Groups of threads.
     inner : (bool, bool)
@@ -53,11 +53,11 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
     store : device function of (arguments, layer, row, column, total)
         Takes an element of the product.
     """
-    zero, one = real(0), real(1)
-    side, depth, pitch = side_of(work, split), depth_of(work), side_of(work, split) + 1
-    n, group_threads = side // work, THREADS // split
+    zero, one = dtype(0), dtype(1)
+    side, depth, pitch = side_of(reach, split), depth_of(reach), side_of(reach, split) + 1
+    n, group_threads = side // reach, THREADS // split
     n_loads = side * depth // group_threads
-    unroll = min(depth, 8 // work)  # a loop of so few turns is written out by the compiler
+    unroll = min(depth, 8 // reach)  # a loop of so few turns is written out by the compiler
     a_inner, b_inner = inner
 
     @cuda.jit(device=True)
@@ -98,12 +98,12 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
         ty, tx = own // n, own % n
         a_at = 2 * group * depth * pitch
         b_at = a_at + depth * pitch
-        total = cuda.local.array((work, work), real)
+        total = cuda.local.array((reach, reach), dtype)
         across = (n_columns + side - 1) // side
         for tile in range(cuda.blockIdx.x, (n_rows + side - 1) // side * across, cuda.gridDim.x):
             row, column = tile // across * side, tile % across * side
-            for i in range(work):
-                for j in range(work):
+            for i in range(reach):
+                for j in range(reach):
                     total[i, j] = zero
             for slices in range(0, n_inner, split * depth):
                 first = slices + group * depth
@@ -117,15 +117,15 @@ def make_product(real: Any, work: int, split: int, inner: tuple[bool, bool], sto
                 )  # fmt: skip
                 cuda.syncthreads()
                 for part in range(0, depth, unroll):
-                    for step in range(unroll):
-                        q = (part & (depth - 1)) + step
-                        for i in range(work):
-                            for j in range(work):
+                    for turn in range(unroll):
+                        q = (part & (depth - 1)) + turn
+                        for i in range(reach):
+                            for j in range(reach):
                                 left = shared[a_at + q * pitch + ty + n * i]
                                 total[i, j] += left * shared[b_at + q * pitch + tx + n * j]
                 cuda.syncthreads()
-            for i in range(work):
-                for j in range(work):
+            for i in range(reach):
+                for j in range(reach):
                     shared[(group * side + ty + n * i) * side + tx + n * j] = total[i, j]
             cuda.syncthreads()
             for part in range(max(1, side * side // THREADS)):

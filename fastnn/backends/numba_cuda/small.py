@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import config, cuda
 
-from .. import interface as api
-from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, device_functions, layout
+from ..interface import Network, Samples, Schedule
+from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, Layers, layout, store_unit
+from .formulas import State, optimizer_step, penalty, real
+from .training import make_train
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 MAX_THREADS, MAX_COLUMNS = (4, 2) if config.ENABLE_CUDASIM else (256, 32)
@@ -49,7 +51,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-    net: api.Network, batch: int, n_moments: int, itemsize: int, n_networks: int = 1
+    net: Network, batch: int, n_moments: int, itemsize: int, n_networks: int = 1
 ) -> Plan | None:
     """Lay out a network for a block; None if a batch does not fit in shared memory.
 
@@ -75,165 +77,163 @@ def _power_of_2(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
+# --- the phases of a step; their `scope` means nothing, the threads of a block know each other ---
+
+
+@cuda.jit(device=True)
+def identify(scope):
+    """Return this thread's number, and how many there are."""
+    thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    return thread, cuda.blockDim.x * cuda.blockDim.y
+
+
+@cuda.jit(device=True)
+def meet(scope):
+    """Wait for the other threads."""
+    cuda.syncthreads()
+
+
+@cuda.jit(device=True)
+def load(scope, buffer, samples, order, first, rows):
+    """Copy the samples of a batch, times the scale, to the outputs of layer 0."""
+    X, scale = samples.X, samples.scale
+    n = X.shape[1]
+    row = cuda.threadIdx.y
+    while row < rows:
+        i = order[first + row]
+        k = cuda.threadIdx.x
+        while k < n:
+            buffer[row * n + k] = real(scale, X[i, k]) * scale
+            k += cuda.blockDim.x
+        row += cuda.blockDim.y
+
+
+@cuda.jit(device=True)
+def forward(scope, w, layers, layer, rows, training, key, n):
+    """Compute y = f(x W + b) (2.12) to (2.15), and the slope."""
+    table, buffer = layers.table, layers.buffer
+    below, start = table[layer - 1], table[layer, START]
+    n_in, n_out = below[UNITS], table[layer, UNITS]
+    row = cuda.threadIdx.y
+    while row < rows:
+        x = below[OUTPUTS] + row * n_in
+        j = cuda.threadIdx.x
+        while j < n_out:
+            z = w[start + n_in * n_out + j]
+            for k in range(n_in):
+                z += buffer[x + k] * w[start + k * n_out + j]
+            store_unit(layers, layer, row, j, z, training, key, n)
+            j += cuda.blockDim.x
+        row += cuda.blockDim.y
+
+
+@cuda.jit(device=True)
+def backward(scope, w, layers, layer, rows):
+    """Compute the deltas of the layer below: (delta W^T) times its slope (2.42)."""
+    table, buffer = layers.table, layers.buffer
+    below, here = table[layer - 1], table[layer]
+    n_in, n_out, start = below[UNITS], here[UNITS], here[START]
+    row = cuda.threadIdx.y
+    while row < rows:
+        d = here[DELTAS] + row * n_out
+        k = cuda.threadIdx.x
+        while k < n_in:
+            total = real(w[0], 0)
+            for j in range(n_out):
+                total += buffer[d + j] * w[start + k * n_out + j]
+            at = row * n_in + k
+            buffer[below[DELTAS] + at] = total * buffer[below[SLOPES] + at]
+            k += cuda.blockDim.x
+        row += cuda.blockDim.y
+
+
+@cuda.jit(device=True)
+def update(scope, state, layers, layer, rows, step):
+    """Form x^T delta / N (2.44) and change weights and bias; row n_in is the bias."""
+    table, buffer = layers.table, layers.buffer
+    below, here = table[layer - 1], table[layer]
+    n_in, n_out, start = below[UNITS], here[UNITS], here[START]
+    zero, one = real(step.size, 0), real(step.size, 1)
+    k = cuda.threadIdx.y
+    while k <= n_in:
+        j = cuda.threadIdx.x
+        while j < n_out:
+            total = zero
+            for row in range(rows):
+                x = buffer[below[OUTPUTS] + row * n_in + k] if k < n_in else one
+                total += x * buffer[here[DELTAS] + row * n_out + j]
+            p = start + k * n_out + j
+            if k < n_in:
+                total += penalty(step, state.w[p])
+            optimizer_step(step, state, p, total / step.count)
+            j += cuda.blockDim.x
+        k += cuda.blockDim.y
+
+
+train = make_train(
+    SimpleNamespace(
+        identify=identify, meet=meet, load=load, forward=forward, backward=backward, update=update
+    )
+)
+
+
+# --- the kernels ---------------------------------------------------------------------------------
+
+
+@cuda.jit(device=True)
+def copy(source, target, n):
+    """Copy n reals, by all threads."""
+    p, n_threads = identify(0)
+    while p < n:
+        target[p] = source[p]
+        p += n_threads
+
+
 @cache
-def small_kernels(real: Any) -> SimpleNamespace:
+def small_kernels(dtype: Any) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64."""
-    own = device_functions(real)
-    finish_rows, add_losses, store_unit = own.finish_rows, own.add_losses, own.store_unit
-    rule_of_step, descend = own.rule_of_step, own.descend
-    zero, one = real(0), real(1)
-
-    @cuda.jit(device=True)
-    def load(buffer, X, scale, samples, first, rows):
-        """Copy the samples of a batch, times the scale, to the outputs of layer 0."""
-        n = X.shape[1]
-        row = cuda.threadIdx.y
-        while row < rows:
-            i = samples[first + row]
-            k = cuda.threadIdx.x
-            while k < n:
-                buffer[row * n + k] = real(X[i, k]) * scale
-                k += cuda.blockDim.x
-            row += cuda.blockDim.y
-
-    @cuda.jit(device=True)
-    def forward(w, buffer, table, layer, batch, rows, key, step):
-        """Compute y = f(x W + b) (2.12) to (2.15), and the slope."""
-        below, start = table[layer - 1], table[layer, START]
-        n_in, n_out = below[UNITS], table[layer, UNITS]
-        row = cuda.threadIdx.y
-        while row < rows:
-            x = below[OUTPUTS] + row * n_in
-            j = cuda.threadIdx.x
-            while j < n_out:
-                total = w[start + n_in * n_out + j]
-                for k in range(n_in):
-                    total += buffer[x + k] * w[start + k * n_out + j]
-                store_unit(buffer, table, layer, batch, row, j, total, True, key, step)
-                j += cuda.blockDim.x
-            row += cuda.blockDim.y
-
-    @cuda.jit(device=True)
-    def backward(w, buffer, table, layer, rows):
-        """Compute the deltas of the layer below: (delta W^T) times its slope (2.42)."""
-        below, here = table[layer - 1], table[layer]
-        n_in, n_out, start = below[UNITS], here[UNITS], here[START]
-        row = cuda.threadIdx.y
-        while row < rows:
-            d = here[DELTAS] + row * n_out
-            k = cuda.threadIdx.x
-            while k < n_in:
-                total = zero
-                for j in range(n_out):
-                    total += buffer[d + j] * w[start + k * n_out + j]
-                at = row * n_in + k
-                buffer[below[DELTAS] + at] = total * buffer[below[SLOPES] + at]
-                k += cuda.blockDim.x
-            row += cuda.blockDim.y
-
-    @cuda.jit(device=True)
-    def update(w, moment_1, moment_2, buffer, table, layer, rows, rule):
-        """Form x^T delta / rows (2.44) and change weights and bias; row n_in is the bias."""
-        below, here = table[layer - 1], table[layer]
-        n_in, n_out, start = below[UNITS], here[UNITS], here[START]
-        alpha = rule[5]
-        k = cuda.threadIdx.y
-        while k <= n_in:
-            j = cuda.threadIdx.x
-            while j < n_out:
-                total = zero
-                for row in range(rows):
-                    x = buffer[below[OUTPUTS] + row * n_in + k] if k < n_in else one
-                    total += x * buffer[here[DELTAS] + row * n_out + j]
-                p = start + k * n_out + j
-                if k < n_in:
-                    total += alpha * w[p]
-                descend(rule, w, moment_1, moment_2, p, total / real(rows))
-                j += cuda.blockDim.x
-            k += cuda.blockDim.y
-
-    @cuda.jit(device=True)
-    def train(
-        w, moment_1, moment_2, buffer, table, X, scale, targets, order, batch, loss, kind, numbers,
-        key, step, sums,
-    ):  # fmt: skip
-        """Train one network for sums.shape[0] epochs; the threads meet between the layers.
-
-        `numbers` are rate, beta_1, beta_2, epsilon, alpha.
-        """
-        last, n = table.shape[0] - 1, order.shape[1]
-        thread = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        n_threads = cuda.blockDim.x * cuda.blockDim.y
-        for epoch in range(sums.shape[0]):
-            samples = order[epoch % order.shape[0]]
-            for first in range(0, n, batch):
-                rows = min(batch, n - first)
-                load(buffer, X, scale, samples, first, rows)
-                cuda.syncthreads()
-                for layer in range(1, last + 1):
-                    forward(w, buffer, table, layer, batch, rows, key, np.uint64(step))
-                    cuda.syncthreads()
-                finish_rows(
-                    buffer, table, batch, loss, targets, samples, first, rows, thread, n_threads
-                )
-                cuda.syncthreads()
-                if thread == 0:
-                    add_losses(buffer, batch, rows, sums, epoch)
-                for layer in range(last, 1, -1):
-                    backward(w, buffer, table, layer, rows)
-                    cuda.syncthreads()
-                step += 1
-                rule = rule_of_step(kind, numbers, step)
-                for layer in range(1, last + 1):
-                    update(w, moment_1, moment_2, buffer, table, layer, rows, rule)
-                cuda.syncthreads()
-
-    @cuda.jit(device=True)
-    def copy(source, target, n):
-        """Copy n reals, by all threads."""
-        p = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        while p < n:
-            target[p] = source[p]
-            p += cuda.blockDim.x * cuda.blockDim.y
 
     @cuda.jit
     def in_global(
-        params, moments_1, moments_2, n_buffer, table, X, scale, targets, orders, batch, loss, kind,
-        numbers, keys, step, sums,
+        params, moments_1, moments_2, n_moments, n_buffer, table, parameters, loss, X, scale,
+        targets, weights, orders, batch, keys, learning_rates, optimizer, numbers, n, sums,
     ):  # fmt: skip
         """Train network b by block b; parameters and moments stay in global memory."""
         b = cuda.blockIdx.x
-        buffer = cuda.shared.array(0, real)
-        train(
-            params[b], moments_1[b], moments_2[b], buffer[:n_buffer], table, X, scale, targets,
-            orders[b % orders.shape[0]], batch, loss, kind, numbers[b], keys[b], step, sums[b],
-        )  # fmt: skip
+        shared = cuda.shared.array(0, dtype)
+        state = State(params[b], moments_1[b], moments_2[b])
+        layers = Layers(table, parameters, loss, batch, shared[:n_buffer])
+        schedule = Schedule(orders[b % orders.shape[0]], batch, keys[b], learning_rates[b])
+        samples = Samples(X, scale, targets, weights)
+        train(0, state, layers, samples, schedule, optimizer, numbers, n, sums[b])
 
     @cuda.jit
     def in_shared(
-        params, moments_1, moments_2, n_buffer, table, X, scale, targets, orders, batch, loss, kind,
-        numbers, keys, step, sums,
+        params, moments_1, moments_2, n_moments, n_buffer, table, parameters, loss, X, scale,
+        targets, weights, orders, batch, keys, learning_rates, optimizer, numbers, n, sums,
     ):  # fmt: skip
         """Do the same; parameters and moments are in shared memory for the time of the call."""
-        b, n = cuda.blockIdx.x, params.shape[1]
-        shared = cuda.shared.array(0, real)
-        w = shared[n_buffer : n_buffer + n]
-        moment_1 = shared[n_buffer + n : n_buffer + 2 * n]
-        moment_2 = shared[n_buffer + 2 * n : n_buffer + 3 * n]
-        copy(params[b], w, n)
-        if kind != api.SGD:
-            copy(moments_1[b], moment_1, n)
-        if kind == api.ADAM:
-            copy(moments_2[b], moment_2, n)
+        b, m = cuda.blockIdx.x, params.shape[1]
+        shared = cuda.shared.array(0, dtype)
+        state = State(
+            shared[n_buffer : n_buffer + m],
+            shared[n_buffer + m : n_buffer + 2 * m],
+            shared[n_buffer + 2 * m : n_buffer + 3 * m],
+        )
+        copy(params[b], state.w, m)
+        if n_moments > 0:
+            copy(moments_1[b], state.moment_1, m)
+        if n_moments > 1:
+            copy(moments_2[b], state.moment_2, m)
         cuda.syncthreads()
-        train(
-            w, moment_1, moment_2, shared[:n_buffer], table, X, scale, targets,
-            orders[b % orders.shape[0]], batch, loss, kind, numbers[b], keys[b], step, sums[b],
-        )  # fmt: skip
-        copy(w, params[b], n)
-        if kind != api.SGD:
-            copy(moment_1, moments_1[b], n)
-        if kind == api.ADAM:
-            copy(moment_2, moments_2[b], n)
+        layers = Layers(table, parameters, loss, batch, shared[:n_buffer])
+        schedule = Schedule(orders[b % orders.shape[0]], batch, keys[b], learning_rates[b])
+        samples = Samples(X, scale, targets, weights)
+        train(0, state, layers, samples, schedule, optimizer, numbers, n, sums[b])
+        copy(state.w, params[b], m)
+        if n_moments > 0:
+            copy(state.moment_1, moments_1[b], m)
+        if n_moments > 1:
+            copy(state.moment_2, moments_2[b], m)
 
     return SimpleNamespace(in_global=in_global, in_shared=in_shared)

@@ -1,0 +1,233 @@
+"""Multi-layer perceptrons on the GPU: what the kernels of small and large networks are given."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codes import STORE_GRADIENT
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from .calls import few_blocks, gpu, launch_together, real_type, on_device
+
+FORWARD_ROWS = 1024  # samples at once where nothing is learned
+# Multiply-adds of a step up to which a block trains a network alone: an estimate of what the
+# barriers of all blocks would cost. Not yet measured on a GPU.
+SMALL_STEP = 100_000
+
+
+def mlp_forward(
+    net: Network, params, samples: Samples, all_layers: bool, n_threads: int
+) -> list[NDArray]:
+    """Return layer outputs; see `interface.Kernels`."""
+    from .device import OUTPUTS
+
+    n, wanted = len(samples.X), range(1 if all_layers else len(net.sizes) - 1, len(net.sizes))
+    found = {layer: np.empty((n, net.sizes[layer]), params.dtype) for layer in wanted}
+    # The kernel computes a loss as well, of targets that it gets for nothing.
+    targets = np.zeros((min(n, FORWARD_ROWS), net.n_targets), params.dtype)
+    untargeted = samples._replace(targets=None, weights=None)
+    for first, rows, buffer, table, _ in _blocks(net, params, untargeted, targets):
+        for layer, outputs in found.items():
+            start, units = table[layer, OUTPUTS], net.sizes[layer]
+            values = buffer[start : start + rows * units].copy_to_host()
+            outputs[first : first + rows] = values.reshape(rows, units)
+    return list(found.values())
+
+
+def mlp_evaluate(net: Network, params, samples: Samples, n_threads: int) -> tuple[float, float]:
+    """Return loss and right answers over a data set; see `interface.Kernels`."""
+    loss, n_right = 0.0, 0.0
+    for _, rows, buffer, _, right in _blocks(net, params, samples, None):
+        loss += float(buffer[len(buffer) - rows :].copy_to_host().sum(dtype=np.float64))
+        n_right += float(right.copy_to_host().sum(dtype=np.float64))
+    return loss / _count(samples), n_right
+
+
+def _count(samples: Samples) -> float:
+    """Return how many samples there are, as much as each counts."""
+    if samples.weights is None:
+        return float(len(samples.X))
+    weights = samples.weights
+    weights = weights.copy_to_host() if hasattr(weights, "copy_to_host") else weights
+    return float(weights.sum(dtype=np.float64))
+
+
+def _blocks(net: Network, params, samples: Samples, no_targets):
+    """Run the network on FORWARD_ROWS samples at a time; yield where they are, and the results.
+
+    `no_targets` stand in where there are none.
+    """
+    from .device import layout
+    from .large import large_kernels, most_blocks, reach_for
+
+    n, dtype = len(samples.X), params.dtype
+    reach = reach_for(net, min(FORWARD_ROWS, n))
+    with gpu() as cuda:
+        kernel, w = large_kernels(real_type(dtype), reach).apply, cuda.to_device(params)
+        parameters = cuda.to_device(np.array(net.formula_parameters, dtype))
+        weights = _weights(cuda, samples, dtype)
+        for first in range(0, n, FORWARD_ROWS):
+            rows = min(FORWARD_ROWS, n - first)
+            end = first + rows
+            targets = no_targets[:rows] if samples.targets is None else samples.targets[first:end]
+            table, n_buffer = layout(net, rows)
+            buffer, right = cuda.device_array(n_buffer, dtype), cuda.device_array(rows, dtype)
+            arguments = (
+                w,
+                buffer,
+                cuda.to_device(table),
+                parameters,
+                net.loss,
+                on_device(cuda, samples.X[first:end]),
+                dtype.type(samples.scale),
+                on_device(cuda, targets),
+                weights[first:end],
+                cuda.to_device(np.arange(rows)),
+                dtype.type(net.threshold),
+                right,
+            )
+            launch_together(kernel, most_blocks(net, rows, reach), arguments)
+            yield first, rows, buffer, table, right
+
+
+def mlp_loss_gradient(
+    net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
+) -> tuple[float, NDArray]:
+    """Return the loss of one batch and its gradient; see `interface.Kernels`."""
+    n, gradient, losses = len(samples.X), np.zeros((1, len(params)), params.dtype), np.zeros(1)
+    schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
+    state = State(params.copy(), gradient, step)
+    store = optimizer._replace(kind=STORE_GRADIENT)
+    mlp_train(net, store, state, samples, schedule, losses, 1)
+    penalty, start = 0.0, 0
+    for m, units in zip(net.sizes, net.sizes[1:], strict=False):
+        W = params[start : start + m * units].astype(np.float64)
+        penalty += optimizer.alpha * float(W @ W) / 2
+        start += (m + 1) * units
+    return (losses[0] + penalty) / _count(samples), gradient[0]
+
+
+def mlp_train(
+    net: Network,
+    optimizer: Optimizer,
+    state: State,
+    samples: Samples,
+    schedule: Schedule,
+    loss_sums,
+    n_threads: int,
+) -> None:
+    """Train by mini-batch back-propagation; see `interface.Kernels`."""
+    batch = min(schedule.batch_size, schedule.order.shape[1])
+    if net.n_parameters * batch <= SMALL_STEP:
+        params, moments, step, _ = state
+        one = State(params[np.newaxis], moments[np.newaxis], step)
+        if _train_blocks(net, optimizer, one, samples, [schedule], loss_sums[np.newaxis]):
+            return
+    from .device import layout
+    from .large import large_kernels, most_blocks, reach_for
+
+    dtype, reach = state.params.dtype, reach_for(net, batch)
+    table, n_buffer = layout(net, batch)
+    with gpu() as cuda:
+        w, sums = cuda.to_device(state.params), cuda.to_device(loss_sums)
+        moments = [cuda.to_device(moment) for moment in state.moments]
+        arguments = (
+            w,
+            moments[0] if moments else w,
+            moments[1] if len(moments) > 1 else w,
+            cuda.device_array(n_buffer, dtype),
+            cuda.to_device(table),
+            cuda.to_device(np.array(net.formula_parameters, dtype)),
+            net.loss,
+            on_device(cuda, samples.X),
+            dtype.type(samples.scale),
+            on_device(cuda, samples.targets),
+            _weights(cuda, samples, dtype),
+            cuda.to_device(schedule.order),
+            batch,
+            np.uint64(schedule.seed),
+            cuda.to_device(schedule.learning_rates),
+            optimizer.kind,
+            cuda.to_device(np.array(optimizer[1:], np.float64)),
+            state.step,
+            sums,
+        )
+        kernel = large_kernels(real_type(dtype), reach).train
+        launch_together(kernel, most_blocks(net, batch, reach), arguments)
+        state.params[:] = w.copy_to_host()
+        loss_sums[:] = sums.copy_to_host()
+        for moment, values in zip(state.moments, moments, strict=True):
+            moment[:] = values.copy_to_host()
+
+
+def mlp_train_many(
+    net: Network,
+    optimizer: Optimizer,
+    state: State,
+    samples: Samples,
+    schedules: Sequence[Schedule],
+    loss_sums,
+    n_threads: int,
+) -> None:
+    """Train several networks; see `interface.Kernels`."""
+    if _train_blocks(net, optimizer, state, samples, schedules, loss_sums):
+        return
+    for i, schedule in enumerate(schedules):
+        own = state._replace(params=state.params[i], moments=state.moments[i])
+        mlp_train(net, optimizer, own, samples, schedule, loss_sums[i], n_threads)
+
+
+def _train_blocks(
+    net: Network, optimizer: Optimizer, state: State, samples: Samples, schedules, loss_sums
+) -> bool:
+    """Train each network in a block of its own; return False if it is too large for that."""
+    from .small import plan, small_kernels
+
+    order, batch_size, *_ = schedules[0]
+    batch = min(batch_size, order.shape[1])
+    params, dtype, n_moments = state.params, state.params.dtype, state.moments.shape[1]
+    layout = plan(net, batch, n_moments, params.itemsize, len(params))
+    if layout is None:
+        return False
+    shared = all(schedule.order is order for schedule in schedules)
+    orders = order[np.newaxis] if shared else np.stack([s.order for s in schedules])
+    with gpu() as cuda, few_blocks():
+        kernels = small_kernels(real_type(dtype))
+        kernel = kernels.in_shared if layout.n_state else kernels.in_global
+        w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
+        moments = [
+            cuda.to_device(np.ascontiguousarray(state.moments[:, i])) for i in range(n_moments)
+        ]
+        kernel[len(params), layout.threads, 0, layout.n_shared * params.itemsize](
+            w,
+            moments[0] if moments else w,
+            moments[1] if n_moments > 1 else w,
+            n_moments,
+            layout.n_buffer,
+            cuda.to_device(layout.table),
+            cuda.to_device(np.array(net.formula_parameters, dtype)),
+            net.loss,
+            on_device(cuda, samples.X),
+            dtype.type(samples.scale),
+            on_device(cuda, samples.targets),
+            _weights(cuda, samples, dtype),
+            cuda.to_device(orders),
+            batch,
+            cuda.to_device(np.array([s.seed for s in schedules], np.uint64)),
+            cuda.to_device(np.stack([s.learning_rates for s in schedules])),
+            optimizer.kind,
+            cuda.to_device(np.array(optimizer[1:], np.float64)),
+            state.step,
+            sums,
+        )
+        params[:] = w.copy_to_host()
+        loss_sums[:] = sums.copy_to_host()
+        for i, values in enumerate(moments):
+            state.moments[:, i] = values.copy_to_host()
+    return True
+
+
+def _weights(cuda: Any, samples: Samples, dtype: np.dtype) -> Any:
+    """Return the samples' weights on the device, an empty array if all count 1."""
+    return on_device(cuda, np.empty(0, dtype) if samples.weights is None else samples.weights)

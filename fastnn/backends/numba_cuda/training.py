@@ -1,0 +1,75 @@
+"""The loop over epochs and steps of the CUDA kernels: one for small networks and for large ones."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from .device import add_losses, count_of, finish_rows
+from .formulas import ALPHA, BETA_1, BETA_2, EPSILON, Step, real, step_sizes
+
+
+def make_train(phases: SimpleNamespace) -> Any:
+    """Return a device function that trains a network.
+
+    Parameters
+    ----------
+    phases : namespace of device functions
+        `load`, `forward`, `backward` and `update` share a phase of a step out to the threads;
+        `meet` lets these wait for each other; `identify` returns a thread's number, and how many
+        there are. All take a `scope` first, which is theirs alone.
+    """
+    load, forward, backward = phases.load, phases.forward, phases.backward
+    update, meet, identify = phases.update, phases.meet, phases.identify
+
+    @cuda.jit(device=True)
+    def train_batch(scope, state, layers, samples, order, first, rows, step, key, n, sums, epoch):
+        """Make one step after n others; the threads meet where one needs what others computed."""
+        last = layers.table.shape[0] - 1
+        thread, n_threads = identify(scope)
+        load(scope, layers.buffer, samples, order, first, rows)
+        meet(scope)
+        for layer in range(1, last + 1):
+            forward(scope, state.w, layers, layer, rows, True, key, n)
+            meet(scope)
+        finish_rows(layers, samples, order, first, rows, thread, n_threads)
+        meet(scope)
+        if thread == n_threads - 1:  # the one with the least to do
+            add_losses(layers, rows, sums, epoch)
+        for layer in range(last, 1, -1):
+            backward(scope, state.w, layers, layer, rows)
+            meet(scope)
+        for layer in range(1, last + 1):
+            update(scope, state, layers, layer, rows, step)
+        meet(scope)
+
+    @cuda.jit(device=True)
+    def train(scope, state, layers, samples, schedule, optimizer, numbers, n, sums):
+        """Train one network for sums.shape[0] epochs, after n steps."""
+        orders, batch, key, learning_rates = schedule
+        scale = samples.scale  # a real
+        m = orders.shape[1]
+        for epoch in range(sums.shape[0]):
+            order = orders[epoch % orders.shape[0]]
+            for first in range(0, m, batch):
+                rows = min(batch, m - first)
+                count = count_of(samples, order, first, rows)
+                if count > 0:  # or none of its samples does
+                    size = step_sizes(optimizer, numbers, learning_rates[epoch], n + 1)
+                    step = Step(
+                        optimizer,
+                        real(scale, size),
+                        real(scale, numbers[BETA_1]),
+                        real(scale, numbers[BETA_2]),
+                        real(scale, numbers[EPSILON]),
+                        real(scale, numbers[ALPHA]),
+                        real(scale, count),
+                    )
+                    train_batch(
+                        scope, state, layers, samples, order, first, rows, step, key,
+                        np.uint64(n), sums, epoch,
+                    )  # fmt: skip
+                n += 1
+
+    return train
