@@ -24,22 +24,27 @@ def array(dtype, n_dimensions):
 
 
 def signatures(real):
-    """Return each kernel with the types that numba_cuda.py launches it with."""
+    """Return each kernel with the types that it is launched with."""
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
-    indices, doubles = array(INT, 1), array(DOUBLE, 1)
+    indices, doubles, doubles_2 = array(INT, 1), array(DOUBLE, 1), array(DOUBLE, 2)
     small_kernels = small.small_kernels(real)
-    large_kernels = [large.large_kernels(real, work) for work in (1, 2, 4)]
-    table, bytes_, keys = array(INT, 2), array(BYTE, 2), array(UINT, 1)
+    large_kernels = [large.large_kernels(real, reach) for reach in (1, 2, 4)]
+    table, orders, bytes_, keys = array(INT, 2), array(INT, 3), array(BYTE, 2), array(UINT, 1)
+    layers = table, vector, INT
     for X in (matrix, bytes_):
-        data = table, X, real, matrix
-        codes = INT, INT, INT
+        samples = X, real, matrix, vector
         for kernel in (small_kernels.in_global, small_kernels.in_shared):
-            many = array(INT, 3), *codes, array(DOUBLE, 2), keys, INT, array(DOUBLE, 2)
-            yield kernel, (matrix, matrix, matrix, INT, *data, *many)
-        one = array(INT, 2), *codes, doubles, UINT, INT, doubles
+            schedules = orders, INT, keys, doubles_2
+            states = matrix, matrix, matrix, INT, INT
+            yield kernel, (*states, *layers, *samples, *schedules, INT, doubles, INT, doubles_2)
         for kernels in large_kernels:
-            yield kernels.train, (vector, vector, vector, vector, *data, *one)
-            yield kernels.apply, (vector, vector, *data, indices, INT, array(types.int32, 1))
+            schedule = array(INT, 2), INT, UINT, doubles
+            state = vector, vector, vector, vector
+            yield (
+                kernels.train,
+                (*state, *layers, *samples, *schedule, INT, doubles, INT, doubles),
+            )
+            yield kernels.apply, (vector, vector, *layers, *samples, indices, real, vector)
     switches = types.boolean, array(INT, 2), types.boolean
     single = delta_rule.delta_rule_kernel(real)
     yield single, (matrix, matrix, matrix, matrix, real, *switches, cube, doubles, indices)
@@ -61,3 +66,5 @@ def test_every_kernel_compiles(dtype, capability, monkeypatch):
             kernel.py_func, types.void(*arguments), cc=capability, device=False, abi="numba"
         )
         assert ".entry" in code
+        if real == float32 and kernel.py_func.__name__ == "apply":  # it has all activations
+            assert "f64" not in code

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from ..interface import Network, Samples, gaussian_weights
-from .calls import few_blocks, gpu, real_type, on_device
+from .calls import few_blocks, gpu, on_device, real_type
 from .networks import mlp_evaluate as mlp_evaluate
 from .networks import mlp_forward as mlp_forward
 from .networks import mlp_loss_gradient as mlp_loss_gradient

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..codes import STORE_GRADIENT
 from ..interface import Network, Optimizer, Samples, Schedule, State
-from .calls import few_blocks, gpu, launch_together, real_type, on_device
+from .calls import few_blocks, gpu, launch_together, on_device, real_type
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
 # Multiply-adds of a step up to which a block trains a network alone: an estimate of what the
@@ -120,8 +120,7 @@ def mlp_train(
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
     batch = min(schedule.batch_size, schedule.order.shape[1])
     if net.n_parameters * batch <= SMALL_STEP:
-        params, moments, step, _ = state
-        one = State(params[np.newaxis], moments[np.newaxis], step)
+        one = State(state.params[np.newaxis], state.moments[np.newaxis], state.step)
         if _train_blocks(net, optimizer, one, samples, [schedule], loss_sums[np.newaxis]):
             return
     from .device import layout
