@@ -221,8 +221,16 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
         output_only=True,
         gives_probabilities=True,
     ),
+    Activation(
+        "softplus",
+        "ln(1 + exp(z))",
+        "1 / (1 + exp(-z))",
+        r"y = \ln (1 + e^z)",
+        "Dugas et al. 2001",
+        "keras.activations.softplus",
+    ),
 )
-SIGN, IDENTITY, SIGMOID, TANH, SOFTSIGN, RELU, SOFTMAX = range(len(ACTIVATIONS))
+SIGN, IDENTITY, SIGMOID, TANH, SOFTSIGN, RELU, SOFTMAX, SOFTPLUS = range(len(ACTIVATIONS))
 
 LOSSES: tuple[Loss, ...] = _numbered(
     Loss(

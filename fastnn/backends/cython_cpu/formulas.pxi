@@ -32,6 +32,9 @@ cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
     elif code == IDENTITY:
         y = z
         slope[0] = one
+    elif code == SOFTPLUS:
+        y = vadd(vmax(z, vsplat(0)), vlog1p(vexp(vsub(vsplat(0), vabs(z)))))
+        slope[0] = vsigmoid(z)
     else:  # there is none
         y = slope[0] = vsplat(<real>NAN)
     return y

@@ -19,6 +19,7 @@ from ..codes import (
     SIGMOID,
     SIGN,
     SOFTMAX,
+    SOFTPLUS,
     SOFTSIGN,
     SPARSE_CATEGORICAL_CROSSENTROPY,
     SQUARED_ERROR,
@@ -34,8 +35,10 @@ from .vector import (
     vadd,
     vdiv,
     vdiv_by_root,
+    vexp,
     vfma,
     vload,
+    vlog1p,
     vmul,
     vpositive,
     vrelu,
@@ -80,6 +83,9 @@ def activate(code, a, z):
         y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
     elif code == IDENTITY:
         y, slope = z, one
+    elif code == SOFTPLUS:
+        y = vadd(vrelu(z), vlog1p(vexp(vsub(zero, vabs(z)))))
+        slope = vsigmoid(z)
     return y, slope
 
 

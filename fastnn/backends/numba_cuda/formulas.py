@@ -74,6 +74,8 @@ def activate(code, a, z):
         return z * s, s * s
     if code == codes.RELU:
         return (z if z > zero else zero), (one if z > zero else zero)
+    if code == codes.SOFTPLUS:
+        return max(z, zero) + math.log1p(math.exp(-abs(z))), sigmoid(z)
     return nan, nan  # there is none
 
 

@@ -40,6 +40,8 @@ def activate(code, a, z):
         return z * s, s * s
     if code == codes.RELU:
         return max(0.0, z), float(z > 0)
+    if code == codes.SOFTPLUS:
+        return max(z, 0.0) + log1p(exp(-abs(z))), sigmoid(z)
     raise ValueError(f"there is no activation {code} of a single unit")
 
 
