@@ -98,6 +98,14 @@ class Optimizer(NamedTuple):
     alpha : float
         L2 penalty: alpha / 2N times the sum of the squared weights is added to the loss of a batch
         of N samples, as in scikit-learn.
+    l1 : float
+        L1 penalty: l1 / N times the sum of the absolute weights is added as well.
+    weight_decay : float
+        Fraction of each weight and bias that a step of learning rate 1 takes off (adamw).
+    max_norm : float
+        After a step the incoming weights of a unit (not its bias) are scaled down to a Euclidean
+        norm of at most this (Srebro & Shraibman 2005; Srivastava et al. 2014, section 5.1);
+        0: they are left alone.
     """
 
     kind: int
@@ -105,6 +113,9 @@ class Optimizer(NamedTuple):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     alpha: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
+    max_norm: float = 0.0
 
 
 class Samples(NamedTuple):

@@ -16,6 +16,7 @@ from .distortion import distort_images as distort_images
 from .formulas import (
     activate,
     dropout_factors,
+    limit_norms,
     loss_and_delta,
     optimizer_step,
     penalty,
@@ -77,6 +78,7 @@ def mlp_loss_gradient(
     loss_sum, gradient = _batch_gradient(net, layers, samples, range(n), optimizer, seed, step)
     weights = [w for W, _ in layers for row in W for w in row]
     loss = loss_sum + optimizer.alpha * sum(w * w for w in weights) / 2
+    loss += optimizer.l1 * sum(abs(w) for w in weights)
     flat = np.array(_flatten(gradient), params.dtype)
     return loss / sum(_weight(samples, i) for i in range(n)), flat
 
@@ -105,6 +107,8 @@ def mlp_train(
             if gradient is None:
                 continue
             optimizer_step(optimizer, w, m, _flatten(gradient), rate, step)
+            if optimizer.max_norm > 0:
+                limit_norms(net, w, optimizer.max_norm)
             w = rounded(w, params.dtype)
             m = [rounded(moment, params.dtype) for moment in m]
     params[:] = w

@@ -5,7 +5,7 @@ course's.
 """
 
 from array import array
-from math import exp, log, log1p, sqrt, tanh
+from math import erf, exp, expm1, log, log1p, pi, sqrt, tanh
 
 import numpy as np
 
@@ -42,6 +42,24 @@ def activate(code, a, z):
         return max(0.0, z), float(z > 0)
     if code == codes.SOFTPLUS:
         return max(z, 0.0) + log1p(exp(-abs(z))), sigmoid(z)
+    if code == codes.LEAKY_RELU:
+        return (z, 1.0) if z > 0 else (a * z, a)
+    if code == codes.ELU:
+        y = z if z > 0 else a * expm1(z)
+        return y, 1.0 if z > 0 else y + a
+    if code == codes.SELU:
+        s, a = codes.SELU_SCALE, codes.SELU_SCALE * codes.SELU_ALPHA
+        y = s * z if z > 0 else a * expm1(z)
+        return y, s if z > 0 else y + a
+    if code == codes.GELU:
+        p = (1 + erf(z / sqrt(2))) / 2
+        return z * p, p + z * exp(-z * z / 2) / sqrt(2 * pi)
+    if code == codes.SILU:
+        s = sigmoid(z)
+        return z * s, s + z * s * (1 - s)
+    if code == codes.EXPONENTIAL:
+        y = exp(min(z, 709.0))  # beyond, a float has no room
+        return y, y
     raise ValueError(f"there is no activation {code} of a single unit")
 
 
@@ -61,6 +79,16 @@ def loss_of_output(code, a, t, y):
         return e * e / 2, e
     if code == codes.SQUARED_ERROR:
         return e * e, 2 * e
+    if code == codes.ABSOLUTE_ERROR:
+        return abs(e), sign(e)
+    if code == codes.HUBER:
+        return (e * e / 2, e) if abs(e) <= a else (a * (abs(e) - a / 2), a * sign(e))
+    if code == codes.QUANTILE:
+        return (-a * e, -a) if e < 0 else ((1 - a) * e, (1 - a) * sign(e))
+    if code == codes.POISSON:
+        return (y - t * log(y), 1 - t / y) if t > 0 else (y, 1.0)
+    if code == codes.HINGE:
+        return (1 - t * y, -t) if t * y < 1 else (0.0, 0.0)
     raise ValueError(f"there is no loss {code} of a single output")
 
 
@@ -89,6 +117,9 @@ def loss_and_delta(net: Network, z, y, slope, t):
         log_sum = largest + log(sum(exp(v - largest) for v in z))
         loss = sum(w * (log_sum - v) for w, v in zip(t, z, strict=True) if w != 0)
         return loss, [v - w for w, v in zip(t, y, strict=True)]
+    if code == codes.POISSON and net.activations[-1] == codes.EXPONENTIAL:  # ln y is z
+        loss = sum(v - w * u for w, v, u in zip(t, y, z, strict=True))
+        return loss, [v - w for w, v in zip(t, y, strict=True)]
     loss, error = 0.0, []
     for w, v in zip(t, y, strict=True):
         part, derivative = loss_of_output(code, a, w, v)
@@ -101,38 +132,81 @@ def loss_and_delta(net: Network, z, y, slope, t):
 
 
 def step_sizes(optimizer: Optimizer, rate, step):
-    """Return what multiplies the direction of step number `step`, counted from 1."""
-    b1, b2 = optimizer.beta_1, optimizer.beta_2
+    """Return the sizes of step number `step`, counted from 1, and its epsilon.
+
+    The first is what the mean gradient is multiplied by, the second (nadam) the gradient itself.
+
+    adamw and nadam divide the mean square by 1 - b2^n, under the root; here the root is taken into
+    the three numbers.
+    """
+    b1, b2, epsilon = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
     if optimizer.kind == codes.ADAM:
-        rate *= sqrt(1 - b2**step) / (1 - b1**step)
-    return rate
+        return rate * sqrt(1 - b2**step) / (1 - b1**step), 0.0, epsilon
+    if optimizer.kind == codes.ADAMW:
+        root = sqrt(1 - b2**step)
+        return rate * root / (1 - b1**step), 0.0, epsilon * root
+    if optimizer.kind == codes.NADAM:
+        root, product = sqrt(1 - b2**step), 1.0
+        for n in range(1, step + 1):
+            product *= momentum_of_step(b1, n)
+            if product == 0:
+                break
+        now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
+        mean = rate * root * following / (1 - product * following)
+        return mean, rate * root * (1 - now) / (1 - product), epsilon * root
+    return rate, 0.0, epsilon
+
+
+def momentum_of_step(b1, n):
+    """Return u_n of nadam, which rises from b1 / 2 to b1."""
+    return b1 * (1 - 0.5 * 0.96 ** (n / 250))
 
 
 def penalty(optimizer: Optimizer, w):
     """Return what the penalties add to N times the gradient of a weight w in a batch of N."""
-    return optimizer.alpha * w
+    return optimizer.alpha * w + optimizer.l1 * sign(w)
 
 
 def optimizer_step(optimizer: Optimizer, w, moments, gradient, rate, step):
     """Change the flat parameters w by optimizer step number `step`, counted from 1."""
-    b1, b2 = optimizer.beta_1, optimizer.beta_2
-    size = step_sizes(optimizer, rate, step)
-    if optimizer.kind == codes.SGD:
+    b1, b2, kind = optimizer.beta_1, optimizer.beta_2, optimizer.kind
+    size, gradient_size, epsilon = step_sizes(optimizer, rate, step)
+    if kind == codes.SGD:
         for i, g in enumerate(gradient):
             w[i] -= size * g
-    elif optimizer.kind == codes.MOMENTUM:
+    elif kind in (codes.MOMENTUM, codes.NESTEROV):
         (velocity,) = moments
         for i, g in enumerate(gradient):
             velocity[i] = b1 * velocity[i] - size * g
-            w[i] += velocity[i]
-    elif optimizer.kind == codes.ADAM:
+            w[i] += velocity[i] if kind == codes.MOMENTUM else b1 * velocity[i] - size * g
+    elif kind == codes.RMSPROP:
+        (square,) = moments
+        for i, g in enumerate(gradient):
+            square[i] = b2 * square[i] + (1 - b2) * g * g
+            w[i] -= size * g / (sqrt(square[i]) + epsilon)
+    elif kind in (codes.ADAM, codes.ADAMW, codes.NADAM):
         mean, square = moments
         for i, g in enumerate(gradient):
+            if kind == codes.ADAMW:
+                w[i] -= rate * optimizer.weight_decay * w[i]
             mean[i] = b1 * mean[i] + (1 - b1) * g
             square[i] = b2 * square[i] + (1 - b2) * g * g
-            w[i] -= size * mean[i] / (sqrt(square[i]) + optimizer.epsilon)
+            w[i] -= (size * mean[i] + gradient_size * g) / (sqrt(square[i]) + epsilon)
     else:
-        raise ValueError(f"there is no optimizer {optimizer.kind}")
+        raise ValueError(f"there is no optimizer {kind}")
+
+
+def limit_norms(net: Network, w, limit):
+    """Scale the incoming weights of each unit down to a norm of at most `limit`."""
+    start = 0
+    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+        for j in range(n):
+            own = range(start + j, start + m * n, n)
+            norm = sqrt(sum(w[i] * w[i] for i in own))
+            if norm > limit:
+                for i in own:
+                    w[i] *= limit / norm
+        start += (m + 1) * n
 
 
 def philox(counter, key):
