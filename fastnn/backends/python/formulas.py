@@ -86,6 +86,7 @@ def loss_of_output(code, a, t, y):
     if code == codes.QUANTILE:
         return (-a * e, -a) if e < 0 else ((1 - a) * e, (1 - a) * sign(e))
     if code == codes.POISSON:
+        y = max(y, 1e-300)  # no logarithm of 0
         return (y - t * log(y), 1 - t / y) if t > 0 else (y, 1.0)
     if code == codes.HINGE:
         return (1 - t * y, -t) if t * y < 1 else (0.0, 0.0)
