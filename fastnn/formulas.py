@@ -15,7 +15,7 @@ from .backends.codes import (
     Loss,
     by_name,
 )
-from .parameters import Range, check_choice, check_real, shown
+from .parameters import FRACTION, Range, check_choice, check_real, check_sequence, shown
 
 HIDDEN = tuple(row for row in ACTIVATIONS if not row.output_only)
 # The classifier's "crossentropy": which of them it is, the number of classes says.
@@ -59,8 +59,18 @@ def activation(value: Any, argument: str = "out_activation") -> Formula:
     return find(argument, value, ACTIVATIONS)
 
 
-def hidden_activation(value: Any) -> Formula:
-    """Return an activation of hidden layers; ValueError if it is for outputs only."""
+def hidden_activations(value: Any, n_hidden: int) -> list[Formula]:
+    """Return the activations of the hidden layers: one for all of them, or one for each."""
+    if isinstance(value, str) or _split(value)[1] is not None:
+        return [_hidden_activation(value)] * n_hidden
+    expected = f"a name, (name, parameter), or {n_hidden} of these, one per hidden layer"
+    items = check_sequence("activation", value, expected)
+    if len(items) != n_hidden:
+        raise ValueError(f"activation={shown(value)}: expected {expected}, got {len(items)}")
+    return [_hidden_activation(item) for item in items]
+
+
+def _hidden_activation(value: Any) -> Formula:
     formula = activation(value, "activation")
     if formula.row.output_only:
         raise ValueError(
@@ -81,14 +91,28 @@ def loss_names(n_classes: int) -> tuple[str, ...]:
     return (*special, *by_name(loss_rows(n_classes)))
 
 
-def choose_loss(value: Any, n_classes: int) -> Formula:
-    """Return the loss that the parameter `loss` means for so many classes, 0 for a regression."""
-    name, _ = _split(value)
+def choose_loss(value: Any, n_classes: int, label_smoothing: Any = 0.0) -> Formula:
+    """Return the loss that the parameter `loss` means for so many classes, 0 for a regression.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or if labels are to be smoothed that it does not smooth.
+    """
+    smoothing = check_real("label_smoothing", label_smoothing, FRACTION)
+    name, number = _split(value)
     check_choice("loss", name, loss_names(n_classes))
-    if name == "auto" and not n_classes:
-        return find("loss", LOSSES[HALF_SQUARED_ERROR].name, LOSSES)
+    if number is None and n_classes and name in ("auto", "crossentropy"):
+        return Formula(_crossentropy(n_classes), smoothing)
+    if smoothing:
+        raise ValueError(
+            f"label_smoothing={shown(label_smoothing)}: expected 0, as "
+            f"loss={shown(value)} is no cross-entropy"
+        )
     if name in ("auto", "crossentropy"):
-        return Formula(_crossentropy(n_classes))
+        if number is not None:
+            raise ValueError(f"loss={shown(value)}: {name!r} has no parameter")
+        return Formula(LOSSES[HALF_SQUARED_ERROR])
     return find("loss", value, loss_rows(n_classes))
 
 

@@ -18,6 +18,7 @@ from .formulas import (
     choose_loss,
     choose_output,
     loss_names,
+    loss_rows,
     n_outputs_for,
 )
 from .mlp_base import BaseMLP, Targets
@@ -57,8 +58,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that learns classes, with labels of any type.
 
     Losses: "crossentropy" ("auto") has one sigmoid output for two classes, and a softmax output
-    per class for more; "half_squared_error" (2.2) and "squared_error" have sigmoid outputs,
-    unless `out_activation` says otherwise. The attribute `classes_` holds the labels, sorted.
+    per class for more; "half_squared_error" (2.2) and "squared_error" have sigmoid outputs, and
+    "hinge" linear ones, unless `out_activation` says otherwise. The attribute `classes_` holds the
+    labels, sorted.
 
     Examples
     --------
@@ -114,7 +116,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return class_labels(check_y(y, X))
 
     def _encode(self, y, dtype):
-        choose_loss(self.loss, n_classes=2)  # raises, before a complaint of y
+        smoothing = self.label_smoothing
+        choose_loss(self.loss, 2, smoothing)  # raises, before a complaint of y
         if self.warm_start and hasattr(self, "classes_"):
             classes = self.classes_
             try:
@@ -127,7 +130,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(
                     f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more"
                 )
-        loss = choose_loss(self.loss, len(classes))
+        loss = choose_loss(self.loss, len(classes), smoothing)
         n_outputs = n_outputs_for(loss.row, len(classes))
         last = choose_output(self.out_activation, loss.row, len(classes))
         values = _class_targets(index, len(classes), loss.row, dtype)
@@ -158,7 +161,8 @@ def _class_targets(index: NDArray, n_classes: int, loss: Loss, dtype: np.dtype) 
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron that learns real numbers, with linear outputs.
 
-    Losses: "half_squared_error" (2.2, "auto") or "squared_error".
+    Losses: "half_squared_error" (2.2, "auto"), or another. "poisson" learns counts, with
+    exponential outputs; "quantile" a quantile, such as ("quantile", 0.9).
     """
 
     _flat: bool  # whether y has one dimension
@@ -197,7 +201,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return check_y(y, X)
 
     def _encode(self, y, dtype):
-        loss = choose_loss(self.loss, n_classes=0)
+        loss = choose_loss(self.loss, 0, self.label_smoothing)
         last = choose_output(self.out_activation, loss.row, n_classes=0)
         values = check_targets(real_targets(y, dtype), loss.row)
         return Targets(values, values.shape[1], loss, last, {"_flat": y.ndim == 1})
@@ -221,10 +225,20 @@ def _aliases(rows: Iterable[Activation]) -> str:
     return ", ".join(f'"{alias}" is "{row.name}"' for row in rows for alias in row.aliases)
 
 
+def _parameters(rows: Iterable[Activation | Loss]) -> str:
+    """Return the parameters of formulas, with their defaults."""
+    return "; ".join(
+        f'{row.parameter.name} of "{row.name}", {row.parameter.default:g}'
+        for row in rows
+        if row.parameter is not None
+    )
+
+
 def _constants() -> str:
     """Return which solver reads which parameters."""
     rules = [row for row in OPTIMIZERS if row.parameters]
-    return "; ".join(f"{', '.join(row.parameters)} of {row.name}" for row in rules)
+    text = "; ".join(f'"{row.name}" has {", ".join(row.parameters)}' for row in rules)
+    return textwrap.fill(text, 92).replace("\n", "\n        ")
 
 
 PARAMETERS = f"""
@@ -232,25 +246,36 @@ PARAMETERS = f"""
     ----------
     hidden_layer_sizes : sequence of int, default (100,)
         Units of each hidden layer; an empty one gives a single-layer network.
-    activation : str, default "relu"
-        Of the hidden layers, one of
+    activation : str, (str, float) or sequence of these, default "relu"
+        Of all hidden layers, or of each; with its parameter, such as ("leaky_relu", 0.1), or
+        without, for
         {_names(row.name for row in HIDDEN)};
         {_aliases(HIDDEN)}.
-    out_activation : str, default "auto"
+        Parameters: {_parameters(HIDDEN)}.
+    out_activation : str or (str, float), default "auto"
         Of the output layer, also
         {_names(row.name for row in ACTIVATIONS if row.output_only)};
         "auto" takes what goes with the loss.
-    loss : str, default "auto"
+    loss : str or (str, float), default "auto"
         See above; one of
-        LOSS_NAMES.
+        LOSS_NAMES.LOSS_PARAMETERS
+    label_smoothing : float, default 0
+        Fraction of each label that a cross-entropy shares out among all classes.
     solver : str, default "adam"
         {_names(row.name for row in OPTIMIZERS)}
     learning_rate_init : float, default 0.001
-    momentum, beta_1, beta_2, epsilon : float
+    momentum, nesterovs_momentum : float, default 0.9, and bool, default True
+        As in scikit-learn, "sgd" has Nesterov's or, without it, the classical momentum; with
+        momentum=0 it is plain gradient descent.
+    beta_1, beta_2, rho, epsilon, weight_decay : float
         Constants of the solvers:
         {_constants()}.
-    alpha : float, default 0
-        L2 penalty: alpha / 2N times the sum of squared weights, for a batch of N samples.
+    alpha, l1 : float, default 0
+        Penalties on weights: alpha / 2N times the sum of squares and l1 / N times the sum of
+        absolute values, for a batch of N samples.
+    max_norm : float or None
+        Largest Euclidean norm of a unit's incoming weights, which longer ones are scaled down to
+        after each step.
     learning_rate_decay : float, default 1
         Factor on the learning rate after each epoch, at most 1.
     batch_size : int, "auto" or "full", default 32
@@ -298,4 +323,6 @@ PARAMETERS = f"""
 
 for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):
     _text = PARAMETERS.replace("LOSS_NAMES", _names(loss_names(_n_classes)))
+    _own = _parameters(loss_rows(_n_classes))
+    _text = _text.replace("LOSS_PARAMETERS", f"\n        Parameters: {_own}." if _own else "")
     _estimator.__doc__ = (_estimator.__doc__ or "") + _text

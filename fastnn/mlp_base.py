@@ -14,9 +14,16 @@ from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples, State
 from .estimator import Estimator
 from .formulas import Formula
-from .network import given_parameters, initial_parameters, make_network, matrices, too_large
+from .network import (
+    given_parameters,
+    initial_parameters,
+    make_network,
+    matrices,
+    squares_of,
+    too_large,
+)
 from .observer import FitData, Observer, check_callbacks
-from .optimizers import SOLVERS, make_optimizer
+from .optimizers import make_optimizer, update_rule
 from .parameters import (
     FACTOR,
     check_batch_size,
@@ -60,7 +67,7 @@ class BaseMLP(Estimator):
     n_features_in_: int
     n_layers_: int
     n_outputs_: int
-    out_activation_: str
+    out_activation_: str | tuple[str, float]
     network_: Network
     _moments: NDArray
     _seed: int
@@ -70,17 +77,23 @@ class BaseMLP(Estimator):
     def __init__(
         self,
         hidden_layer_sizes: Sequence[int] = (100,),
-        activation: str = "relu",
+        activation: str | Sequence[Any] = "relu",
         *,
-        out_activation: str = "auto",
-        loss: str = "auto",
+        out_activation: str | tuple[str, float] = "auto",
+        loss: str | tuple[str, float] = "auto",
+        label_smoothing: float = 0.0,
         solver: str = "adam",
         learning_rate_init: float = 0.001,
         momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
+        rho: float = 0.9,
         epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
         alpha: float = 0.0,
+        l1: float = 0.0,
+        max_norm: float | None = None,
         learning_rate_decay: float = 1.0,
         batch_size: int | str = 32,
         dropout: float | Sequence[float] = 0.0,
@@ -104,13 +117,19 @@ class BaseMLP(Estimator):
         self.activation = activation
         self.out_activation = out_activation
         self.loss = loss
+        self.label_smoothing = label_smoothing
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
         self.beta_2 = beta_2
+        self.rho = rho
         self.epsilon = epsilon
+        self.weight_decay = weight_decay
         self.alpha = alpha
+        self.l1 = l1
+        self.max_norm = max_norm
         self.learning_rate_decay = learning_rate_decay
         self.batch_size = batch_size
         self.dropout = dropout
@@ -363,7 +382,8 @@ class BaseMLP(Estimator):
                 f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
                 f"cannot become {net.sizes} of {dtype}; make a new estimator"
             )
-        if len(state_of(self).moments) != OPTIMIZERS[SOLVERS[self.solver]].n_moments:
+        rule, moments = OPTIMIZERS[update_rule(vars(self))], state_of(self).moments
+        if len(moments) != rule.n_moments or (squares_of(moments, rule) < 0).any():
             raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
     def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
-from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss
+from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss, UpdateRule
 from .backends.interface import Network
 from .formulas import activation as find_activation
-from .formulas import check_parameter, find, hidden_activation
+from .formulas import check_parameter, find, hidden_activations
 from .parameters import (
     FINITE,
     FLOAT32,
@@ -38,14 +38,16 @@ def make_network(
     dropout: float | Sequence[float],
     loss: Any,
 ) -> Network:
-    """Return a network whose hidden layers share an activation.
+    """Return a network.
 
     Parameters
     ----------
     sizes : sequence of int
         Units per layer, inputs and outputs included.
-    activation, out_activation : formula
-        Of the hidden layers, and of the last: names, or (name, parameter).
+    activation : formula, or sequence of formulas
+        Of the hidden layers, of all or of each: names, or (name, parameter).
+    out_activation : formula
+        Of the last layer.
     dropout : float or sequence of float
         Fraction of the outputs dropped in training: of every hidden layer, or one for each.
     loss : formula
@@ -57,7 +59,8 @@ def make_network(
     """
     hidden_sizes = check_hidden_sizes(sizes[1:-1])
     n_hidden = len(hidden_sizes)
-    hidden, last = hidden_activation(activation), find_activation(out_activation)
+    hidden = hidden_activations(activation, n_hidden)
+    last = find_activation(out_activation)
     aim = find("loss", loss, LOSSES)
     if not _go_together(last.row, aim.row):
         raise ValueError(
@@ -71,7 +74,7 @@ def make_network(
         if len(rates) != n_hidden:
             raise ValueError(f"dropout: expected {expected}, got {len(rates)}")
     rates = [check_real("dropout", rate, FRACTION) for rate in rates]
-    layers = [*[hidden] * n_hidden, last]
+    layers = [*hidden, last]
     net = Network(
         (int(sizes[0]), *hidden_sizes, int(sizes[-1])),
         tuple(layer.row.code for layer in layers),
@@ -146,11 +149,18 @@ def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int)
             raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
     if not np.isfinite(params).all():
         raise ValueError("params_: expected finite numbers; did the training diverge?")
-    # What is divided by its root, epsilon added, is the last one.
-    n_squares = 1 if "epsilon" in rule.parameters else 0
-    means, squares = np.split(moments, [rule.n_moments - n_squares])
+    squares = squares_of(moments, rule)
+    means = moments[: len(moments) - len(squares)]
     if not (np.isfinite(means).all() and (squares >= 0).all()):
         raise ValueError("_moments: expected the finite state of an optimizer; did it diverge?")
+
+
+def squares_of(moments: NDArray, rule: UpdateRule) -> NDArray:
+    """Return the mean squares among the moments, (0 or 1, n_parameters).
+
+    They are the last moment of a rule that divides by their root, epsilon added.
+    """
+    return moments[rule.n_moments - ("epsilon" in rule.parameters) :]
 
 
 def matrices(net: Network, params: NDArray) -> tuple[list[NDArray], list[NDArray]]:

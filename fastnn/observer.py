@@ -81,7 +81,7 @@ class Epoch:
 
 
 # Parameters that a callback may change: they hold from the next epoch on.
-CHANGEABLE = ("learning_rate_init", *CONSTANTS)
+CHANGEABLE = ("learning_rate_init", *CONSTANTS, "max_norm")
 
 
 class FitData:
@@ -153,15 +153,15 @@ class Observer:
         changed = [name for name in now if now[name] is not self._parameters[name]]
         if not changed:
             return
-        solver, self._parameters = self._parameters["solver"], now
+        self._parameters = now
         if vain := [name for name in changed if name not in CHANGEABLE]:
             warnings.warn(
                 f"a callback has changed {', '.join(vain)}: it has no effect before the next fit; "
                 f"only {', '.join(CHANGEABLE)} can change within one",
                 stacklevel=2,
             )
-        parameters, dtype = {**now, "solver": solver}, task.state.params.dtype
-        task.optimizer, task.learning_rate = make_optimizer(parameters, dtype)
+        dtype, kind = task.state.params.dtype, task.optimizer.kind
+        task.optimizer, task.learning_rate = make_optimizer(now, dtype, kind)
 
 
 def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:

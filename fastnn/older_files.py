@@ -37,7 +37,10 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
             "loss_parameter": 0.0 if loss.endswith("crossentropy") else None,
         }
         values["network_"] = {"network": fields}
-    return {**content, "values": values}
+    parameters = dict(content["parameters"])
+    if parameters.get("solver") == "sgd":
+        parameters["momentum"] = 0  # it had none
+    return {**content, "parameters": parameters, "values": values}
 
 
 def _name(names: tuple[str, ...], code: Any) -> str:

@@ -5,23 +5,46 @@ from typing import Any
 
 import numpy as np
 
-from .backends.codes import OPTIMIZERS, by_name
+from .backends.codes import MOMENTUM, NESTEROV, OPTIMIZERS, SGD, by_name
 from .backends.interface import Optimizer
-from .parameters import ABOVE_0, FLOAT64, FRACTION, NOT_BELOW_0, check_choice, check_real
+from .parameters import (
+    ABOVE_0,
+    FLOAT64,
+    FRACTION,
+    NOT_BELOW_0,
+    check_choice,
+    check_flag,
+    check_real,
+)
 
 SOLVERS = by_name(OPTIMIZERS)
-# The numbers in update rules and penalties, beside the learning rate.
+# The numbers in update rules and penalties, beside the learning rate and the largest norm.
 CONSTANTS = {
     "momentum": FRACTION,
     "beta_1": FRACTION,
     "beta_2": FRACTION,
+    "rho": FRACTION,
     "epsilon": ABOVE_0,
+    "weight_decay": NOT_BELOW_0,
     "alpha": NOT_BELOW_0,
+    "l1": NOT_BELOW_0,
 }
 
 
+def update_rule(parameters: Mapping[str, Any]) -> int:
+    """Return the code of the update rule that `solver` means; ValueError if there is none.
+
+    As in scikit-learn, "sgd" may have a momentum: Nesterov's or the classical one.
+    """
+    kind = SOLVERS[check_choice("solver", parameters["solver"], SOLVERS)]
+    is_nesterov = check_flag("nesterovs_momentum", parameters["nesterovs_momentum"])
+    if kind == SGD and check_real("momentum", parameters["momentum"], FRACTION) > 0:
+        return NESTEROV if is_nesterov else MOMENTUM
+    return kind
+
+
 def make_optimizer(
-    parameters: Mapping[str, Any], dtype: np.dtype = FLOAT64
+    parameters: Mapping[str, Any], dtype: np.dtype = FLOAT64, kind: int | None = None
 ) -> tuple[Optimizer, float]:
     """Return the optimizer and the learning rate that an estimator's parameters name.
 
@@ -29,25 +52,32 @@ def make_optimizer(
     ----------
     dtype : dtype
         Of the kernels' arithmetic, in which the numbers must be in range too.
+    kind : int, optional
+        The update rule of a training that has begun, in place of what `solver` means.
 
     Raises
     ------
     ValueError
         If a parameter is out of range, also one that the solver does not read.
     """
-    kind = SOLVERS[check_choice("solver", parameters["solver"], SOLVERS)]
+    if kind is None:
+        kind = update_rule(parameters)
+    reads = OPTIMIZERS[kind].parameters
     name = "learning_rate_init"
     learning_rate = check_real(name, parameters[name], ABOVE_0, dtype)
     value = {
         name: check_real(name, parameters[name], range_, dtype)
         for name, range_ in CONSTANTS.items()
     }
-    has_momentum = "momentum" in OPTIMIZERS[kind].parameters
+    max_norm = parameters["max_norm"]
     optimizer = Optimizer(
         kind,
-        beta_1=value["momentum" if has_momentum else "beta_1"],
-        beta_2=value["beta_2"],
+        beta_1=value["momentum" if "momentum" in reads else "beta_1"],
+        beta_2=value["rho" if "rho" in reads else "beta_2"],
         epsilon=value["epsilon"],
         alpha=value["alpha"],
+        l1=value["l1"],
+        weight_decay=value["weight_decay"],
+        max_norm=0.0 if max_norm is None else check_real("max_norm", max_norm, ABOVE_0, dtype),
     )
     return optimizer, learning_rate

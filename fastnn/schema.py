@@ -14,7 +14,7 @@ from .backends.codes import LOSSES
 from .backends.interface import ImageDistortion, Network
 from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
 from .network import INITIALIZERS, check_network, check_state, make_network
-from .optimizers import CONSTANTS, SOLVERS, make_optimizer
+from .optimizers import CONSTANTS, make_optimizer
 from .parameters import (
     ABOVE_0,
     DTYPES,
@@ -112,19 +112,32 @@ def _is_distortion(value: Any) -> bool:
     return isinstance(value, ImageDistortion)
 
 
+def _is_formula(value: Any) -> bool:
+    is_pair = isinstance(value, (list, tuple)) and len(value) == 2
+    return _is_text(value) or (is_pair and _is_text(value[0]) and _is_number(value[1]))
+
+
+def _are_formulas(value: Any) -> bool:
+    is_array = isinstance(value, np.ndarray) and value.ndim == 1
+    return (is_array or isinstance(value, (list, tuple))) and all(map(_is_formula, value))
+
+
 _NUMBER = (_is_number,), "a number"
 _OPTIONAL = (_is_none, _is_number), "a number or None"
 _TEXT = (_is_text,), "a short string"
+_FORMULA = (_is_formula,), "a name or (name, number)"
 _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("learning_rate_init", "learning_rate_decay", *CONSTANTS), _NUMBER),
-    **dict.fromkeys(("bias_init", "input_scale", "eta0"), _NUMBER),
+    **dict.fromkeys(("label_smoothing", "bias_init", "input_scale", "eta0"), _NUMBER),
     **dict.fromkeys(("max_iter", "n_iter_no_change"), _NUMBER),
-    **dict.fromkeys(("tol", "loss_threshold", "weight_threshold"), _OPTIONAL),
+    **dict.fromkeys(("tol", "loss_threshold", "weight_threshold", "max_norm"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
     **dict.fromkeys(("shuffle", "warm_start", "verbose"), _OPTIONAL),  # what has a truth value
-    **dict.fromkeys(("online", "fit_intercept"), _OPTIONAL),
+    **dict.fromkeys(("online", "fit_intercept", "nesterovs_momentum"), _OPTIONAL),
     "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
-    **dict.fromkeys(("activation", "out_activation", "loss", "solver", "weight_init"), _TEXT),
+    **dict.fromkeys(("solver", "weight_init"), _TEXT),
+    **dict.fromkeys(("out_activation", "loss"), _FORMULA),
+    "activation": ((_is_formula, _are_formulas), "a name, (name, number), or several of these"),
     "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
     "batch_size": ((_is_number, _is_text), "a number or a string"),
     "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
@@ -136,7 +149,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
 def _check_mlp_parameters(p: Values, attributes: Values) -> None:
     StoppingRules(**{name: p[name] for name in StoppingRules._fields}).check()
     dtype = attributes["params_"].dtype
-    make_optimizer(p, dtype)
+    optimizer, _ = make_optimizer(p, dtype)
     check_real("learning_rate_decay", p["learning_rate_decay"], FACTOR)
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
@@ -152,12 +165,12 @@ def _check_mlp_parameters(p: Values, attributes: Values) -> None:
     if p["distortion"] is not None:
         images, targets = np.zeros((1, net.sizes[0]), np.uint8), np.zeros((1, net.sizes[-1]))
         check_distortion(p["distortion"], images, targets, n_classes)
-    check_state(net, attributes["params_"], attributes["_moments"], SOLVERS[p["solver"]])
+    check_state(net, attributes["params_"], attributes["_moments"], optimizer.kind)
 
 
 def _check_shape(p: Values, n_outputs: int, n_classes: int) -> None:
     """Check the parameters that shape a network as `fit` would that makes it anew."""
-    loss = choose_loss(p["loss"], n_classes)
+    loss = choose_loss(p["loss"], n_classes, p["label_smoothing"])
     last = choose_output(p["out_activation"], loss.row, n_classes)
     hidden = check_hidden_sizes(p["hidden_layer_sizes"])
     make_network((1, *hidden, n_outputs), p["activation"], last, p["dropout"], loss)
@@ -215,6 +228,10 @@ def _is_network(value: Any, values: Values) -> bool:
         return False
     check_network(value)
     return value.sizes[0] == values["n_features_in_"]
+
+
+def _is_last_of(net: Network, row: Any, parameter: float) -> bool:
+    return row.code == net.activations[-1] and parameter == net.formula_parameters[-2]
 
 
 def _is_network_of_classes(value: Any, values: Values) -> bool:
@@ -283,7 +300,7 @@ _MLP = {
         lambda v, a: _is_count(v, a) and v == len(a["network_"].sizes), "the network's layers"
     ),
     "out_activation_": Rule(
-        lambda v, a: activation(v).row.code == a["network_"].activations[-1],
+        lambda v, a: _is_formula(v) and _is_last_of(a["network_"], *activation(v)),
         "the network's last activation",
     ),
     "params_": Rule(_is_real_array(1), "one dimension of a real dtype"),

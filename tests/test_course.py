@@ -63,6 +63,7 @@ def test_system_7_begins_as_printed(backend):
         "sigmoid",
         loss="half_squared_error",
         solver="sgd",
+        momentum=0,
         learning_rate_init=0.1,
         batch_size="full",
         weight_init="uniform",

@@ -46,7 +46,7 @@ def test_finite_differences(backend, case, rng):
     weights = weights_for(WEIGHTS[(loss + out + activation) % len(WEIGHTS)], 7, rng)
     data = samples(rng.normal(size=(7, 4)), targets_for(loss, 7, 3, rng), weights=weights)
     params = tamed(net, 0.7 * rng.normal(size=net.n_parameters), data.X)
-    optimizer = Optimizer(SGD, alpha=0.1)
+    optimizer = Optimizer(SGD, alpha=0.1, l1=0.05)
     kernels = backends.kernels()
 
     def loss_gradient(values):

@@ -259,7 +259,7 @@ def train_sklearn(estimator, X, y, coefs, intercepts):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("n_epochs", [1, 20])
-@pytest.mark.parametrize("solver", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "adam"])
 @pytest.mark.parametrize("activation", SKLEARN_ACTIVATIONS)
 @pytest.mark.parametrize("n_classes", [0, 2, 4])  # 0: regression
 def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
@@ -278,17 +278,16 @@ def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
         "tol": 0.0,
         "n_iter_no_change": 1000,
         "random_state": 0,
+        "solver": "adam" if solver == "adam" else "sgd",
+        "momentum": 0.0 if solver == "sgd" else 0.9,
+        "nesterovs_momentum": solver != "momentum",
     }
     theirs = (SklearnClassifier if n_classes else SklearnRegressor)(
-        activation=SKLEARN_ACTIVATIONS[activation],
-        solver="adam" if solver == "adam" else "sgd",
-        momentum=0.9 if solver == "momentum" else 0.0,
-        nesterovs_momentum=False,
-        **common,
+        activation=SKLEARN_ACTIVATIONS[activation], **common
     )
     train_sklearn(theirs, X, y, coefs, intercepts)
     ours = (fastnn.MLPClassifier if n_classes else fastnn.MLPRegressor)(
-        activation=activation, solver=solver, **common
+        activation=activation, **common
     ).fit(X, y, coefs, intercepts)
     for found, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert relative_error(found, expected) < 1e-9
@@ -334,7 +333,9 @@ def test_training_of_keras(backend, solver, loss, keras, rng):
         model.fit(X, np.eye(3)[y], batch_size=8, epochs=5, shuffle=False, verbose=0)
     ours = fastnn.MLPClassifier(
         (9, 7), "relu", loss=loss, solver=solver, learning_rate_init=0.01, epsilon=1e-7
-    ).set_params(batch_size=8, max_iter=5, shuffle=False, tol=None)
+    ).set_params(
+        momentum=0 if solver == "sgd" else 0.9, batch_size=8, max_iter=5, shuffle=False, tol=None
+    )
     ours.fit(X, y, coefs, intercepts)
     expected = model.get_weights()
     # Keras keeps the learning rate and the powers of beta_2 in single precision.

@@ -56,7 +56,11 @@ class Case:
         self.dtype = draw(st.sampled_from(["float64", "float32"]))
         self.n = draw(st.integers(1, 13))
         self.batch_size = draw(st.integers(1, 14))
-        self.alpha = draw(st.sampled_from([0.0, 0.3]))
+        self.penalties = {
+            "alpha": draw(st.sampled_from([0.0, 0.3])),
+            "l1": draw(st.sampled_from([0.0, 0.2])),
+            "max_norm": draw(st.sampled_from([0.0, 0.0, 0.8])),
+        }
         self.seed = draw(st.integers(0, 2**64 - 1))
         self.step = draw(st.integers(0, 2**33))
         kind = draw(st.sampled_from(["real", "sparse", "bytes"]))
@@ -79,7 +83,7 @@ class Case:
         return f"{self.net}, {self.dtype}, n={self.n}, X={self.samples.X.dtype}{weighted}"
 
     def optimizer(self, kind):
-        return Optimizer(kind, epsilon=1e-4, alpha=self.alpha)
+        return Optimizer(kind, epsilon=1e-4, weight_decay=0.1, **self.penalties)
 
     def train(self, kernels, kind, full_batch=False):
         params = self.params.copy()

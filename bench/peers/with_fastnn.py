@@ -46,7 +46,7 @@ def prepare(workload, backend, n_threads):
 def keep_weights(model, X, y, start):
     """Give a network its weights by a training step of no length, on a sample of each class."""
     few = np.unique(y, return_index=True)[1]
-    model.set_params(solver="sgd", learning_rate_init=1e-30).fit(X[few], y[few], *start)
+    model.set_params(solver="sgd", momentum=0, learning_rate_init=1e-30).fit(X[few], y[few], *start)
 
 
 def train_many(workload, X, y, model):
@@ -70,6 +70,7 @@ def make_model(workload, n_threads):
         workload.activation,
         loss=workload.loss,
         solver=workload.solver,
+        momentum=0,  # of plain gradient descent
         learning_rate_init=workload.learning_rate,
         batch_size=workload.batch_size,
         dropout=workload.dropout,

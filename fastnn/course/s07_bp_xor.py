@@ -15,6 +15,7 @@ def run(lesson):
         activation="sigmoid",
         loss="half_squared_error",
         solver="sgd",
+        momentum=0,
         learning_rate_init=0.1,
         batch_size="full",
         weight_init="uniform",  # weights from U(0, 1), biases 0

@@ -18,6 +18,7 @@ def run(lesson):
         activation="relu",
         loss="squared_error",
         solver="sgd",
+        momentum=0,
         learning_rate_init=0.1,
         batch_size="full",
         weight_init="normal",  # weights from N(0, 1)

@@ -20,6 +20,7 @@ def run(lesson):
                 "sigmoid",
                 loss="half_squared_error",
                 solver="sgd",
+                momentum=0,
                 learning_rate_init=0.1,
                 batch_size="full",
                 weight_init="uniform",

@@ -26,7 +26,13 @@ def deltas(activation, scale, rng):
     weights = [rng.normal(0, scale / m**0.5, (m, n)) for m, n in pairwise(sizes)]
     biases = [np.zeros(n) for n in sizes[1:]]
     model = fastnn.MLPRegressor(
-        (WIDTH,) * N_LAYERS, activation, solver="sgd", learning_rate_init=1.0, max_iter=1, tol=None
+        (WIDTH,) * N_LAYERS,
+        activation,
+        solver="sgd",
+        momentum=0,
+        learning_rate_init=1.0,
+        max_iter=1,
+        tol=None,
     )
     model.fit(rng.normal(size=(1, WIDTH)), [10.0], weights, biases)
     return [np.abs(after).mean() for after in model.intercepts_[:-1]]
