@@ -59,6 +59,8 @@ def write_codes() -> None:
         lines.append(f"cdef enum: {names}")
     for name in ("STORE_GRADIENT", "STREAM_DROPOUT", "STREAM_DISTORTION"):
         lines.append(f"cdef enum: {name} = {_codes[name]}")
+    for name in ("SELU_SCALE", "SELU_ALPHA"):
+        lines.append(f"cdef double {name} = {_codes[name]!r}")
     Path("fastnn/backends/cython_cpu/codes.pxi").write_text("\n".join(lines) + "\n")
 
 

@@ -147,13 +147,13 @@ class Compiled:
         schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
         store = optimizer._replace(kind=STORE_GRADIENT)
         self.mlp_train(net, store, state, samples, schedule, loss_sum, 1)
-        squares, start = 0.0, 0
+        penalty, start = 0.0, 0
         for m, units in zip(net.sizes, net.sizes[1:], strict=False):
             W = params[start : start + m * units].astype(np.float64)
-            squares += float(W @ W)
+            penalty += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
             start += (m + 1) * units
         size = n if samples.weights is None else samples.weights.sum(dtype=np.float64)
-        return (loss_sum[0] + optimizer.alpha * squares / 2) / size, gradient
+        return (loss_sum[0] + penalty) / size, gradient
 
     def mlp_train(
         self,

@@ -125,7 +125,7 @@ def build(
     empty = np.empty(0, params.dtype)
     settings = [batch, net.loss, optimizer.kind, sparse, n_threads, seed, step]
     numbers = [optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.alpha]
-    numbers += [0.0, 0.0, 0.0, *net.formula_parameters]
+    numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm, *net.formula_parameters]
     # Per sample: the positions, their count and the splits between threads; per input: the
     # samples and their count.
     n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0

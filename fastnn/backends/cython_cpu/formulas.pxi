@@ -6,8 +6,12 @@ What a formula is called, and where it comes from, the table codes.py says.
 
 cdef struct Step:  # what an optimizer needs in one step
     int optimizer
-    real size, beta_1, beta_2, epsilon
-    real alpha  # the penalty, over the samples of the batch
+    real size           # what the mean gradient is multiplied by
+    real gradient_size  # and the gradient itself (nadam)
+    real beta_1, beta_2, epsilon
+    real alpha, l1      # penalties, over the samples of the batch
+    real decay          # fraction of the weights that is taken off (adamw)
+    double product      # of nadam's momenta up to this step
 
 
 cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
@@ -35,6 +39,26 @@ cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
     elif code == SOFTPLUS:
         y = vadd(vmax(z, vsplat(0)), vlog1p(vexp(vsub(vsplat(0), vabs(z)))))
         slope[0] = vsigmoid(z)
+    elif code == LEAKY_RELU:
+        y = vif_positive(z, z, vmul(vsplat(a), z))
+        slope[0] = vif_positive(z, one, vsplat(a))
+    elif code == ELU or code == SELU:
+        v = vsplat(a if code == ELU else <real>(SELU_SCALE * SELU_ALPHA))
+        one = one if code == ELU else vsplat(<real>SELU_SCALE)
+        y = vmul(v, vexp_minus(vmin(z, vsplat(0)), 1))
+        slope[0] = vif_positive(z, one, vadd(y, v))
+        y = vif_positive(z, vmul(one, z), y)
+    elif code == GELU:  # with 1 / sqrt(2), and 1 / sqrt(2 pi)
+        v = vmul(vsplat(<real>0.5), vadd(one, verf(vmul(vsplat(<real>0.7071067811865476), z))))
+        y = vmul(z, v)
+        slope[0] = vexp(vmul(vsplat(<real>-0.5), vmul(z, z)))
+        slope[0] = vmuladd(vmul(vsplat(<real>0.3989422804014327), z), slope[0], v)
+    elif code == SILU:
+        v = vsigmoid(z)
+        y = vmul(z, v)
+        slope[0] = vmuladd(y, vsub(one, v), v)
+    elif code == EXPONENTIAL:
+        y = slope[0] = vexp(z)
     else:  # there is none
         y = slope[0] = vsplat(<real>NAN)
     return y
@@ -51,6 +75,25 @@ cdef inline double loss_of_output(
     if code == SQUARED_ERROR:
         error[0] = 2 * e
         return e * e
+    if code == ABSOLUTE_ERROR:
+        error[0] = (e > 0) - (e < 0)
+        return fabs(e)
+    if code == HUBER:
+        if fabs(e) <= a:
+            error[0] = e
+            return 0.5 * e * e
+        error[0] = a * ((e > 0) - (e < 0))
+        return a * (fabs(e) - a / 2)
+    if code == QUANTILE:
+        error[0] = -a if e < 0 else (1 - a) * (e > 0)
+        return error[0] * e
+    if code == POISSON:
+        y = y if y > 1e-300 else 1e-300  # no logarithm of 0
+        error[0] = 1 - t / y if t > 0 else 1
+        return y - t * log(y) if t > 0 else y
+    if code == HINGE:
+        error[0] = -t if t * y < 1 else 0
+        return 1 - t * y if t * y < 1 else 0
     error[0] = NAN  # there is none
     return NAN
 
@@ -102,6 +145,15 @@ cdef double loss_and_delta(
                 at = offset_of(task, i, c)
                 loss_of_output(task.loss, a, t[c], out[at], &e)
                 layer.deltas[at] = <real>(share * out[at] * (e - mean))
+    elif from_z and task.loss == POISSON:  # of exponential outputs: the slope cancels
+        for c in range(n):
+            at = offset_of(task, i, c)
+            z = out[at]
+            y = exp(z if z < 709 else 709)  # beyond, a double has no room
+            out[at] = <real>y
+            if t != NULL:
+                loss += y - t[c] * z
+                layer.deltas[at] = <real>((y - t[c]) * share)
     elif from_z:  # sigmoid and binary cross-entropy: the slope cancels
         for c in range(n):
             at = offset_of(task, i, c)
@@ -124,16 +176,51 @@ cdef double loss_and_delta(
 cdef void step_sizes(
     Step *now, const double[::1] numbers, double rate, int64_t step
 ) noexcept nogil:
-    """Set what depends on the number of the step, counted from 1, and the learning rate."""
-    cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2]
-    now.size = <real>rate
+    """Set what depends on the number of the step, counted from 1, and the learning rate.
+
+    Steps come one after the other, since nadam's product is carried along.
+    """
+    cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root = 1, following
+    now.size, now.gradient_size, now.epsilon = <real>rate, 0, <real>numbers[EPSILON]
+    now.decay = <real>(rate * numbers[WEIGHT_DECAY])
     if now.optimizer == ADAM:
         now.size = <real>(rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
+    elif now.optimizer == ADAMW:
+        root = sqrt(1 - pow(b2, <double>step))
+        now.size = <real>(rate * root / (1 - pow(b1, <double>step)))
+        now.epsilon = <real>(numbers[EPSILON] * root)
+    elif now.optimizer == NADAM:
+        root = sqrt(1 - pow(b2, <double>step))
+        following = momentum_of_step(b1, step + 1)
+        now.product *= momentum_of_step(b1, step)
+        now.size = <real>(rate * root * following / (1 - now.product * following))
+        now.gradient_size = <real>(
+            rate * root * (1 - momentum_of_step(b1, step)) / (1 - now.product))
+        now.epsilon = <real>(numbers[EPSILON] * root)
+
+
+cdef double momentum_of_step(double b1, int64_t step) noexcept nogil:
+    """Return u_n of nadam, which rises from b1 / 2 to b1."""
+    return b1 * (1 - 0.5 * pow(0.96, step / 250.0))
+
+
+cdef double product_of_momenta(double b1, int64_t step) noexcept nogil:
+    """Return u_1 ... u_n; it is soon 0."""
+    cdef double product = 1
+    cdef int64_t n = 1
+    while n <= step and product > 0:
+        product *= momentum_of_step(b1, n)
+        n += 1
+    return product
 
 
 cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
     """Return the gradient g with what the penalties add for weights w."""
-    return vfma(now.alpha, w, g) if now.alpha != 0 else g
+    if now.alpha != 0:
+        g = vfma(now.alpha, w, g)
+    if now.l1 != 0:
+        g = vfma(now.l1, vsub(vpositive(w), vpositive(vsub(vsplat(0), w))), g)
+    return g
 
 
 cdef inline void optimizer_step(
@@ -156,8 +243,41 @@ cdef inline void optimizer_step(
         m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
         vstore(moment_1, m)
         vstore(weights, vadd(w, m))
+    elif now.optimizer == NESTEROV:
+        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
+        vstore(moment_1, m)
+        vstore(weights, vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g))))
+    elif now.optimizer == RMSPROP:
+        v = vfma(now.beta_2, vload(moment_1), vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        vstore(moment_1, v)
+        vstore(weights, vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w))
+    elif now.optimizer == ADAMW or now.optimizer == NADAM:
+        if now.optimizer == ADAMW:
+            w = vfma(-now.decay, w, w)
+        m, v = vload(moment_1), vload(moment_2)
+        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
+        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        vstore(moment_1, m)
+        vstore(moment_2, v)
+        m = vfma(now.size, m, vmul(vsplat(now.gradient_size), g))
+        vstore(weights, vsub(w, vdiv_by_root(m, v, now.epsilon)))
     elif now.optimizer == STORE_GRADIENT:
         vstore(moment_1, g)
+
+
+cdef void limit_norms(Layer *layer, Py_ssize_t p, real limit) noexcept nogil:
+    """Scale the incoming weights of the units of panel p down to a norm of at most `limit`."""
+    cdef Py_ssize_t k, lanes
+    cdef real *w = layer.weights + p * (layer.n_in + 1) * WIDTH
+    cdef vec squares, factor
+    for lanes from 0 <= lanes < WIDTH by LANES:
+        squares = vsplat(0)
+        for k in range(layer.n_in):
+            squares = vmuladd(
+                vload(w + k * WIDTH + lanes), vload(w + k * WIDTH + lanes), squares)
+        factor = vmin(vdiv(vsplat(limit), vsqrt(squares)), vsplat(1))
+        for k in range(layer.n_in):
+            vstore(w + k * WIDTH + lanes, vmul(factor, vload(w + k * WIDTH + lanes)))
 
 
 cdef void philox_blocks(

@@ -233,8 +233,8 @@ cdef void train(
     cdef Step now
     now.optimizer = <int>settings[OPTIMIZER]
     now.beta_1, now.beta_2 = <real>numbers[BETA_1], <real>numbers[BETA_2]
-    now.epsilon = <real>numbers[EPSILON]
-    if is_small(task, order) and train_small(
+    now.product = product_of_momenta(numbers[BETA_1], step) if now.optimizer == NADAM else 1
+    if numbers[MAX_NORM] == 0 and is_small(task, order) and train_small(
         task, &now, step, numbers, order, learning_rates, loss_sums
     ):
         return
@@ -251,12 +251,13 @@ cdef void train(
             start += task.batch
             task.step = <uint32_t>step
             step += 1
+            step_sizes(&now, numbers, learning_rates[epoch], step)
             task.size = batch_size(task)
             if task.size == 0:  # none of its samples counts
                 continue
-            step_sizes(&now, numbers, learning_rates[epoch], step)
             now.alpha = <real>(numbers[ALPHA] / task.size)
-            if not train_batch(task, &now):
+            now.l1 = <real>(numbers[L1] / task.size)
+            if not train_batch(task, &now, <real>numbers[MAX_NORM]):
                 return
             if task.thread == 0:
                 for i in range(task.rows):
@@ -274,7 +275,7 @@ cdef double batch_size(Task *task) noexcept nogil:
     return total
 
 
-cdef bint train_batch(Task *task, Step *now) noexcept nogil:
+cdef bint train_batch(Task *task, Step *now, real max_norm) noexcept nogil:
     """Make one step. A barrier stands wherever a thread needs what another has computed.
 
     Returns whether to go on; the call has been given up if not.
@@ -297,6 +298,11 @@ cdef bint train_batch(Task *task, Step *now) noexcept nogil:
             if not meet(task):
                 return False
         update(task, l, now)
+    if max_norm > 0:  # a unit's weights may have been shared out by rows
+        if not meet(task):
+            return False
+        for l in range(1, task.n_layers + 1):
+            limit_layer(task, l, max_norm)
     return meet(task)
 
 

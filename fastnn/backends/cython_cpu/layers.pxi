@@ -216,7 +216,9 @@ cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
         share.panel, share.panel_end = 0, layer.panels
         share.row = task.rows * task.thread // task.n_threads
         share.row_end = task.rows * (task.thread + 1) // task.n_threads
-    from_z = is_last and (layer.activation == SOFTMAX or task.loss == BINARY_CROSSENTROPY)
+    from_z = is_last and (
+        layer.activation == SOFTMAX or task.loss == BINARY_CROSSENTROPY
+        or (task.loss == POISSON and layer.activation == EXPONENTIAL))
     for p in range(share.panel, share.panel_end):
         w = layer.weights + p * size
         at = p * task.batch * WIDTH
@@ -265,3 +267,14 @@ cdef void update(Task *task, Py_ssize_t l, Step *now) noexcept nogil:
             update_panel(task, layer, p, share.row, share.row_end, now)
         if l > 1:
             transpose_panel(layer, p, share.row, share.row_end)
+
+
+cdef void limit_layer(Task *task, Py_ssize_t l, real max_norm) noexcept nogil:
+    """Limit the norms of this thread's panels of layer l."""
+    cdef Layer *layer = &task.layers[l]
+    cdef Py_ssize_t p
+    for p in range(layer.panels * task.thread // task.n_threads,
+                   layer.panels * (task.thread + 1) // task.n_threads):
+        limit_norms(layer, p, max_norm)
+        if l > 1:
+            transpose_panel(layer, p, 0, layer.n_in)

