@@ -9,15 +9,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..codes import (
+    ABSOLUTE_ERROR,
     ADAM,
+    ADAMW,
     CATEGORICAL_CROSSENTROPY,
+    ELU,
+    EXPONENTIAL,
+    GELU,
     HALF_SQUARED_ERROR,
+    HINGE,
+    HUBER,
     IDENTITY,
+    LEAKY_RELU,
     MOMENTUM,
+    NADAM,
+    NESTEROV,
+    POISSON,
+    QUANTILE,
     RELU,
+    RMSPROP,
+    SELU,
+    SELU_ALPHA,
+    SELU_SCALE,
     SGD,
     SIGMOID,
     SIGN,
+    SILU,
     SOFTMAX,
     SOFTPLUS,
     SOFTSIGN,
@@ -26,24 +43,43 @@ from ..codes import (
     STORE_GRADIENT,
     TANH,
 )
-from ..cpu.panels import ACTIVATION, BETA_1, BETA_2, DELTAS, N_NUMBERS, SLOPES, UNITS
+from ..cpu.panels import (
+    ACTIVATION,
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    DELTAS,
+    EPSILON,
+    L1,
+    N_NUMBERS,
+    SLOPES,
+    UNITS,
+    WEIGHT_DECAY,
+    WEIGHTS,
+)
 from .compile import inlined, kernel
 from .task import column, offset_of
 from .vector import (
+    lanes,
     real,
     vabs,
     vadd,
     vdiv,
     vdiv_by_root,
+    verf,
     vexp,
+    vexpm1,
     vfma,
+    vif_positive,
     vload,
     vlog1p,
     vmul,
+    vmuladd,
     vpositive,
     vrelu,
     vsigmoid,
     vsplat,
+    vsqrt,
     vstore,
     vsub,
     vtanh,
@@ -55,11 +91,15 @@ class Step(NamedTuple):
     """What an optimizer needs in one step; reals but for the code."""
 
     optimizer: Any
-    size: Any
+    size: Any  # what the mean gradient is multiplied by
+    gradient_size: Any  # and the gradient itself (nadam)
     beta_1: Any
     beta_2: Any
     epsilon: Any
-    alpha: Any  # the penalty, over the samples of the batch
+    alpha: Any  # penalties, over the samples of the batch
+    l1: Any
+    decay: Any  # fraction of the weights that is taken off (adamw)
+    product: Any  # a double: of nadam's momenta up to this step
 
 
 @inlined
@@ -86,6 +126,30 @@ def activate(code, a, z):
     elif code == SOFTPLUS:
         y = vadd(vrelu(z), vlog1p(vexp(vsub(zero, vabs(z)))))
         slope = vsigmoid(z)
+    elif code == LEAKY_RELU:
+        y = vif_positive(z, z, vmul(vsplat(a), z))
+        slope = vif_positive(z, one, vsplat(a))
+    elif code in (ELU, SELU):
+        steep, deep = real(z, 1.0), a
+        if code == SELU:
+            steep, deep = real(z, SELU_SCALE), real(z, SELU_SCALE * SELU_ALPHA)
+        y = vmul(vsplat(deep), vexpm1(vsub(z, vrelu(z))))
+        slope = vif_positive(z, vsplat(steep), vadd(y, vsplat(deep)))
+        y = vif_positive(z, vmul(vsplat(steep), z), y)
+    elif code == GELU:
+        half, root = vsplat(real(z, 0.5)), vsplat(real(z, math.sqrt(0.5)))
+        y = vmul(half, vadd(one, verf(vmul(root, z))))
+        density = vexp(vmul(vsub(zero, half), vmul(z, z)))
+        factor = vsplat(real(z, 1 / math.sqrt(2 * math.pi)))
+        slope = vmuladd(vmul(factor, z), density, y)
+        y = vmul(z, y)
+    elif code == SILU:
+        slope = vsigmoid(z)
+        y = vmul(z, slope)
+        slope = vmuladd(y, vsub(one, slope), slope)
+    elif code == EXPONENTIAL:
+        y = vexp(z)
+        slope = y
     return y, slope
 
 
@@ -98,6 +162,24 @@ def loss_of_output(code, a, t, y):
         loss, error = e * e / 2, e
     elif code == SQUARED_ERROR:
         loss, error = e * e, 2 * e
+    elif code == ABSOLUTE_ERROR:
+        loss, error = abs(e), np.sign(e)
+    elif code == HUBER:
+        loss, error = e * e / 2, e
+        if abs(e) > a:
+            loss, error = a * (abs(e) - a / 2), a * np.sign(e)
+    elif code == QUANTILE:
+        error = -a if e < 0 else (1 - a) * np.sign(e)
+        loss = error * e
+    elif code == POISSON:
+        y = max(y, 1e-300)  # no logarithm of 0
+        loss, error = y, 1.0
+        if t > 0:
+            loss, error = y - t * math.log(y), 1 - t / y
+    elif code == HINGE:
+        loss = error = 0.0
+        if t * y < 1:
+            loss, error = 1 - t * y, -t
     return loss, error
 
 
@@ -147,6 +229,15 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
                 y = float(work[at])
                 _, e = loss_of_output(code, a, float(targets[t + c]), y)
                 work[deltas + at] = 1 / count * y * (e - mean)
+    elif from_z and code == POISSON:  # of exponential outputs: the slope cancels
+        for c in range(n):
+            at = offset_of(p, layer, i, c)
+            z = float(work[at])
+            y = math.exp(min(z, 709.0))  # beyond, a double has no room
+            work[at] = y
+            if has_targets:
+                loss += y - float(targets[t + c]) * z
+                work[deltas + at] = (y - float(targets[t + c])) / count
     elif from_z:  # sigmoid and binary cross-entropy: the slope cancels
         for c in range(n):
             at = offset_of(p, layer, i, c)
@@ -168,13 +259,55 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
 
 
 @inlined
-def step_sizes(optimizer, numbers, rate, step):
-    """Return what depends on the number of the step, counted from 1, and the learning rate."""
-    size = rate
-    if optimizer == ADAM:
-        size *= np.sqrt(1 - numbers[BETA_2] ** float(step))
-        size /= 1 - numbers[BETA_1] ** float(step)
-    return size
+def step_sizes(p, u, rate, step, count):
+    """Return the next `Step` after u, for a learning rate, counted from 1, on a batch of a size.
+
+    Steps come one after the other, since nadam's product is carried along.
+    """
+    b1, b2, epsilon = p.numbers[BETA_1], p.numbers[BETA_2], p.numbers[EPSILON]
+    size, gradient_size, product = rate, 0.0, u.product
+    if u.optimizer == ADAM:
+        size *= np.sqrt(1 - b2 ** float(step))
+        size /= 1 - b1 ** float(step)
+    elif u.optimizer == ADAMW:
+        root = np.sqrt(1 - b2 ** float(step))
+        size *= root / (1 - b1 ** float(step))
+        epsilon *= root
+    elif u.optimizer == NADAM:
+        root = np.sqrt(1 - b2 ** float(step))
+        now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
+        product *= now
+        size = rate * root * following / (1 - product * following)
+        gradient_size = rate * root * (1 - now) / (1 - product)
+        epsilon *= root
+    return Step(
+        u.optimizer,
+        real(p.work, size),
+        real(p.work, gradient_size),
+        real(p.work, b1),
+        real(p.work, b2),
+        real(p.work, epsilon),
+        real(p.work, p.numbers[ALPHA] / count),
+        real(p.work, p.numbers[L1] / count),
+        real(p.work, rate * p.numbers[WEIGHT_DECAY]),
+        product,
+    )
+
+
+@kernel
+def momentum_of_step(b1, step):
+    """Return u_n of nadam, which rises from b1 / 2 to b1."""
+    return b1 * (1 - 0.5 * 0.96 ** (step / 250))
+
+
+@kernel
+def first_step(p, optimizer, step):
+    """Return the `Step` before the first of a call: the product of nadam's momenta so far."""
+    zero, b1, product, n = real(p.work, 0.0), p.numbers[BETA_1], 1.0, 1
+    while optimizer == NADAM and n <= step and product > 0:
+        product *= momentum_of_step(b1, n)
+        n += 1
+    return Step(optimizer, zero, zero, zero, zero, zero, zero, zero, zero, product)
 
 
 @inlined
@@ -182,17 +315,18 @@ def penalty(w, g, u):
     """Return the gradient g with what the penalties add for weights w."""
     if u.alpha != 0:
         g = vfma(u.alpha, w, g)
+    if u.l1 != 0:
+        g = vfma(u.l1, vsub(vpositive(w), vpositive(vsub(vzero(w), w))), g)
     return g
 
 
 @inlined
 def optimizer_step(p, at, g, penalized, u):
     """Update a vector of weights, or biases (not penalized), from their gradient g."""
-    w = vload(p.weights, at)
+    w, one = vload(p.weights, at), real(p.weights, 1.0)
     if penalized:
         g = penalty(w, g, u)
     if u.optimizer == ADAM:
-        one = real(p.weights, 1.0)
         m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
         v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
         vstore(p.moment_1, at, m)
@@ -201,12 +335,45 @@ def optimizer_step(p, at, g, penalized, u):
         vstore(p.weights, at, vfma(-u.size, g, w))
     elif u.optimizer == SGD:
         vstore(p.weights, at, vfma(-u.size, g, w))
-    elif u.optimizer == MOMENTUM:
+    elif u.optimizer in (MOMENTUM, NESTEROV):
         m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.size), g))
         vstore(p.moment_1, at, m)
+        if u.optimizer == NESTEROV:
+            m = vsub(vmul(vsplat(u.beta_1), m), vmul(vsplat(u.size), g))
         vstore(p.weights, at, vadd(w, m))
+    elif u.optimizer == RMSPROP:
+        v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+        vstore(p.moment_1, at, v)
+        vstore(p.weights, at, vfma(-u.size, vdiv_by_root(g, v, u.epsilon), w))
+    elif u.optimizer in (ADAMW, NADAM):
+        if u.optimizer == ADAMW:
+            w = vfma(-u.decay, w, w)
+        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
+        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+        vstore(p.moment_1, at, m)
+        vstore(p.moment_2, at, v)
+        m = vfma(u.size, m, vmul(vsplat(u.gradient_size), g))
+        vstore(p.weights, at, vsub(w, vdiv_by_root(m, v, u.epsilon)))
     elif u.optimizer == STORE_GRADIENT:
         vstore(p.moment_1, at, g)
+
+
+@kernel
+def limit_norms(p, layer, panel, limit):
+    """Scale the incoming weights of the units of a panel down to a norm of at most `limit`."""
+    L = lanes(p.weights)
+    n_in = column(p, layer - 1, UNITS)
+    first = column(p, layer, WEIGHTS) + panel * (n_in + 1) * 2 * L
+    one = vsplat(real(p.weights, 1.0))
+    for lane in range(first, first + 2 * L, L):
+        squares = vzero(p.weights)
+        for at in range(lane, lane + n_in * 2 * L, 2 * L):
+            w = vload(p.weights, at)
+            squares = vmuladd(w, w, squares)
+        factor = vdiv(vsplat(real(p.weights, limit)), vsqrt(squares))
+        factor = vif_positive(vsub(one, factor), factor, one)
+        for at in range(lane, lane + n_in * 2 * L, 2 * L):
+            vstore(p.weights, at, vmul(factor, vload(p.weights, at)))
 
 
 @kernel

@@ -10,11 +10,12 @@ threads; n_in and n_out are a layer's. Offsets lead into the buffers of a `Task`
 
 import numpy as np
 
-from ..codes import BINARY_CROSSENTROPY, SOFTMAX, STREAM_DROPOUT
+from ..codes import BINARY_CROSSENTROPY, EXPONENTIAL, POISSON, SOFTMAX, STREAM_DROPOUT
 from ..cpu.panels import (
     ACTIVATION,
     DELTAS,
     DROP_LIMIT,
+    MAX_NORM,
     OUTPUTS,
     PANELS,
     SLOPES,
@@ -23,7 +24,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import kernel
-from .formulas import activate, loss_and_delta, philox
+from .formulas import activate, limit_norms, loss_and_delta, philox
 from .panels import (
     is_online,
     multiply_panel,
@@ -200,7 +201,12 @@ def forward(p, layer, b, training):
         panel, panel_end = 0, column(p, layer, PANELS)
         i = b.rows * p.thread // p.n_threads
         end = b.rows * (p.thread + 1) // p.n_threads
-    from_z = is_last and (column(p, layer, ACTIVATION) == SOFTMAX or p.loss == BINARY_CROSSENTROPY)
+    code = column(p, layer, ACTIVATION)
+    from_z = is_last and (
+        code == SOFTMAX
+        or p.loss == BINARY_CROSSENTROPY
+        or (p.loss == POISSON and code == EXPONENTIAL)
+    )
     for q in range(panel, panel_end):
         w = column(p, layer, WEIGHTS) + q * (n_in + 1) * W
         bias = w + n_in * W
@@ -266,3 +272,13 @@ def update(p, layer, b, u):
             update_panel(p, layer, q, k, end, b.rows, u)
         if layer > 1:
             transpose_panel(p, layer, q, k, end)
+
+
+@kernel
+def limit_layer(p, layer):
+    """Limit the norms of this thread's panels of a layer."""
+    panels = column(p, layer, PANELS)
+    for q in range(panels * p.thread // p.n_threads, panels * (p.thread + 1) // p.n_threads):
+        limit_norms(p, layer, q, p.numbers[MAX_NORM])
+        if layer > 1:
+            transpose_panel(p, layer, q, 0, column(p, layer - 1, UNITS))

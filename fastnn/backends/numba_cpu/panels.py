@@ -149,7 +149,7 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
     at = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
     d = column(p, layer, DELTAS) + panel * p.batch * W
     zero = vzero(p.work)
-    skip = u.optimizer == SGD and u.alpha == 0
+    skip = is_plain_step(u)
     for j in range(k, min(end, n_in)):
         first, stop = load(p.start, j), load(p.start, j + 1)
         if skip and first == stop:
@@ -190,9 +190,15 @@ def update_panel_online(p, panel, k, end, u):
 
 
 @inlined
+def is_plain_step(u):
+    """Say whether a weight of gradient 0 stays as it is."""
+    return u.optimizer == SGD and u.alpha == 0 and u.l1 == 0
+
+
+@inlined
 def is_online(p, rows, u):
     """Say whether `update_panel_online` applies."""
-    return p.sparse and rows == 1 and u.optimizer == SGD and u.alpha == 0
+    return p.sparse and rows == 1 and is_plain_step(u)
 
 
 @kernel

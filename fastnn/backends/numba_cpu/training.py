@@ -3,12 +3,9 @@
 import numpy as np
 
 from ..cpu.panels import (
-    ALPHA,
     BATCH,
-    BETA_1,
-    BETA_2,
-    EPSILON,
     LOSS,
+    MAX_NORM,
     N_THREADS,
     OPTIMIZER,
     PANELS,
@@ -19,8 +16,8 @@ from ..cpu.panels import (
 )
 from .barrier import barrier_wait, is_stopped
 from .compile import kernel
-from .formulas import Step, step_sizes
-from .layers import deltas_below, forward, list_by_input, load_batch, update
+from .formulas import first_step, step_sizes
+from .layers import deltas_below, forward, limit_layer, list_by_input, load_batch, update
 from .panels import is_online, transpose_panel
 from .small import is_small, train_small
 from .task import Batch, Task, column, offset_of
@@ -78,11 +75,12 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
 
     `losses` has room for the losses of one batch.
     """
-    settings, numbers = problem.settings, problem.numbers
+    settings = problem.settings
     p = new_task(problem, samples, order, losses, thread, settings[N_THREADS])
-    n, step, optimizer = order.shape[1], settings[STEP], settings[OPTIMIZER]
-    if is_small(p, order):
-        train_small(p, problem, order, learning_rates, loss_sums)
+    n, step = order.shape[1], settings[STEP]
+    u = first_step(p, settings[OPTIMIZER], step)
+    if p.numbers[MAX_NORM] == 0 and is_small(p, order):
+        train_small(p, problem, u, order, learning_rates, loss_sums)
         return
     for layer in range(2, p.n_layers + 1):
         panels = column(p, layer, PANELS)
@@ -93,17 +91,9 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
             rows, first = min(p.batch, n - start), (epoch % len(order)) * n + start
             b = Batch(rows, batch_size(p, first, rows), step, first, 0)
             step += 1
-            size = step_sizes(optimizer, numbers, learning_rates[epoch], step)
+            u = step_sizes(p, u, learning_rates[epoch], step, b.size)
             if b.size == 0:  # none of its samples counts
                 continue
-            u = Step(
-                optimizer,
-                real(p.work, size),
-                real(p.work, numbers[BETA_1]),
-                real(p.work, numbers[BETA_2]),
-                real(p.work, numbers[EPSILON]),
-                real(p.work, numbers[ALPHA] / b.size),
-            )
             if not train_batch(p, b, u):
                 return
             if thread == 0:
@@ -145,6 +135,11 @@ def train_batch(p, b, u):
             if not barrier_wait(p.sync, p.stop, p.n_threads):
                 return False
         update(p, layer, b, u)
+    if p.numbers[MAX_NORM] > 0:  # a unit's weights may have been shared out by rows
+        if not barrier_wait(p.sync, p.stop, p.n_threads):
+            return False
+        for layer in range(1, p.n_layers + 1):
+            limit_layer(p, layer)
     return barrier_wait(p.sync, p.stop, p.n_threads)
 
 
