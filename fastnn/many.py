@@ -14,6 +14,7 @@ from . import random
 from .backends.interface import State
 from .mlp_base import BaseMLP
 from .network import initial_parameters
+from .optimizers import LBFGS
 from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
 from .progress import progress_bar
 from .state import draft_of, end_interrupted, record
@@ -136,6 +137,8 @@ def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float],
                 f"estimator: {name}={shown(value)}; train_many expects {wanted}: it "
                 "runs max_iter epochs, from the initial weights, on the samples as they are"
             )
+    if estimator.solver == LBFGS:
+        raise ValueError("estimator: solver='lbfgs'; train_many takes the others")
     given = {"random_state": random_state, "learning_rate_init": learning_rate_init}
     items = {
         name: check_sequence(name, values, "a sequence, one value per network")

@@ -21,7 +21,9 @@ from .formulas import (
     loss_rows,
     n_outputs_for,
 )
+from .learning_rates import SCHEDULES
 from .mlp_base import BaseMLP, Targets
+from .optimizers import LBFGS
 from .parameters import shown
 from .validation import (
     check_targets,
@@ -262,7 +264,8 @@ PARAMETERS = f"""
     label_smoothing : float, default 0
         Fraction of each label that a cross-entropy shares out among all classes.
     solver : str, default "adam"
-        {_names(row.name for row in OPTIMIZERS)}
+        {_names([*(row.name for row in OPTIMIZERS), LBFGS])};
+        "lbfgs", for small data, has all samples in each iteration, and no learning rate.
     learning_rate_init : float, default 0.001
     momentum, nesterovs_momentum : float, default 0.9, and bool, default True
         As in scikit-learn, "sgd" has Nesterov's or, without it, the classical momentum; with
@@ -276,6 +279,14 @@ PARAMETERS = f"""
     max_norm : float or None
         Largest Euclidean norm of a unit's incoming weights, which longer ones are scaled down to
         after each step.
+    learning_rate : str, (str, float, ...), callable or sequence of float, default "constant"
+        How the rate changes from epoch to epoch: a name, with its numbers or without, of
+        `fastnn.learning_rates.SCHEDULES`
+        ({_names(SCHEDULES)}),
+        a function of the epoch's number or a rate for each epoch. Only learning_rate_init can be
+        changed by a callback.
+    power_t : float, default 0.5
+        The power of "invscaling".
     learning_rate_decay : float, default 1
         Factor on the learning rate after each epoch, at most 1.
     batch_size : int, "auto" or "full", default 32

@@ -14,6 +14,8 @@ from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples, State
 from .estimator import Estimator
 from .formulas import Formula
+from .lbfgs import minimize
+from .learning_rates import LearningRates
 from .network import (
     given_parameters,
     initial_parameters,
@@ -23,9 +25,10 @@ from .network import (
     too_large,
 )
 from .observer import FitData, Observer, check_callbacks
-from .optimizers import make_optimizer, update_rule
+from .optimizers import LBFGS, check_lbfgs, make_optimizer, update_rule
 from .parameters import (
     FACTOR,
+    NOT_BELOW_0,
     check_batch_size,
     check_dtype,
     check_flag,
@@ -94,6 +97,8 @@ class BaseMLP(Estimator):
         alpha: float = 0.0,
         l1: float = 0.0,
         max_norm: float | None = None,
+        learning_rate: Any = "constant",
+        power_t: float = 0.5,
         learning_rate_decay: float = 1.0,
         batch_size: int | str = 32,
         dropout: float | Sequence[float] = 0.0,
@@ -130,6 +135,8 @@ class BaseMLP(Estimator):
         self.alpha = alpha
         self.l1 = l1
         self.max_norm = max_norm
+        self.learning_rate = learning_rate
+        self.power_t = power_t
         self.learning_rate_decay = learning_rate_decay
         self.batch_size = batch_size
         self.dropout = dropout
@@ -211,7 +218,8 @@ class BaseMLP(Estimator):
             record(self, state, curve.extended(losses), n_earlier, reason)
 
         try:
-            train(task, rules, take_down, self.verbose, observer)
+            loop = minimize if self.solver == LBFGS else None
+            train(task, rules, take_down, self.verbose, observer, loop)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self
@@ -229,7 +237,8 @@ class BaseMLP(Estimator):
         shuffle, _ = check_flag("shuffle", self.shuffle), check_flag("verbose", self.verbose)
         rules = StoppingRules.of(self)
         optimizer, learning_rate = make_optimizer(vars(self), dtype)
-        decay = check_real("learning_rate_decay", self.learning_rate_decay, FACTOR)
+        if self.solver == LBFGS:
+            check_lbfgs(vars(self))
         scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
         seed = random.seed_from(self.random_state)
         hidden = check_hidden_sizes(self.hidden_layer_sizes)
@@ -237,6 +246,13 @@ class BaseMLP(Estimator):
         X = check_X(self, X, dtype, reset=not going_on)
         check_scaled("X", X, scale, dtype)
         batch_size = check_batch_size(self.batch_size, len(X))
+        rates = LearningRates(
+            self.learning_rate,
+            (self._epoch if going_on else 0) + rules.max_iter,
+            len(X),
+            check_real("learning_rate_decay", self.learning_rate_decay, FACTOR),
+            check_real("power_t", self.power_t, NOT_BELOW_0),
+        )
         y = self._check_y(y, X)
         targets = self._encode(y, dtype)
         n_classes = len(targets.learned.get("classes_", ()))
@@ -281,7 +297,7 @@ class BaseMLP(Estimator):
             seed=seed,
             n_threads=n_threads,
             learning_rate=learning_rate,
-            learning_rate_decay=decay,
+            rates=rates,
             distortion=distortion,
             angles=angles,
         )

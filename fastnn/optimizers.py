@@ -17,7 +17,8 @@ from .parameters import (
     check_real,
 )
 
-SOLVERS = by_name(OPTIMIZERS)
+LBFGS = "lbfgs"  # no step of a kernel, but a loop of its own: see lbfgs.py
+SOLVERS = by_name(OPTIMIZERS) | {LBFGS: SGD}
 # The numbers in update rules and penalties, beside the learning rate and the largest norm.
 CONSTANTS = {
     "momentum": FRACTION,
@@ -36,11 +37,25 @@ def update_rule(parameters: Mapping[str, Any]) -> int:
 
     As in scikit-learn, "sgd" may have a momentum: Nesterov's or the classical one.
     """
-    kind = SOLVERS[check_choice("solver", parameters["solver"], SOLVERS)]
+    solver = check_choice("solver", parameters["solver"], SOLVERS)
+    kind = SOLVERS[solver]
     is_nesterov = check_flag("nesterovs_momentum", parameters["nesterovs_momentum"])
-    if kind == SGD and check_real("momentum", parameters["momentum"], FRACTION) > 0:
+    if (
+        solver != LBFGS
+        and kind == SGD
+        and check_real("momentum", parameters["momentum"], FRACTION) > 0
+    ):
         return NESTEROV if is_nesterov else MOMENTUM
     return kind
+
+
+def check_lbfgs(parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError if a parameter asks for what L-BFGS cannot have: the loss must be smooth."""
+    for name, none in (("l1", 0), ("max_norm", None), ("distortion", None)):
+        if parameters[name] != none:
+            raise ValueError(f"{name}={parameters[name]}: solver='lbfgs' goes with {none} only")
+    if np.any(np.asarray(parameters["dropout"], float)):
+        raise ValueError(f"dropout={parameters['dropout']}: solver='lbfgs' goes with 0 only")
 
 
 def make_optimizer(

@@ -13,6 +13,7 @@ import numpy as np
 from .backends.codes import LOSSES
 from .backends.interface import ImageDistortion, Network
 from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
+from .learning_rates import LearningRates
 from .network import INITIALIZERS, check_network, check_state, make_network
 from .optimizers import CONSTANTS, make_optimizer
 from .parameters import (
@@ -20,6 +21,7 @@ from .parameters import (
     DTYPES,
     FACTOR,
     FINITE,
+    NOT_BELOW_0,
     check_batch_size,
     check_choice,
     check_dtype,
@@ -117,6 +119,11 @@ def _is_formula(value: Any) -> bool:
     return _is_text(value) or (is_pair and _is_text(value[0]) and _is_number(value[1]))
 
 
+def _is_schedule(value: Any) -> bool:
+    is_list = isinstance(value, (list, tuple)) and 1 <= len(value) <= 10
+    return is_list and _is_text(value[0]) and all(map(_is_number, value[1:]))
+
+
 def _are_formulas(value: Any) -> bool:
     is_array = isinstance(value, np.ndarray) and value.ndim == 1
     return (is_array or isinstance(value, (list, tuple))) and all(map(_is_formula, value))
@@ -128,7 +135,7 @@ _TEXT = (_is_text,), "a short string"
 _FORMULA = (_is_formula,), "a name or (name, number)"
 _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("learning_rate_init", "learning_rate_decay", *CONSTANTS), _NUMBER),
-    **dict.fromkeys(("label_smoothing", "bias_init", "input_scale", "eta0"), _NUMBER),
+    **dict.fromkeys(("label_smoothing", "bias_init", "input_scale", "eta0", "power_t"), _NUMBER),
     **dict.fromkeys(("max_iter", "n_iter_no_change"), _NUMBER),
     **dict.fromkeys(("tol", "loss_threshold", "weight_threshold", "max_norm"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
@@ -137,6 +144,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
     **dict.fromkeys(("solver", "weight_init"), _TEXT),
     **dict.fromkeys(("out_activation", "loss"), _FORMULA),
+    "learning_rate": ((_is_text, _is_schedule, _are_numbers), "a name, (name, ...) or numbers"),
     "activation": ((_is_formula, _are_formulas), "a name, (name, number), or several of these"),
     "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
     "batch_size": ((_is_number, _is_text), "a number or a string"),
@@ -151,6 +159,8 @@ def _check_mlp_parameters(p: Values, attributes: Values) -> None:
     dtype = attributes["params_"].dtype
     optimizer, _ = make_optimizer(p, dtype)
     check_real("learning_rate_decay", p["learning_rate_decay"], FACTOR)
+    power_t = check_real("power_t", p["power_t"], NOT_BELOW_0)
+    LearningRates(p["learning_rate"], power_t=power_t)
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
     check_batch_size(p["batch_size"], 1)

@@ -23,6 +23,7 @@ from .backends.interface import (
     State,
 )
 from .backends.thread_count import ThreadCount
+from .learning_rates import LearningRates
 from .parameters import NOT_BELOW_0, check_integer, check_real
 from .progress import progress_bar
 
@@ -98,6 +99,7 @@ class Watch:
                 self._idle = self._idle + 1 if loss > self._best - rules.tol else 0
                 self._best = min(self._best, loss)
                 if self._idle >= rules.n_iter_no_change:
+                    self._idle = 0
                     return epoch, "tol"
         return None
 
@@ -119,7 +121,7 @@ class MLPTask:
     seed: int
     n_threads: int
     learning_rate: float
-    learning_rate_decay: float = 1.0
+    rates: LearningRates = field(default_factory=LearningRates)
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     seconds_per_step: float = field(default=0.0, init=False)
@@ -155,13 +157,15 @@ class MLPTask:
 
     def schedule(self, epoch: int, n_epochs: int, seed: int, learning_rate: float) -> Schedule:
         """Return the schedule of some epochs, the first of them number `epoch` of all."""
-        rates = np.full(n_epochs, learning_rate)
-        if self.learning_rate_decay != 1:
-            rates *= [self.learning_rate_decay**e for e in range(epoch, epoch + n_epochs)]
+        rates = self.rates.of(learning_rate, epoch, n_epochs)
         order = self.in_order
         if self.shuffle:
             order = random.shuffled(self.n_samples, seed, epoch, n_epochs)
         return Schedule(order, self.batch_size, seed, rates)
+
+    def lower_rate(self) -> bool:
+        """Lower an adaptive learning rate; return whether there was one, and training goes on."""
+        return self.rates.is_adaptive and self.rates.lower(self.learning_rate)
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs, in one call if they fit; return the loss of each.
@@ -236,6 +240,10 @@ class LinearTask:
         """Number of training samples."""
         return len(self.X)
 
+    def lower_rate(self) -> bool:
+        """Return False: the learning rate is constant."""
+        return False
+
     def epochs_per_call(self) -> int:
         """Return how many epochs fit in a call."""
         most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
@@ -287,6 +295,7 @@ def train(
     record: Callable[[State, NDArray[np.float64], str], None],
     verbose: bool = True,
     observer: Any = None,
+    loop: Any = None,
 ) -> None:
     """Train until a rule says stop; whatever else ends it, what was recorded stays.
 
@@ -298,6 +307,8 @@ def train(
         are "max_iter", "loss_threshold", "weight_threshold", "tol", "callback" and "diverged".
     observer : callbacks.Observer, optional
         Says after how many epochs it wants to look, and whether it wants to stop then.
+    loop : callable of (task, rules, record, observer, bar), optional
+        In place of gradient descent: trains, and returns what is not finite if it diverged.
 
     Raises
     ------
@@ -307,7 +318,7 @@ def train(
     first = task.state.epoch
     try:
         with progress_bar(rules.max_iter * task.n_samples, verbose) as bar:
-            diverged = _train(task, rules, record, observer, bar)
+            diverged = (loop or _train)(task, rules, record, observer, bar)
     finally:
         if observer is not None:
             observer.end()
@@ -361,6 +372,8 @@ def _run_block(task, rules, watch, n_left, bar) -> tuple[NDArray[np.float64], st
             task.state = before
             task.run(n_kept, bar)
             losses = losses[:n_kept]
+        if reason == "tol" and task.lower_rate():
+            reason = None
     if not is_finite(task.state.params):
         if len(losses) > 1:
             losses = losses[: _first_not_finite(task, before, len(losses), bar)]

@@ -1,4 +1,4 @@
-"""How far the vector functions of the compiled back ends are from the truth, in units of the last place.
+"""How far the compiled back ends' vector functions are from the truth, in units of the last place.
 
 A network of one unit with the weight 1 and the bias 0 gives f(x) of its input. Judged by mpmath.
 """

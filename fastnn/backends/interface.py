@@ -67,7 +67,7 @@ class Network(NamedTuple):
     @property
     def formula_parameters(self) -> tuple[float, ...]:
         """The number in each layer's activation, and in the loss; 0 where there is none."""
-        rows = [ACTIVATIONS[code] for code in self.activations]
+        rows: list[codes.Activation | codes.Loss] = [ACTIVATIONS[c] for c in self.activations]
         given = self.activation_parameters or (None,) * len(rows)
         return tuple(
             _number(row, value)
