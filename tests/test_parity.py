@@ -13,7 +13,7 @@ from formula_cases import (
     targets_for,
     weights_for,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fastnn import backends
@@ -93,9 +93,11 @@ class Case:
         schedule = Schedule(self.order, self.batch_size, self.seed, rates)
         if full_batch:
             schedule = schedule._replace(order=self.order[:1], batch_size=self.n)
-        sums = np.zeros(5)
+        optimizer, sums = self.optimizer(kind), np.zeros(5)
+        if self.dtype == "float32":  # a weight next to 0 has either sign
+            optimizer = optimizer._replace(l1=0.0)
         samples = kernels.to_device(self.samples)
-        kernels.mlp_train(self.net, self.optimizer(kind), state, samples, schedule, sums, 2)
+        kernels.mlp_train(self.net, optimizer, state, samples, schedule, sums, 2)
         return params, moments, sums
 
 
@@ -162,8 +164,10 @@ def test_full_batch_training(name, kind, case):
 def compare(case, kernels, kind, full_batch=False):
     """Compare a training of a back end with the reference's."""
     tolerance = TRAINED_TOLERANCE[case.dtype]
-    params, moments, sums = case.train(kernels, kind, full_batch)
     expected, expected_moments, expected_sums = case.train(REFERENCE, kind, full_batch)
+    # What diverges says nothing.
+    assume(np.abs(expected).max() < 100 and np.abs(expected_sums).max() < 1e6)
+    params, moments, sums = case.train(kernels, kind, full_batch)
     assert relative_error(params, expected) < tolerance
     assert relative_error(sums, expected_sums) < tolerance
     assert np.abs(moments - expected_moments).max(initial=0) < tolerance * max(
