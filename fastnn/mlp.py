@@ -110,9 +110,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = self._check_y(y, predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, float]:
         """Return the loss (without penalty) and the accuracy on samples X with labels y."""
-        return self._evaluate(X, y)
+        return self._evaluate(X, y, sample_weight)
 
     def _check_y(self, y, X):
         return class_labels(check_y(y, X))
@@ -138,8 +140,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         values = _class_targets(index, len(classes), loss.row, dtype)
         return Targets(values, n_outputs, loss, last, {"classes_": classes})
 
-    def _score_on(self, samples, y, n_right, kernels):
-        return n_right / len(y)
+    def _score_on(self, samples, y, weights, n_right, kernels):
+        return n_right / (len(y) if weights is None else float(weights.sum(dtype=np.float64)))
 
     def _targets(self, y, dtype):
         index = class_index(y, self.classes_)
@@ -184,20 +186,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X = self._inputs(X)
         y = self._check_y(y, X)
         self._targets(y, self.params_.dtype)  # raises
-        return self._score_on(self._samples(X), y, 0, backends.kernels(), sample_weight)
+        return self._score_on(self._samples(X), y, sample_weight, 0, backends.kernels())
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, float]:
         """Return the loss (without penalty) and the score R^2 on samples X with targets y.
 
         R^2 is NaN if the training has diverged.
         """
-        return self._evaluate(X, y)
+        return self._evaluate(X, y, sample_weight)
 
-    def _score_on(self, samples, y, n_right, kernels, sample_weight=None):
+    def _score_on(self, samples, y, weights, n_right, kernels):
         outputs = self._forward(samples, False, kernels)[-1]
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(y, outputs, sample_weight=sample_weight))
+        return float(r2_score(y, outputs, sample_weight=weights))
 
     def _check_y(self, y, X):
         return check_y(y, X)

@@ -44,6 +44,7 @@ from .validation import (
     auto_dtype,
     check_distortion,
     check_scaled,
+    check_weights,
     check_X,
 )
 
@@ -180,6 +181,7 @@ class BaseMLP(Estimator):
         *,
         callbacks: Sequence[Any] = (),
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train on samples X with targets y.
 
@@ -193,6 +195,8 @@ class BaseMLP(Estimator):
             Called after each epoch: see `fastnn.callbacks`.
         validation_data : (X, y), optional
             For callbacks that look at samples outside the training.
+        sample_weight : (n_samples,), optional
+            How much each sample counts in the loss of its batch, the weighted mean; 0 or above.
 
         Raises
         ------
@@ -203,7 +207,9 @@ class BaseMLP(Estimator):
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
         """
         draft, checked = draft_of(self), check_callbacks(callbacks)
-        task, rules, data = draft._begin(X, y, coefs_init, intercepts_init, validation_data)
+        task, rules, data = draft._begin(
+            X, y, coefs_init, intercepts_init, validation_data, sample_weight
+        )
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:
@@ -225,7 +231,7 @@ class BaseMLP(Estimator):
         return self
 
     def _begin(
-        self, X, y, coefs_init=None, intercepts_init=None, validation_data=None
+        self, X, y, coefs_init=None, intercepts_init=None, validation_data=None, sample_weight=None
     ) -> tuple[MLPTask, StoppingRules, FitData]:
         """Check all arguments of `fit`, then set what can be set before the first epoch.
 
@@ -254,6 +260,7 @@ class BaseMLP(Estimator):
             check_real("power_t", self.power_t, NOT_BELOW_0),
         )
         y = self._check_y(y, X)
+        weights = check_weights(sample_weight, X, dtype)
         targets = self._encode(y, dtype)
         n_classes = len(targets.learned.get("classes_", ()))
         distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
@@ -291,7 +298,7 @@ class BaseMLP(Estimator):
             net,
             optimizer,
             state,
-            Samples(X, scale, targets.values),
+            Samples(X, scale, targets.values, weights),
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
@@ -308,7 +315,7 @@ class BaseMLP(Estimator):
             setattr(self, name, value)
         held_out = self._held_out(validation_data, dtype, scale, kernels)
         record(self, state, self.loss_curve_, len(self.loss_curve_), "interrupted")
-        return task, rules, FitData(given, (task.samples, y), held_out, kernels)
+        return task, rules, FitData(given, (task.samples, y, weights), held_out, kernels)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -322,22 +329,29 @@ class BaseMLP(Estimator):
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
-    def _evaluate(self, X: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
         X = self._inputs(X)
         y = self._check_y(y, X)
-        kernels = backends.kernels()
-        samples = kernels.to_device(self._samples(X, self._targets(y, self.params_.dtype)))
+        kernels, dtype = backends.kernels(), self.params_.dtype
+        weights = check_weights(sample_weight, X, dtype)
+        samples = self._samples(X, self._targets(y, dtype))._replace(weights=weights)
+        samples = kernels.to_device(samples)
         loss, n_right = self._loss_and_right(samples, kernels)
-        return loss, self._score_on(samples, y, n_right, kernels)
+        return loss, self._score_on(samples, y, weights, n_right, kernels)
 
     def _loss_and_right(self, samples: Samples, kernels: Any) -> tuple[float, float]:
         """Return the loss and the number of right classes on checked samples."""
         net, params, n_threads = self._for_kernels(samples)
         return kernels.mlp_evaluate(net, params, samples, n_threads)
 
-    def _score_on(self, samples: Samples, y: NDArray, n_right: float, kernels: Any) -> float:
-        """Return the score on checked samples, of which `n_right` have the right class."""
+    def _score_on(
+        self, samples: Samples, y: NDArray, weights: Any, n_right: float, kernels: Any
+    ) -> float:
+        """Return the score on checked samples, of which `n_right` have the right class.
+
+        y and weights are those of the samples, not on a device.
+        """
         raise NotImplementedError  # the classifier's and the regressor's own
 
     def _inputs(self, X: ArrayLike) -> NDArray:
@@ -378,8 +392,8 @@ class BaseMLP(Estimator):
 
     def _held_out(
         self, validation_data: Any, dtype: np.dtype, scale: float, kernels: Any
-    ) -> tuple[Samples, NDArray] | None:
-        """Return samples and y of validation data; ValueError if they are not as in training."""
+    ) -> tuple[Samples, NDArray, None] | None:
+        """Return samples, y and no weights of validation data; ValueError if unlike training."""
         if validation_data is None:
             return None
         try:
@@ -390,7 +404,7 @@ class BaseMLP(Estimator):
             samples = Samples(X, scale, self._targets(y, dtype))
         except (TypeError, ValueError) as error:
             raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
-        return kernels.to_device(samples), y
+        return kernels.to_device(samples), y, None
 
     def _check_same(self, net: Any, dtype: np.dtype) -> None:
         if net.sizes != self.network_.sizes or dtype != self.params_.dtype:

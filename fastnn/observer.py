@@ -13,6 +13,8 @@ from .backends.interface import Samples
 from .optimizers import CONSTANTS, make_optimizer
 from .parameters import check_integer
 
+Measured = tuple[Samples, NDArray, Any]
+
 
 class Epoch:
     """What a callback sees after an epoch; what takes time to compute is computed when asked for.
@@ -59,7 +61,7 @@ class Epoch:
         return self._on_validation[0]
 
     @property
-    def _validation(self) -> tuple[Samples, NDArray]:
+    def _validation(self) -> Measured:
         if self._data.validation is None:
             raise ValueError("validation_data: a callback asks for it; pass (X, y) to fit")
         return self._data.validation
@@ -72,12 +74,12 @@ class Epoch:
     def _on_validation(self) -> tuple[float, float]:
         return self._evaluate(self._validation)
 
-    def _evaluate(self, data: tuple[Samples, NDArray]) -> tuple[float, float]:
+    def _evaluate(self, data: Measured) -> tuple[float, float]:
         return self.model._loss_and_right(data[0], self._data.kernels)
 
-    def _score(self, data: tuple[Samples, NDArray], evaluated: tuple[float, float]) -> float:
-        samples, y = data
-        return float(self.model._score_on(samples, y, evaluated[1], self._data.kernels))
+    def _score(self, data: Measured, evaluated: tuple[float, float]) -> float:
+        samples, y, weights = data
+        return float(self.model._score_on(samples, y, weights, evaluated[1], self._data.kernels))
 
 
 # Parameters that a callback may change: they hold from the next epoch on.
@@ -90,15 +92,15 @@ class FitData:
     Attributes
     ----------
     given : (X, y) as the user gave them
-    training, validation : (Samples, y) as the kernels and the score take them; None if not given
+    training, validation : (samples, y, weights), as kernels and score take them; None: not given
     kernels : the back end of the fit
     """
 
     def __init__(
         self,
         given: tuple,
-        training: tuple[Samples, NDArray],
-        validation: tuple[Samples, NDArray] | None,
+        training: Measured,
+        validation: Measured | None,
         kernels: Any,
     ):
         self.given, self.training, self.validation = given, training, validation

@@ -290,6 +290,24 @@ def check_targets(targets: NDArray, loss: Loss, name: str = "y") -> NDArray:
     return targets
 
 
+def check_weights(weights: Any, X: NDArray, dtype: np.dtype) -> NDArray | None:
+    """Return the weight of each sample, None if all count alike; ValueError if they are wrong."""
+    name = "sample_weight"
+    if weights is None:
+        return None
+    found = as_reals(name, weights, dtype)
+    if found.shape != (len(X),):
+        raise ValueError(f"{name}: expected shape ({len(X)},), one per sample, got {found.shape}")
+    if found.min() < 0:
+        raise ValueError(f"{name}: found {shown(float(found.min()))}; expected no negative ones")
+    with np.errstate(over="ignore"):
+        total = float(found.sum())
+    if not 0 < total < np.inf:
+        what = "every weight is zero" if total == 0 else "their sum is infinite"
+        raise ValueError(f"{name}: {what}; expected a finite sum above 0")
+    return found
+
+
 def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
     """Return a new finite C-contiguous array of `dtype`.
 
