@@ -11,6 +11,7 @@ codes mean, `codes` says; its formulas stand in the `formulas` of each back end.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -67,14 +68,15 @@ class Network(NamedTuple):
     @property
     def formula_parameters(self) -> tuple[float, ...]:
         """The number in each layer's activation, and in the loss; 0 where there is none."""
-        rows: list[codes.Activation | codes.Loss] = [ACTIVATIONS[c] for c in self.activations]
-        given = self.activation_parameters or (None,) * len(rows)
-        return tuple(
-            _number(row, value)
-            for row, value in zip(
-                [*rows, LOSSES[self.loss]], [*given, self.loss_parameter], strict=True
-            )
-        )
+        return _formula_parameters(self)
+
+
+@lru_cache(maxsize=256)
+def _formula_parameters(net: Network) -> tuple[float, ...]:
+    rows: list[codes.Activation | codes.Loss] = [ACTIVATIONS[code] for code in net.activations]
+    given = [*(net.activation_parameters or [None] * len(rows)), net.loss_parameter]
+    rows.append(LOSSES[net.loss])
+    return tuple(_number(row, value) for row, value in zip(rows, given, strict=True))
 
 
 def _number(row: codes.Activation | codes.Loss, value: float | None) -> float:

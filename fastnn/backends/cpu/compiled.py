@@ -5,6 +5,7 @@ plain arrays.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,7 @@ class Compiled:
     def _predict_few(self, net: Network, params, samples: Samples):
         """Return the network's outputs for few samples."""
         outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
-        sizes, activations = np.array(net.sizes), np.array(net.activations)
-        parameters = np.array(net.formula_parameters[:-1])
+        sizes, activations, parameters = _arrays(net)
         longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
         scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
         kernels = self._load(params.dtype)
@@ -283,6 +283,13 @@ class Compiled:
             self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
         run_workers(worker, n_threads, stop)
         return distorted
+
+
+@lru_cache(maxsize=64)
+def _arrays(net: Network) -> tuple[NDArray, NDArray, NDArray]:
+    """Return sizes, activations and their parameters: to make them takes as long as a sample."""
+    parameters = np.array(net.formula_parameters[:-1])
+    return np.array(net.sizes), np.array(net.activations), parameters
 
 
 def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:

@@ -107,3 +107,5 @@ def _compiler(**options: Any) -> Any:
 
 kernel = _compiler()
 inlined = _compiler(inline="always")
+# By LLVM, after Numba has compiled it once: where there are many copies.
+merged = _compiler(forceinline=True)

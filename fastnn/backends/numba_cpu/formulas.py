@@ -57,7 +57,7 @@ from ..cpu.panels import (
     WEIGHT_DECAY,
     WEIGHTS,
 )
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -153,7 +153,7 @@ def activate(code, a, z):
     return y, slope
 
 
-@inlined
+@kernel
 def loss_of_output(code, a, t, y):
     """Return the loss of one output and d loss / d y; `a` is the loss's parameter."""
     e = y - t
@@ -258,7 +258,7 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
     return loss
 
 
-@inlined
+@kernel
 def step_sizes(p, u, rate, step, count):
     """Return the next `Step` after u, for a learning rate, counted from 1, on a batch of a size.
 
@@ -320,7 +320,7 @@ def penalty(w, g, u):
     return g
 
 
-@inlined
+@merged
 def optimizer_step(p, at, g, penalized, u):
     """Update a vector of weights, or biases (not penalized), from their gradient g."""
     w, one = vload(p.weights, at), real(p.weights, 1.0)

@@ -142,7 +142,7 @@ def step_sizes(optimizer: Optimizer, rate, step):
     """
     b1, b2, epsilon = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
     if optimizer.kind == codes.ADAM:
-        return rate * sqrt(1 - b2**step) / (1 - b1**step), 0.0, epsilon
+        return rate * (sqrt(1 - b2**step) / (1 - b1**step)), 0.0, epsilon
     if optimizer.kind == codes.ADAMW:
         root = sqrt(1 - b2**step)
         return rate * root / (1 - b1**step), 0.0, epsilon * root
