@@ -39,6 +39,9 @@ M = TypeVar("M", bound=Callable)
 
 def _gives_probabilities(model: "MLPClassifier") -> bool:
     """Return True; AttributeError unless the outputs are numbers from 0 to 1."""
+    net = vars(model).get("network_")
+    if net is not None and ACTIVATIONS[net.activations[-1]].gives_probabilities:
+        return True  # soon answered: a sample takes a few microseconds in all
     value: Any = getattr(model, "out_activation_", model.out_activation)
     if isinstance(value, str) and value == "auto":  # not fitted yet
         value = choose_output(value, choose_loss(model.loss, n_classes=2).row, n_classes=2)
