@@ -1,5 +1,6 @@
 """Learning rates that change from epoch to epoch: each a formula of the epoch's number."""
 
+import inspect
 from collections.abc import Callable
 from math import cos, pi
 from typing import Any, NamedTuple
@@ -156,7 +157,7 @@ class LearningRates:
         self._numbers: tuple[float, ...] = ()
         self._factor = 1.0
         if callable(learning_rate):
-            self._given = learning_rate
+            self._given = _check_function(learning_rate)
         elif _is_named(learning_rate):
             if isinstance(learning_rate, str) and learning_rate == "invscaling":
                 learning_rate = (learning_rate, power_t)
@@ -213,6 +214,18 @@ def check_named(learning_rate: Any) -> tuple[str, tuple[float, ...]]:
         check_real(f"learning_rate: {own} of {name!r}", value, range_)
         for (own, _, range_), value in zip(numbers, values, strict=True)
     )
+
+
+def _check_function(function: Callable) -> Callable:
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        raise ValueError(
+            f"learning_rate={shown(function)}: expected a function of one argument, the epoch"
+        ) from None
+    except ValueError:  # one of C that does not say what it takes
+        return function
+    return function
 
 
 def _check_rates(values: Any) -> list[float]:
