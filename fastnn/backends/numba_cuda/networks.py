@@ -98,12 +98,12 @@ def mlp_loss_gradient(
     n, gradient, losses = len(samples.X), np.zeros((1, len(params)), params.dtype), np.zeros(1)
     schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
     state = State(params.copy(), gradient, step)
-    store = optimizer._replace(kind=STORE_GRADIENT)
+    store = optimizer._replace(kind=STORE_GRADIENT, max_norm=0.0)
     mlp_train(net, store, state, samples, schedule, losses, 1)
     penalty, start = 0.0, 0
     for m, units in zip(net.sizes, net.sizes[1:], strict=False):
         W = params[start : start + m * units].astype(np.float64)
-        penalty += optimizer.alpha * float(W @ W) / 2
+        penalty += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
         start += (m + 1) * units
     return (losses[0] + penalty) / _count(samples), gradient[0]
 

@@ -6,8 +6,41 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .device import add_losses, count_of, finish_rows
-from .formulas import ALPHA, BETA_1, BETA_2, EPSILON, Step, real, step_sizes
+from ..codes import ADAMW, NADAM
+from .device import START, UNITS, add_losses, count_of, finish_rows
+from .formulas import (
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    L1,
+    MAX_NORM,
+    WEIGHT_DECAY,
+    Step,
+    limit_norms,
+    momentum_of_step,
+    product_of_momenta,
+    real,
+    step_sizes,
+)
+
+
+@cuda.jit(device=True)
+def step_of(optimizer, numbers, rate, n, product, count, like):
+    """Return the `Step` of number n, counted from 1, its numbers in the type of `like`."""
+    size, gradient_size, epsilon = step_sizes(optimizer, numbers, rate, n, product)
+    return Step(
+        optimizer,
+        real(like, size),
+        real(like, gradient_size),
+        real(like, rate * numbers[WEIGHT_DECAY] if optimizer == ADAMW else 0.0),
+        real(like, numbers[BETA_1]),
+        real(like, numbers[BETA_2]),
+        real(like, epsilon),
+        real(like, numbers[ALPHA]),
+        real(like, numbers[L1]),
+        real(like, numbers[MAX_NORM]),
+        real(like, count),
+    )
 
 
 def make_train(phases: SimpleNamespace) -> Any:
@@ -26,7 +59,8 @@ def make_train(phases: SimpleNamespace) -> Any:
     @cuda.jit(device=True)
     def train_batch(scope, state, layers, samples, order, first, rows, step, key, n, sums, epoch):
         """Make one step after n others; the threads meet where one needs what others computed."""
-        last = layers.table.shape[0] - 1
+        table = layers.table
+        last = table.shape[0] - 1
         thread, n_threads = identify(scope)
         load(scope, layers.buffer, samples, order, first, rows)
         meet(scope)
@@ -43,29 +77,33 @@ def make_train(phases: SimpleNamespace) -> Any:
         for layer in range(1, last + 1):
             update(scope, state, layers, layer, rows, step)
         meet(scope)
+        if step.max_norm > 0:
+            for layer in range(1, last + 1):
+                n_in, start = table[layer - 1, UNITS], table[layer, START]
+                limit_norms(
+                    state.w, start, n_in, table[layer, UNITS], step.max_norm, thread, n_threads
+                )
+            meet(scope)
 
     @cuda.jit(device=True)
     def train(scope, state, layers, samples, schedule, optimizer, numbers, n, sums):
         """Train one network for sums.shape[0] epochs, after n steps."""
         orders, batch, key, learning_rates = schedule
-        scale = samples.scale  # a real
-        m = orders.shape[1]
+        m, product = orders.shape[1], 1.0
+        if optimizer == NADAM:
+            product = product_of_momenta(numbers[BETA_1], n)
         for epoch in range(sums.shape[0]):
             order = orders[epoch % orders.shape[0]]
             for first in range(0, m, batch):
                 rows = min(batch, m - first)
                 count = count_of(samples, order, first, rows)
+                if optimizer == NADAM:
+                    product *= momentum_of_step(numbers[BETA_1], n + 1)
                 if count > 0:  # or none of its samples does
-                    size = step_sizes(optimizer, numbers, learning_rates[epoch], n + 1)
-                    step = Step(
-                        optimizer,
-                        real(scale, size),
-                        real(scale, numbers[BETA_1]),
-                        real(scale, numbers[BETA_2]),
-                        real(scale, numbers[EPSILON]),
-                        real(scale, numbers[ALPHA]),
-                        real(scale, count),
-                    )
+                    step = step_of(
+                        optimizer, numbers, learning_rates[epoch], n + 1, product, count,
+                        samples.scale,
+                    )  # fmt: skip
                     train_batch(
                         scope, state, layers, samples, order, first, rows, step, key,
                         np.uint64(n), sums, epoch,
