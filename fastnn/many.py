@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from . import random
 from .backends.interface import State
+from .fitting import begin, dtype_for
 from .mlp_base import BaseMLP
 from .network import initial_parameters
 from .optimizers import LBFGS
@@ -72,7 +73,7 @@ def train_many(
     rates, seeds = _check(estimator, X, random_state, learning_rate_init)
     record_losses = check_flag("record_losses", record_losses)
     first = clone(estimator).set_params(random_state=seeds[0], learning_rate_init=rates[0])
-    task, rules, _ = first._begin(X, y)
+    task, rules, _ = begin(first, X, y)
     n, max_iter = len(seeds), rules.max_iter
     losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
     groups = [
@@ -156,7 +157,7 @@ def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float],
             f"random_state, learning_rate_init: expected as many of both, got {lengths}"
         )
     n = next(iter(lengths.values()))
-    dtype = estimator._dtype_for(X)
+    dtype = dtype_for(estimator, X)
     rates = [
         check_real(f"learning_rate_init[{i}]", rate, ABOVE_0, dtype)
         for i, rate in enumerate(

@@ -8,41 +8,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from . import backends, random
-from .backends.codes import OPTIMIZERS
+from . import backends
 from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples, State
 from .estimator import Estimator
+from .fitting import begin
 from .formulas import Formula
 from .lbfgs import minimize
-from .learning_rates import LearningRates
 from .network import (
-    given_parameters,
-    initial_parameters,
-    make_network,
     matrices,
-    squares_of,
-    too_large,
 )
-from .observer import FitData, Observer, check_callbacks
-from .optimizers import LBFGS, check_lbfgs, make_optimizer, update_rule
+from .observer import Observer, check_callbacks
+from .optimizers import LBFGS
 from .parameters import (
-    FACTOR,
-    NOT_BELOW_0,
-    check_batch_size,
-    check_dtype,
-    check_flag,
-    check_hidden_sizes,
     check_n_jobs,
-    check_real,
     check_scale,
 )
 from .persistence import save
-from .state import adopt, draft_of, end_interrupted, interrupted_after, record, state_of
-from .training import LossCurve, MLPTask, StoppingRules, train
+from .state import adopt, draft_of, end_interrupted, interrupted_after, record
+from .training import LossCurve, train
 from .validation import (
-    auto_dtype,
-    check_distortion,
     check_scaled,
     check_weights,
     check_X,
@@ -207,8 +192,8 @@ class BaseMLP(Estimator):
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
         """
         draft, checked = draft_of(self), check_callbacks(callbacks)
-        task, rules, data = draft._begin(
-            X, y, coefs_init, intercepts_init, validation_data, sample_weight
+        task, rules, data = begin(
+            draft, X, y, coefs_init, intercepts_init, validation_data, sample_weight
         )
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
@@ -229,93 +214,6 @@ class BaseMLP(Estimator):
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self
-
-    def _begin(
-        self, X, y, coefs_init=None, intercepts_init=None, validation_data=None, sample_weight=None
-    ) -> tuple[MLPTask, StoppingRules, FitData]:
-        """Check all arguments of `fit`, then set what can be set before the first epoch.
-
-        It is called on a draft, so that an error, or a signal's exception, changes nothing.
-        """
-        kernels, backend = backends.kernels(), backends.get_backend()
-        dtype = self._dtype_for(X)
-        going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "params_")
-        shuffle, _ = check_flag("shuffle", self.shuffle), check_flag("verbose", self.verbose)
-        rules = StoppingRules.of(self)
-        optimizer, learning_rate = make_optimizer(vars(self), dtype)
-        if self.solver == LBFGS:
-            check_lbfgs(vars(self))
-        scale, n_threads = check_scale(self.input_scale, dtype), check_n_jobs(self.n_jobs)
-        seed = random.seed_from(self.random_state)
-        hidden = check_hidden_sizes(self.hidden_layer_sizes)
-        given = X, y
-        X = check_X(self, X, dtype, reset=not going_on)
-        check_scaled("X", X, scale, dtype)
-        batch_size = check_batch_size(self.batch_size, len(X))
-        rates = LearningRates(
-            self.learning_rate,
-            (self._epoch if going_on else 0) + rules.max_iter,
-            len(X),
-            check_real("learning_rate_decay", self.learning_rate_decay, FACTOR),
-            check_real("power_t", self.power_t, NOT_BELOW_0),
-        )
-        y = self._check_y(y, X)
-        weights = check_weights(sample_weight, X, dtype)
-        targets = self._encode(y, dtype)
-        n_classes = len(targets.learned.get("classes_", ()))
-        distortion, angles = check_distortion(self.distortion, X, targets.values, n_classes)
-        net = make_network(
-            (X.shape[1], *hidden, targets.n_outputs),
-            self.activation,
-            targets.out_activation,
-            self.dropout,
-            targets.loss,
-        )
-        if going_on:
-            self._check_same(net, dtype)
-            params, seed = self.params_, self._seed
-        else:
-            params = initial_parameters(net, self.weight_init, self.bias_init, seed, dtype)
-            try:
-                moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
-            except MemoryError:
-                raise too_large(net, dtype) from None
-        if coefs_init is not None or intercepts_init is not None:
-            default = matrices(net, params)
-            params = given_parameters(
-                net,
-                default[0] if coefs_init is None else coefs_init,
-                default[1] if intercepts_init is None else intercepts_init,
-                dtype,
-            )
-        if going_on:
-            state = state_of(self)._replace(params=params)
-        else:
-            state = State(params, moments)
-            self.loss_curve_ = np.empty(0)
-        task = MLPTask(
-            kernels,
-            net,
-            optimizer,
-            state,
-            Samples(X, scale, targets.values, weights),
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            n_threads=n_threads,
-            learning_rate=learning_rate,
-            rates=rates,
-            distortion=distortion,
-            angles=angles,
-        )
-        self.network_, self._seed, self.backend_ = net, seed, backend
-        self.n_layers_, self.n_outputs_ = len(net.sizes), net.sizes[-1]
-        self.out_activation_ = targets.out_activation
-        for name, value in targets.learned.items():
-            setattr(self, name, value)
-        held_out = self._held_out(validation_data, dtype, scale, kernels)
-        record(self, state, self.loss_curve_, len(self.loss_curve_), "interrupted")
-        return task, rules, FitData(given, (task.samples, y, weights), held_out, kernels)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -385,36 +283,6 @@ class BaseMLP(Estimator):
         # Few samples need no threads; to ask how many there are takes a tenth of their time.
         n_threads = 1 if len(samples.X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
         return net, params, n_threads
-
-    def _dtype_for(self, X: Any) -> np.dtype:
-        is_auto = isinstance(self.dtype, str) and self.dtype == "auto"
-        return auto_dtype(X) if is_auto else check_dtype(self.dtype)
-
-    def _held_out(
-        self, validation_data: Any, dtype: np.dtype, scale: float, kernels: Any
-    ) -> tuple[Samples, NDArray, None] | None:
-        """Return samples, y and no weights of validation data; ValueError if unlike training."""
-        if validation_data is None:
-            return None
-        try:
-            X, y = validation_data
-            X = check_X(self, X, dtype, reset=False)
-            check_scaled("X", X, scale, dtype)
-            y = self._check_y(y, X)
-            samples = Samples(X, scale, self._targets(y, dtype))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
-        return kernels.to_device(samples), y, None
-
-    def _check_same(self, net: Any, dtype: np.dtype) -> None:
-        if net.sizes != self.network_.sizes or dtype != self.params_.dtype:
-            raise ValueError(
-                f"warm_start: the network was {self.network_.sizes} of {self.params_.dtype} and "
-                f"cannot become {net.sizes} of {dtype}; make a new estimator"
-            )
-        rule, moments = OPTIMIZERS[update_rule(vars(self))], state_of(self).moments
-        if len(moments) != rule.n_moments or (squares_of(moments, rule) < 0).any():
-            raise ValueError("warm_start: the solver cannot change; make a new estimator")
 
     def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:
         """Return targets as an array, as long as X; ValueError if they are none."""

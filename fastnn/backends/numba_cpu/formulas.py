@@ -58,6 +58,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import inlined, kernel, merged
+from .functions import vdiv_by_root, verf, vexp, vexpm1, vlog1p, vsigmoid, vtanh
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -65,24 +66,17 @@ from .vector import (
     vabs,
     vadd,
     vdiv,
-    vdiv_by_root,
-    verf,
-    vexp,
-    vexpm1,
     vfma,
     vif_positive,
     vload,
-    vlog1p,
     vmul,
     vmuladd,
     vpositive,
     vrelu,
-    vsigmoid,
     vsplat,
     vsqrt,
     vstore,
     vsub,
-    vtanh,
     vzero,
 )
 

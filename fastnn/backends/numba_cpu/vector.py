@@ -4,8 +4,6 @@ Numba's own loops keep sums in memory; these values live in registers, so that a
 be kept there. LLVM splits the vectors on processors with shorter registers.
 """
 
-import math
-
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
@@ -31,7 +29,8 @@ class Vector(types.Type):
         super().__init__(name=f"Vector({dtype}, {self.lanes})")
 
 
-def _llvm(vector: Vector) -> ir.VectorType:
+def llvm_type(vector: Vector) -> ir.VectorType:
+    """Return LLVM's type of a vector."""
     real = ir.FloatType() if vector.dtype.bitwidth == 32 else ir.DoubleType()
     return ir.VectorType(real, vector.lanes)
 
@@ -39,17 +38,18 @@ def _llvm(vector: Vector) -> ir.VectorType:
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, _llvm(fe_type))
+        super().__init__(dmm, fe_type, llvm_type(fe_type))
 
 
-def _constant(vector, value):
+def constant_vector(vector, value):
     """Return an LLVM constant with the same value in every lane."""
-    llvm = _llvm(vector)
+    llvm = llvm_type(vector)
     return ir.Constant(llvm, [value] * vector.lanes)
 
 
-def _broadcast(builder, vector, scalar):
-    llvm = _llvm(vector)
+def broadcast(builder, vector, scalar):
+    """Emit a vector with a number in every lane."""
+    llvm = llvm_type(vector)
     zero = ir.Constant(ir.IntType(32), 0)
     single = builder.insert_element(ir.Constant(llvm, ir.Undefined), scalar, zero)
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
@@ -68,7 +68,7 @@ def address_of(context, builder, kind, value, index):
     return builder.gep(_data(context, builder, kind, value), [index])
 
 
-def _call(builder, name, llvm, arguments, flags=()):
+def call(builder, name, llvm, arguments, flags=()):
     """Call an LLVM intrinsic on vectors, such as llvm.fma."""
     suffix = f"v{llvm.count}f{32 if isinstance(llvm.element, ir.FloatType) else 64}"
     function = cgutils.get_or_insert_function(
@@ -128,7 +128,7 @@ def vload(typingctx, array, index):
 
     def generate(context, builder, signature, arguments):
         address = address_of(context, builder, array, *arguments)
-        pointer = builder.bitcast(address, _llvm(vector).as_pointer())
+        pointer = builder.bitcast(address, llvm_type(vector).as_pointer())
         return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
     return vector(array, types.int64), generate
@@ -140,7 +140,7 @@ def vstore(typingctx, array, index, vector):
 
     def generate(context, builder, signature, arguments):
         address = address_of(context, builder, array, *arguments[:2])
-        pointer = builder.bitcast(address, _llvm(vector).as_pointer())
+        pointer = builder.bitcast(address, llvm_type(vector).as_pointer())
         builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -153,7 +153,7 @@ def vsplat(typingctx, scalar):
     vector = Vector(scalar)
 
     def generate(context, builder, signature, arguments):
-        return _broadcast(builder, vector, arguments[0])
+        return broadcast(builder, vector, arguments[0])
 
     return vector(scalar), generate
 
@@ -164,7 +164,7 @@ def vzero(typingctx, array):
     vector = Vector(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        return _constant(vector, 0.0)
+        return constant_vector(vector, 0.0)
 
     return vector(array), generate
 
@@ -174,8 +174,8 @@ def vfma(typingctx, scalar, b, c):
     """Return scalar * b + c, rounded once."""
 
     def generate(context, builder, signature, arguments):
-        a = _broadcast(builder, b, arguments[0])
-        return _call(builder, "fma", _llvm(b), [a, *arguments[1:]])
+        a = broadcast(builder, b, arguments[0])
+        return call(builder, "fma", llvm_type(b), [a, *arguments[1:]])
 
     return b(b.dtype, b, c), generate
 
@@ -185,7 +185,7 @@ def vmuladd(typingctx, a, b, c):
     """Return a * b + c, rounded once."""
 
     def generate(context, builder, signature, arguments):
-        return _call(builder, "fma", _llvm(a), list(arguments))
+        return call(builder, "fma", llvm_type(a), list(arguments))
 
     return a(a, b, c), generate
 
@@ -222,7 +222,9 @@ def _binary(operation):
 vadd, vsub, vmul, vdiv = (_binary(name) for name in ("fadd", "fsub", "fmul", "fdiv"))
 
 
-def _unary(operation):
+def unary(operation):
+    """Return an intrinsic for an operation on a vector."""
+
     @intrinsic
     def function(typingctx, a):
         def generate(context, builder, signature, arguments):
@@ -233,155 +235,25 @@ def _unary(operation):
     return function
 
 
-def _select(builder, comparison, vector, a, b, if_true, if_false):
+def select(builder, comparison, vector, a, b, if_true, if_false):
+    """Emit a choice, lane by lane; a NaN compares false."""
     return builder.select(builder.fcmp_ordered(comparison, a, b), if_true, if_false)
 
 
 def _positive(builder, vector, a):
-    zero, one = _constant(vector, 0.0), _constant(vector, 1.0)
-    return _select(builder, ">", vector, a, zero, one, zero)
+    zero, one = constant_vector(vector, 0.0), constant_vector(vector, 1.0)
+    return select(builder, ">", vector, a, zero, one, zero)
 
 
 def _relu(builder, vector, a):
-    zero = _constant(vector, 0.0)
-    return _select(builder, ">", vector, a, zero, a, zero)
+    zero = constant_vector(vector, 0.0)
+    return select(builder, ">", vector, a, zero, a, zero)
 
 
-# Of exp(r) = 1 + r p(r): see vector.h.
-EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
-EXP_TERMS_64 = (
-    *(1.0, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066),
-    *(0.008333333333326136, 0.001388888893251478, 0.00019841269874820627),
-    *(2.480150431378554e-05, 2.7557255400206422e-06),
-    *(2.7626371065696354e-07, 2.5105217004720745e-08),
-)
-
-
-def _exp_minus(builder, vector, a, shift):
-    """exp(a) - shift, with the method and the constants of vector.h."""
-    single = vector.dtype.bitwidth == 32
-    mantissa, bias = (23, 127) if single else (52, 1023)
-    low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
-    if single:
-        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
-    else:
-        ln2_high, ln2_low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-    llvm = _llvm(vector)
-
-    def constant(value):
-        return _constant(vector, value)
-
-    def fma(x, y, z):
-        return _call(builder, "fma", llvm, [x, y, z])
-
-    a = _select(builder, "<", vector, a, constant(low), constant(low), a)
-    a = _select(builder, ">", vector, a, constant(high), constant(high), a)
-    magic = constant(1.5 * 2**mantissa)
-    shifted = fma(a, constant(1 / math.log(2)), magic)
-    n = builder.fsub(shifted, magic)
-    r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
-    r2 = builder.fmul(r, r)
-    r4 = builder.fmul(r2, r2)
-    c = [constant(term) for term in (EXP_TERMS_32 if single else EXP_TERMS_64)]
-
-    # Blocks of terms, which are independent: less to wait for.
-    def pair(k):
-        return fma(c[k + 1], r, c[k])
-
-    def block(k):
-        return fma(pair(k + 2), r2, pair(k))
-
-    if single:
-        p = fma(pair(4), r4, block(0))
-    else:
-        p = fma(fma(c[10], r2, pair(8)), builder.fmul(r4, r4), fma(block(4), r4, block(0)))
-    integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
-    bits = builder.add(
-        builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
-    )
-    bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
-    power = builder.bitcast(bits, llvm)
-    return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))
-
-
-@intrinsic
-def vdiv_by_root(typingctx, m, v, epsilon):
-    """Return m / (sqrt(v) + epsilon), Adam's step.
-
-    Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
-    improved by a step of Newton's method, as vector.h does.
-    """
-
-    def generate(context, builder, signature, arguments):
-        a, b, c = arguments
-        tiny = _constant(m, 1e-30 if m.dtype.bitwidth == 32 else 1e-200)
-        b = builder.select(builder.fcmp_ordered(">", b, tiny), b, tiny)
-        one = _constant(m, 1.0)
-        estimated = ("arcp", "afn", "reassoc", "ninf", "nnan", "nsz", "contract")
-        root = _call(builder, "sqrt", _llvm(m), [b], estimated)
-        inverse_root = builder.fdiv(one, root, flags=estimated)
-        d = _call(builder, "fma", _llvm(m), [b, inverse_root, _broadcast(builder, m, c)])
-        return builder.fmul(a, builder.fdiv(one, d, flags=estimated))
-
-    return m(m, v, epsilon), generate
-
-
-def _sigmoid(builder, vector, a):
-    one_plus_exp = _exp_minus(builder, vector, builder.fneg(a), -1.0)
-    return builder.fdiv(_constant(vector, 1.0), one_plus_exp)
-
-
-def _tanh(builder, vector, a):
-    two = _constant(vector, 2.0)
-    size = _call(builder, "fabs", _llvm(vector), [a])
-    e = _exp_minus(builder, vector, builder.fmul(_constant(vector, -2.0), size), 1.0)
-    y = builder.fneg(builder.fdiv(e, builder.fadd(two, e)))
-    return _select(builder, "<", vector, a, _constant(vector, 0.0), builder.fneg(y), y)
-
-
-def _exp(builder, vector, a):
-    return _exp_minus(builder, vector, a, 0.0)
-
-
-def _expm1(builder, vector, a):
-    return _exp_minus(builder, vector, a, 1.0)
-
-
-def _log1p(builder, vector, a):
-    """ln(1 + a) for a from 0 to 1, by the series of vector.h."""
-    two = _constant(vector, 2.0)
-    s = builder.fdiv(a, builder.fadd(two, a))
-    s2 = builder.fmul(s, s)
-    total = _constant(vector, 0.0)
-    for k in range(15 if vector.dtype.bitwidth == 32 else 33, 1, -2):
-        total = builder.fmul(builder.fadd(total, _constant(vector, 1 / k)), s2)
-    return builder.fmul(two, _call(builder, "fma", _llvm(vector), [s, total, s]))
-
-
-def _erf(builder, vector, a):
-    """Return the C library's error function, lane by lane."""
-    real = _llvm(vector).element
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(real, [real]),
-        "erff" if vector.dtype.bitwidth == 32 else "erf",
-    )
-    for lane in range(vector.lanes):
-        at = ir.Constant(ir.IntType(32), lane)
-        a = builder.insert_element(a, builder.call(function, [builder.extract_element(a, at)]), at)
-    return a
-
-
-vpositive = _unary(_positive)
-vrelu = _unary(_relu)
-vabs = _unary(lambda builder, vector, a: _call(builder, "fabs", _llvm(vector), [a]))
-vsqrt = _unary(lambda builder, vector, a: _call(builder, "sqrt", _llvm(vector), [a]))
-vexp = _unary(_exp)
-vexpm1 = _unary(_expm1)
-vlog1p = _unary(_log1p)
-verf = _unary(_erf)
-vsigmoid = _unary(_sigmoid)
-vtanh = _unary(_tanh)
+vpositive = unary(_positive)
+vrelu = unary(_relu)
+vabs = unary(lambda builder, vector, a: call(builder, "fabs", llvm_type(vector), [a]))
+vsqrt = unary(lambda builder, vector, a: call(builder, "sqrt", llvm_type(vector), [a]))
 
 
 @intrinsic
@@ -389,7 +261,7 @@ def vif_positive(typingctx, c, a, b):
     """Return a where c > 0, else b."""
 
     def generate(context, builder, signature, arguments):
-        zero = _constant(c, 0.0)
+        zero = constant_vector(c, 0.0)
         return builder.select(builder.fcmp_ordered(">", arguments[0], zero), *arguments[1:])
 
     return a(c, a, b), generate

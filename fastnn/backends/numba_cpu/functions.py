@@ -1,0 +1,141 @@
+"""Elementary functions of vectors for Numba: with the methods and the errors of vector.h."""
+
+import math
+
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .vector import broadcast, call, constant_vector, llvm_type, select, unary
+
+# Of exp(r) = 1 + r p(r): see vector.h.
+EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
+EXP_TERMS_64 = (
+    *(1.0, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066),
+    *(0.008333333333326136, 0.001388888893251478, 0.00019841269874820627),
+    *(2.480150431378554e-05, 2.7557255400206422e-06),
+    *(2.7626371065696354e-07, 2.5105217004720745e-08),
+)
+
+
+def _exp_minus(builder, vector, a, shift):
+    """exp(a) - shift, with the method and the constants of vector.h."""
+    single = vector.dtype.bitwidth == 32
+    mantissa, bias = (23, 127) if single else (52, 1023)
+    low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
+    if single:
+        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
+    else:
+        ln2_high, ln2_low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+    llvm = llvm_type(vector)
+
+    def constant(value):
+        return constant_vector(vector, value)
+
+    def fma(x, y, z):
+        return call(builder, "fma", llvm, [x, y, z])
+
+    a = select(builder, "<", vector, a, constant(low), constant(low), a)
+    a = select(builder, ">", vector, a, constant(high), constant(high), a)
+    magic = constant(1.5 * 2**mantissa)
+    shifted = fma(a, constant(1 / math.log(2)), magic)
+    n = builder.fsub(shifted, magic)
+    r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
+    r2 = builder.fmul(r, r)
+    r4 = builder.fmul(r2, r2)
+    c = [constant(term) for term in (EXP_TERMS_32 if single else EXP_TERMS_64)]
+
+    # Blocks of terms, which are independent: less to wait for.
+    def pair(k):
+        return fma(c[k + 1], r, c[k])
+
+    def block(k):
+        return fma(pair(k + 2), r2, pair(k))
+
+    if single:
+        p = fma(pair(4), r4, block(0))
+    else:
+        p = fma(fma(c[10], r2, pair(8)), builder.fmul(r4, r4), fma(block(4), r4, block(0)))
+    integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
+    bits = builder.add(
+        builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
+    )
+    bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
+    power = builder.bitcast(bits, llvm)
+    return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))
+
+
+@intrinsic
+def vdiv_by_root(typingctx, m, v, epsilon):
+    """Return m / (sqrt(v) + epsilon), Adam's step.
+
+    Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
+    improved by a step of Newton's method, as vector.h does.
+    """
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = arguments
+        tiny = constant_vector(m, 1e-30 if m.dtype.bitwidth == 32 else 1e-200)
+        b = builder.select(builder.fcmp_ordered(">", b, tiny), b, tiny)
+        one = constant_vector(m, 1.0)
+        estimated = ("arcp", "afn", "reassoc", "ninf", "nnan", "nsz", "contract")
+        root = call(builder, "sqrt", llvm_type(m), [b], estimated)
+        inverse_root = builder.fdiv(one, root, flags=estimated)
+        d = call(builder, "fma", llvm_type(m), [b, inverse_root, broadcast(builder, m, c)])
+        return builder.fmul(a, builder.fdiv(one, d, flags=estimated))
+
+    return m(m, v, epsilon), generate
+
+
+def _sigmoid(builder, vector, a):
+    one_plus_exp = _exp_minus(builder, vector, builder.fneg(a), -1.0)
+    return builder.fdiv(constant_vector(vector, 1.0), one_plus_exp)
+
+
+def _tanh(builder, vector, a):
+    two = constant_vector(vector, 2.0)
+    size = call(builder, "fabs", llvm_type(vector), [a])
+    e = _exp_minus(builder, vector, builder.fmul(constant_vector(vector, -2.0), size), 1.0)
+    y = builder.fneg(builder.fdiv(e, builder.fadd(two, e)))
+    return select(builder, "<", vector, a, constant_vector(vector, 0.0), builder.fneg(y), y)
+
+
+def _exp(builder, vector, a):
+    return _exp_minus(builder, vector, a, 0.0)
+
+
+def _expm1(builder, vector, a):
+    return _exp_minus(builder, vector, a, 1.0)
+
+
+def _log1p(builder, vector, a):
+    """ln(1 + a) for a from 0 to 1, by the series of vector.h."""
+    two = constant_vector(vector, 2.0)
+    s = builder.fdiv(a, builder.fadd(two, a))
+    s2 = builder.fmul(s, s)
+    total = constant_vector(vector, 0.0)
+    for k in range(15 if vector.dtype.bitwidth == 32 else 33, 1, -2):
+        total = builder.fmul(builder.fadd(total, constant_vector(vector, 1 / k)), s2)
+    return builder.fmul(two, call(builder, "fma", llvm_type(vector), [s, total, s]))
+
+
+def _erf(builder, vector, a):
+    """Return the C library's error function, lane by lane."""
+    real = llvm_type(vector).element
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(real, [real]),
+        "erff" if vector.dtype.bitwidth == 32 else "erf",
+    )
+    for lane in range(vector.lanes):
+        at = ir.Constant(ir.IntType(32), lane)
+        a = builder.insert_element(a, builder.call(function, [builder.extract_element(a, at)]), at)
+    return a
+
+
+vexp = unary(_exp)
+vexpm1 = unary(_expm1)
+vlog1p = unary(_log1p)
+verf = unary(_erf)
+vsigmoid = unary(_sigmoid)
+vtanh = unary(_tanh)
