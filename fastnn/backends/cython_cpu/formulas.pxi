@@ -205,10 +205,10 @@ cdef double momentum_of_step(double b1, int64_t step) noexcept nogil:
 
 
 cdef double product_of_momenta(double b1, int64_t step) noexcept nogil:
-    """Return u_1 ... u_n; it is soon 0."""
+    """Return u_1 ... u_n, or what is as good as 0: 1 - product is 1 then."""
     cdef double product = 1
     cdef int64_t n = 1
-    while n <= step and product > 0:
+    while n <= step and product > 1e-20:
         product *= momentum_of_step(b1, n)
         n += 1
     return product

@@ -298,7 +298,7 @@ def momentum_of_step(b1, step):
 def first_step(p, optimizer, step):
     """Return the `Step` before the first of a call: the product of nadam's momenta so far."""
     zero, b1, product, n = real(p.work, 0.0), p.numbers[BETA_1], 1.0, 1
-    while optimizer == NADAM and n <= step and product > 0:
+    while optimizer == NADAM and n <= step and product > 1e-20:  # 1 - product is 1 then
         product *= momentum_of_step(b1, n)
         n += 1
     return Step(optimizer, zero, zero, zero, zero, zero, zero, zero, zero, product)

@@ -150,7 +150,7 @@ def step_sizes(optimizer: Optimizer, rate, step):
         root, product = sqrt(1 - b2**step), 1.0
         for n in range(1, step + 1):
             product *= momentum_of_step(b1, n)
-            if product == 0:
+            if product < 1e-20:  # 1 - product is 1
                 break
         now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
         mean = rate * root * following / (1 - product * following)
