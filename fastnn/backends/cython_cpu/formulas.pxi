@@ -4,39 +4,25 @@ What a formula is called, and where it comes from, the table codes.py says.
 """
 
 
+cdef enum:
+    NO_PENALTY, WITH_L2, WITH_L1
+
+
 cdef struct Step:  # what an optimizer needs in one step
     int optimizer
     real size           # what the mean gradient is multiplied by
     real gradient_size  # and the gradient itself (nadam)
     real beta_1, beta_2, epsilon
-    real alpha, l1      # penalties, over the samples of the batch
+    int penalty         # NO_PENALTY, WITH_L2 or WITH_L1, the latter with L2 too
+    real alpha, l1      # its factors, over the samples of the batch
     real decay          # fraction of the weights that is taken off (adamw)
     double product      # of nadam's momenta up to this step
 
 
-cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
-    """Return f(z), and f'(z) as slope; `a` is the activation's parameter."""
+cdef vec activate_rarely(int code, real a, vec z, vec *slope) noexcept nogil:
+    """Do the rest of `activate`: a call by itself leaves the code of the others short, and fast."""
     cdef vec one = vsplat(1), y, v
-    if code == SIGMOID:
-        y = vsigmoid(z)
-        slope[0] = vmul(y, vsub(one, y))
-    elif code == RELU:
-        y = vmax(z, vsplat(0))
-        slope[0] = vpositive(z)
-    elif code == TANH:
-        y = vtanh(z)
-        slope[0] = vsub(one, vmul(y, y))
-    elif code == SOFTSIGN:
-        v = vdiv(one, vadd(one, vabs(z)))
-        y = vmul(z, v)
-        slope[0] = vmul(v, v)
-    elif code == SIGN:
-        y = vsub(vpositive(z), vpositive(vsub(vsplat(0), z)))
-        slope[0] = vsplat(0)
-    elif code == IDENTITY:
-        y = z
-        slope[0] = one
-    elif code == SOFTPLUS:
+    if code == SOFTPLUS:
         y = vadd(vmax(z, vsplat(0)), vlog1p(vexp(vsub(vsplat(0), vabs(z)))))
         slope[0] = vsigmoid(z)
     elif code == LEAKY_RELU:
@@ -61,6 +47,33 @@ cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
         y = slope[0] = vexp(z)
     else:  # there is none
         y = slope[0] = vsplat(<real>NAN)
+    return y
+
+
+cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
+    """Return f(z), and f'(z) as slope; `a` is the activation's parameter."""
+    cdef vec one = vsplat(1), y, v
+    if code == SIGMOID:
+        y = vsigmoid(z)
+        slope[0] = vmul(y, vsub(one, y))
+    elif code == RELU:
+        y = vmax(z, vsplat(0))
+        slope[0] = vpositive(z)
+    elif code == TANH:
+        y = vtanh(z)
+        slope[0] = vsub(one, vmul(y, y))
+    elif code == SOFTSIGN:
+        v = vdiv(one, vadd(one, vabs(z)))
+        y = vmul(z, v)
+        slope[0] = vmul(v, v)
+    elif code == SIGN:
+        y = vsub(vpositive(z), vpositive(vsub(vsplat(0), z)))
+        slope[0] = vsplat(0)
+    elif code == IDENTITY:
+        y = z
+        slope[0] = one
+    else:
+        y = activate_rarely(code, a, z, slope)
     return y
 
 
@@ -180,12 +193,12 @@ cdef void step_sizes(
 
     Steps come one after the other, since nadam's product is carried along.
     """
-    cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root = 1, following
-    now.size, now.gradient_size, now.epsilon = <real>rate, 0, <real>numbers[EPSILON]
-    now.decay = <real>(rate * numbers[WEIGHT_DECAY])
+    cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root, following
+    now.size = <real>rate
     if now.optimizer == ADAM:
         now.size = <real>(rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
     elif now.optimizer == ADAMW:
+        now.decay = <real>(rate * numbers[WEIGHT_DECAY])
         root = sqrt(1 - pow(b2, <double>step))
         now.size = <real>(rate * root / (1 - pow(b1, <double>step)))
         now.epsilon = <real>(numbers[EPSILON] * root)
@@ -216,11 +229,36 @@ cdef double product_of_momenta(double b1, int64_t step) noexcept nogil:
 
 cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
     """Return the gradient g with what the penalties add for weights w."""
-    if now.alpha != 0:
+    if now.penalty:
         g = vfma(now.alpha, w, g)
-    if now.l1 != 0:
+    if now.penalty == WITH_L1:
         g = vfma(now.l1, vsub(vpositive(w), vpositive(vsub(vsplat(0), w))), g)
     return g
+
+
+cdef void rare_step(
+    real *weights, real *moment_1, real *moment_2, vec g, vec w, Step *now
+) noexcept nogil:
+    """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
+    cdef vec m, v
+    if now.optimizer == NESTEROV:
+        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
+        vstore(moment_1, m)
+        vstore(weights, vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g))))
+    elif now.optimizer == RMSPROP:
+        v = vfma(now.beta_2, vload(moment_1), vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        vstore(moment_1, v)
+        vstore(weights, vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w))
+    elif now.optimizer == ADAMW or now.optimizer == NADAM:
+        if now.optimizer == ADAMW:
+            w = vfma(-now.decay, w, w)
+        m, v = vload(moment_1), vload(moment_2)
+        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
+        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        vstore(moment_1, m)
+        vstore(moment_2, v)
+        m = vfma(now.size, m, vmul(vsplat(now.gradient_size), g))
+        vstore(weights, vsub(w, vdiv_by_root(m, v, now.epsilon)))
 
 
 cdef inline void optimizer_step(
@@ -243,26 +281,10 @@ cdef inline void optimizer_step(
         m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
         vstore(moment_1, m)
         vstore(weights, vadd(w, m))
-    elif now.optimizer == NESTEROV:
-        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
-        vstore(moment_1, m)
-        vstore(weights, vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g))))
-    elif now.optimizer == RMSPROP:
-        v = vfma(now.beta_2, vload(moment_1), vmul(vsplat(1 - now.beta_2), vmul(g, g)))
-        vstore(moment_1, v)
-        vstore(weights, vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w))
-    elif now.optimizer == ADAMW or now.optimizer == NADAM:
-        if now.optimizer == ADAMW:
-            w = vfma(-now.decay, w, w)
-        m, v = vload(moment_1), vload(moment_2)
-        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
-        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
-        vstore(moment_1, m)
-        vstore(moment_2, v)
-        m = vfma(now.size, m, vmul(vsplat(now.gradient_size), g))
-        vstore(weights, vsub(w, vdiv_by_root(m, v, now.epsilon)))
     elif now.optimizer == STORE_GRADIENT:
         vstore(moment_1, g)
+    else:
+        rare_step(weights, moment_1, moment_2, g, w, now)
 
 
 cdef void limit_norms(Layer *layer, Py_ssize_t p, real limit) noexcept nogil:

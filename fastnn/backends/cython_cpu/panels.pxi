@@ -191,7 +191,7 @@ cdef void update_panel_online(
 
 cdef inline bint is_plain(Step *now) noexcept nogil:
     """Say whether a weight of gradient 0 stays as it is."""
-    return now.optimizer == SGD and now.alpha == 0 and now.l1 == 0
+    return now.optimizer == SGD and now.penalty == NO_PENALTY
 
 
 cdef inline bint is_online(Task *task, Step *now) noexcept nogil:
