@@ -81,13 +81,11 @@ class Compiled:
     def _predict_few(self, net: Network, params, samples: Samples):
         """Return the network's outputs for few samples."""
         outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
-        sizes, activations, parameters = _arrays(net)
+        sizes, formulas = _arrays(net)
         longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
         scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
         kernels = self._load(params.dtype)
-        kernels.predict_few(
-            sizes, activations, parameters, params, samples.X, samples.scale, scratch, outputs
-        )
+        kernels.predict_few(sizes, formulas, params, samples.X, samples.scale, scratch, outputs)
         return outputs
 
     def mlp_evaluate(
@@ -286,10 +284,13 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def _arrays(net: Network) -> tuple[NDArray, NDArray, NDArray]:
-    """Return sizes, activations and their parameters: to make them takes as long as a sample."""
-    parameters = np.array(net.formula_parameters[:-1])
-    return np.array(net.sizes), np.array(net.activations), parameters
+def _arrays(net: Network) -> tuple[NDArray, NDArray]:
+    """Return the sizes, and each layer's activation with its parameter, as `predict_few` has them.
+
+    To make them takes as long as a sample.
+    """
+    formulas = zip(net.activations, net.formula_parameters, strict=False)
+    return np.array(net.sizes), np.array(list(formulas), np.float64)
 
 
 def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:

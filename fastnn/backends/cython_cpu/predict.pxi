@@ -2,15 +2,18 @@
 
 
 def predict_few(
-    const int64_t[::1] sizes, const int64_t[::1] activations, const double[::1] parameters,
-    const real[::1] params, X, double scale, real[::1] scratch, real[:, ::1] outputs,
+    const int64_t[::1] sizes, const double[:, ::1] formulas, const real[::1] params, X,
+    double scale, real[::1] scratch, real[:, ::1] outputs,
 ):
-    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
+    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line.
+
+    A row of `formulas` is a layer's activation, and its parameter.
+    """
     cdef bint is_bytes = X.dtype == "uint8"
     cdef const real[:, ::1] reals = None if is_bytes else X
     cdef const uint8_t[:, ::1] bytes_ = X if is_bytes else None
     cdef Py_ssize_t line = 64 // sizeof(real)
-    cdef Py_ssize_t i, k, l, n_layers = activations.shape[0], size = (scratch.shape[0] - line) // 3
+    cdef Py_ssize_t i, k, l, n_layers = formulas.shape[0], size = (scratch.shape[0] - line) // 3
     cdef real *first = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)
     cdef real *y
     cdef real *below
@@ -24,10 +27,10 @@ def predict_few(
             for l in range(n_layers):
                 multiply_row(below, sizes[l], &params[k], sizes[l + 1], y)
                 k += (sizes[l] + 1) * sizes[l + 1]
-                if activations[l] == SOFTMAX:
+                if formulas[l, 0] == SOFTMAX:
                     softmax(y, sizes[l + 1])
                 else:
-                    activate_all(<int>activations[l], <real>parameters[l], y, slopes,
+                    activate_all(<int>formulas[l, 0], <real>formulas[l, 1], y, slopes,
                                  (sizes[l + 1] + LANES - 1) // LANES * LANES)
                 below, y = y, below
             for k in range(sizes[n_layers]):

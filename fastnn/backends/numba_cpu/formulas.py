@@ -90,34 +90,19 @@ class Step(NamedTuple):
     beta_1: Any
     beta_2: Any
     epsilon: Any
-    alpha: Any  # penalties, over the samples of the batch
+    penalized: Any  # whether there are penalties
+    alpha: Any  # their factors, over the samples of the batch
     l1: Any
     decay: Any  # fraction of the weights that is taken off (adamw)
     product: Any  # a double: of nadam's momenta up to this step
 
 
-@inlined
-def activate(code, a, z):
-    """Return f(z) and f'(z) of a vector of pre-activations; `a` is the activation's parameter."""
+@kernel
+def activate_rarely(code, a, z):
+    """Do the rest of `activate`: a call by itself leaves the code of the others short, and fast."""
     one, zero = vsplat(real(z, 1.0)), vzero(z)
     y = slope = vsplat(real(z, math.nan))  # there is none
-    if code == RELU:
-        y, slope = vrelu(z), vpositive(z)
-    elif code == SIGMOID:
-        y = vsigmoid(z)
-        slope = vmul(y, vsub(one, y))
-    elif code == TANH:
-        y = vtanh(z)
-        slope = vsub(one, vmul(y, y))
-    elif code == SOFTSIGN:
-        slope = vdiv(one, vadd(one, vabs(z)))
-        y = vmul(z, slope)
-        slope = vmul(slope, slope)
-    elif code == SIGN:
-        y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
-    elif code == IDENTITY:
-        y, slope = z, one
-    elif code == SOFTPLUS:
+    if code == SOFTPLUS:
         y = vadd(vrelu(z), vlog1p(vexp(vsub(zero, vabs(z)))))
         slope = vsigmoid(z)
     elif code == LEAKY_RELU:
@@ -144,6 +129,31 @@ def activate(code, a, z):
     elif code == EXPONENTIAL:
         y = vexp(z)
         slope = y
+    return y, slope
+
+
+@inlined
+def activate(code, a, z):
+    """Return f(z) and f'(z) of a vector of pre-activations; `a` is the activation's parameter."""
+    one, zero = vsplat(real(z, 1.0)), vzero(z)
+    if code == RELU:
+        y, slope = vrelu(z), vpositive(z)
+    elif code == SIGMOID:
+        y = vsigmoid(z)
+        slope = vmul(y, vsub(one, y))
+    elif code == TANH:
+        y = vtanh(z)
+        slope = vsub(one, vmul(y, y))
+    elif code == SOFTSIGN:
+        slope = vdiv(one, vadd(one, vabs(z)))
+        y = vmul(z, slope)
+        slope = vmul(slope, slope)
+    elif code == SIGN:
+        y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
+    elif code == IDENTITY:
+        y, slope = z, one
+    else:
+        y, slope = activate_rarely(code, a, z)
     return y, slope
 
 
@@ -281,6 +291,7 @@ def step_sizes(p, u, rate, step, count):
         real(p.work, b1),
         real(p.work, b2),
         real(p.work, epsilon),
+        u.penalized,
         real(p.work, p.numbers[ALPHA] / count),
         real(p.work, p.numbers[L1] / count),
         real(p.work, rate * p.numbers[WEIGHT_DECAY]),
@@ -301,35 +312,25 @@ def first_step(p, optimizer, step):
     while optimizer == NADAM and n <= step and product > 1e-20:  # 1 - product is 1 then
         product *= momentum_of_step(b1, n)
         n += 1
-    return Step(optimizer, zero, zero, zero, zero, zero, zero, zero, zero, product)
+    penalized = p.numbers[ALPHA] != 0 or p.numbers[L1] != 0
+    return Step(optimizer, zero, zero, zero, zero, zero, penalized, zero, zero, zero, product)
 
 
 @inlined
 def penalty(w, g, u):
     """Return the gradient g with what the penalties add for weights w."""
-    if u.alpha != 0:
+    if u.penalized:
         g = vfma(u.alpha, w, g)
-    if u.l1 != 0:
-        g = vfma(u.l1, vsub(vpositive(w), vpositive(vsub(vzero(w), w))), g)
+        if u.l1 != 0:
+            g = vfma(u.l1, vsub(vpositive(w), vpositive(vsub(vzero(w), w))), g)
     return g
 
 
-@merged
-def optimizer_step(p, at, g, penalized, u):
-    """Update a vector of weights, or biases (not penalized), from their gradient g."""
-    w, one = vload(p.weights, at), real(p.weights, 1.0)
-    if penalized:
-        g = penalty(w, g, u)
-    if u.optimizer == ADAM:
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
-        vstore(p.moment_1, at, m)
-        vstore(p.moment_2, at, v)
-        g = vdiv_by_root(m, v, u.epsilon)
-        vstore(p.weights, at, vfma(-u.size, g, w))
-    elif u.optimizer == SGD:
-        vstore(p.weights, at, vfma(-u.size, g, w))
-    elif u.optimizer in (MOMENTUM, NESTEROV):
+@kernel
+def rare_step(p, at, g, w, u):
+    """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
+    one = real(p.weights, 1.0)
+    if u.optimizer in (MOMENTUM, NESTEROV):
         m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.size), g))
         vstore(p.moment_1, at, m)
         if u.optimizer == NESTEROV:
@@ -348,8 +349,27 @@ def optimizer_step(p, at, g, penalized, u):
         vstore(p.moment_2, at, v)
         m = vfma(u.size, m, vmul(vsplat(u.gradient_size), g))
         vstore(p.weights, at, vsub(w, vdiv_by_root(m, v, u.epsilon)))
+
+
+@merged
+def optimizer_step(p, at, g, penalized, u):
+    """Update a vector of weights, or biases (not penalized), from their gradient g."""
+    w, one = vload(p.weights, at), real(p.weights, 1.0)
+    if penalized:
+        g = penalty(w, g, u)
+    if u.optimizer == ADAM:
+        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
+        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+        vstore(p.moment_1, at, m)
+        vstore(p.moment_2, at, v)
+        g = vdiv_by_root(m, v, u.epsilon)
+        vstore(p.weights, at, vfma(-u.size, g, w))
+    elif u.optimizer == SGD:
+        vstore(p.weights, at, vfma(-u.size, g, w))
     elif u.optimizer == STORE_GRADIENT:
         vstore(p.moment_1, at, g)
+    else:
+        rare_step(p, at, g, w, u)
 
 
 @kernel

@@ -192,7 +192,7 @@ def update_panel_online(p, panel, k, end, u):
 @inlined
 def is_plain_step(u):
     """Say whether a weight of gradient 0 stays as it is."""
-    return u.optimizer == SGD and u.alpha == 0 and u.l1 == 0
+    return u.optimizer == SGD and not u.penalized
 
 
 @inlined

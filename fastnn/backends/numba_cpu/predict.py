@@ -10,8 +10,11 @@ from .vector import lanes, load, pointer, real, vfma, vload, vstore
 
 
 @kernel
-def predict_few(sizes, activations, parameters, params, X, scale, scratch, outputs):
-    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line."""
+def predict_few(sizes, formulas, params, X, scale, scratch, outputs):
+    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line.
+
+    A row of `formulas` is a layer's activation, and its parameter.
+    """
     size, L = (len(scratch) - 64 // scratch.itemsize) // 3, lanes(scratch)
     first = -scratch.ctypes.data % 64 // scratch.itemsize  # so that all layers are aligned
     work, w = pointer(scratch), pointer(params)
@@ -19,16 +22,17 @@ def predict_few(sizes, activations, parameters, params, X, scale, scratch, outpu
         below, y, at = first, first + size, 0
         for k in range(sizes[0]):
             work[below + k] = real(work, X[i, k] * scale)
-        for layer in range(len(activations)):
+        for layer in range(len(formulas)):
             n, n_out = sizes[layer], sizes[layer + 1]
             multiply_row(work, below, n, w, at, n_out, y)
             at += (n + 1) * n_out
-            if activations[layer] == SOFTMAX:
+            code = int(formulas[layer, 0])
+            if code == SOFTMAX:
                 softmax(work, y, n_out)
             else:
                 padded = (n_out + L - 1) // L * L
-                a = real(work, parameters[layer])
-                activate_all(activations[layer], a, work, y, first + 2 * size, padded)
+                a = real(work, formulas[layer, 1])
+                activate_all(code, a, work, y, first + 2 * size, padded)
             below, y = y, below
         for k in range(outputs.shape[1]):
             outputs[i, k] = work[below + k]
