@@ -8,7 +8,7 @@ Equation numbers are the course's.
 
 import numpy as np
 
-from ..codes import SOFTMAX, SPARSE_CATEGORICAL_CROSSENTROPY
+from ..codes import SPARSE_CATEGORICAL_CROSSENTROPY
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from .delta_rule import linear_train as linear_train
 from .delta_rule import perceptron_train as perceptron_train
@@ -21,7 +21,6 @@ from .formulas import (
     optimizer_step,
     penalty,
     rounded,
-    softmax,
 )
 
 NETWORKS_AT_ONCE = 1
@@ -141,11 +140,7 @@ def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
             for j, weight in enumerate(W[k]):
                 z[j] += value * weight
         code, a = net.activations[layer], net.formula_parameters[layer]
-        if code == SOFTMAX:  # its slope is no vector; loss_and_delta deals with it
-            y, slope = softmax(z), [1.0] * len(z)
-        else:
-            pairs = [activate(code, a, v) for v in z]
-            y, slope = [p[0] for p in pairs], [p[1] for p in pairs]
+        y, slope = activate(code, a, z)
         if training and net.dropout[layer] > 0:
             factors = dropout_factors(net.dropout[layer], len(y), seed, step, row, layer)
             y = [v * f for v, f in zip(y, factors, strict=True)]
@@ -163,15 +158,16 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
     """
     gradient = [([[0.0] * len(b) for _ in W], [0.0] * len(b)) for W, b in layers]
     loss_sum = 0.0
-    n = sum(_weight(samples, i) for i in batch)
+    n = len(batch) if samples.weights is None else sum(_weight(samples, i) for i in batch)
     if n == 0:
         return 0.0, None
     for row, i in enumerate(batch):
-        x, t, weight = _inputs(samples, i), samples.targets[i].tolist(), _weight(samples, i)
+        x, t = _inputs(samples, i), samples.targets[i].tolist()
         outputs, slopes, z = _forward(net, layers, x, seed, step, row, training=True)
         loss, delta = loss_and_delta(net, z, outputs[-1], slopes[-1], t)
-        loss_sum += weight * loss
-        delta = [weight * d for d in delta]
+        if samples.weights is not None:
+            loss, delta = _weight(samples, i) * loss, [_weight(samples, i) * d for d in delta]
+        loss_sum += loss
         for layer in reversed(range(len(layers))):
             below = outputs[layer - 1] if layer else x
             dW, db = gradient[layer]
@@ -186,9 +182,12 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
                     slope * sum(weight * d for weight, d in zip(W_row, delta, strict=True))
                     for slope, W_row in zip(slopes[layer - 1], layers[layer][0], strict=True)
                 ]
+    penalized = optimizer.alpha > 0 or optimizer.l1 > 0
     for (dW, db), (W, _) in zip(gradient, layers, strict=True):
         for k in range(len(dW)):
-            dW[k] = [(g + penalty(optimizer, w)) / n for g, w in zip(dW[k], W[k], strict=True)]
+            if penalized:
+                dW[k] = [g + penalty(optimizer, w) for g, w in zip(dW[k], W[k], strict=True)]
+            dW[k] = [g / n for g in dW[k]]
         db[:] = [g / n for g in db]
     return loss_sum, gradient
 

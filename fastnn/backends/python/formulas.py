@@ -24,43 +24,48 @@ def sigmoid(z):
 
 
 def activate(code, a, z):
-    """Return y = f(z) and f'(z) for the pre-activation z of a unit; `a` is the parameter."""
+    """Return y = f(z) and f'(z) for the pre-activations z of a layer; `a` is the parameter."""
     if code == codes.SIGN:
-        return sign(z), 0.0
+        return [sign(v) for v in z], [0.0] * len(z)
     if code == codes.IDENTITY:
-        return z, 1.0
+        return list(z), [1.0] * len(z)
     if code == codes.SIGMOID:
-        y = sigmoid(z)
-        return y, y * (1 - y)  # (2.16)
+        y = [sigmoid(v) for v in z]
+        return y, [v * (1 - v) for v in y]  # (2.16)
     if code == codes.TANH:
-        y = tanh(z)
-        return y, 1 - y * y
+        y = [tanh(v) for v in z]
+        return y, [1 - v * v for v in y]
     if code == codes.SOFTSIGN:
-        s = 1 / (1 + abs(z))
-        return z * s, s * s
+        s = [1 / (1 + abs(v)) for v in z]
+        return [v * r for v, r in zip(z, s, strict=True)], [r * r for r in s]
     if code == codes.RELU:
-        return max(0.0, z), float(z > 0)
+        return [max(0.0, v) for v in z], [float(v > 0) for v in z]
     if code == codes.SOFTPLUS:
-        return max(z, 0.0) + log1p(exp(-abs(z))), sigmoid(z)
+        return [max(v, 0.0) + log1p(exp(-abs(v))) for v in z], [sigmoid(v) for v in z]
     if code == codes.LEAKY_RELU:
-        return (z, 1.0) if z > 0 else (a * z, a)
+        return [v if v > 0 else a * v for v in z], [1.0 if v > 0 else a for v in z]
     if code == codes.ELU:
-        y = z if z > 0 else a * expm1(z)
-        return y, 1.0 if z > 0 else y + a
+        y = [v if v > 0 else a * expm1(v) for v in z]
+        return y, [1.0 if v > 0 else v + a for v in y]
     if code == codes.SELU:
         s, a = codes.SELU_SCALE, codes.SELU_SCALE * codes.SELU_ALPHA
-        y = s * z if z > 0 else a * expm1(z)
-        return y, s if z > 0 else y + a
+        y = [s * v if v > 0 else a * expm1(v) for v in z]
+        return y, [s if v > 0 else v + a for v in y]
     if code == codes.GELU:
-        p = (1 + erf(z / sqrt(2))) / 2
-        return z * p, p + z * exp(-z * z / 2) / sqrt(2 * pi)
+        p = [(1 + erf(v / sqrt(2))) / 2 for v in z]
+        density = [exp(-v * v / 2) / sqrt(2 * pi) for v in z]
+        y = [v * q for v, q in zip(z, p, strict=True)]
+        return y, [q + v * d for v, q, d in zip(z, p, density, strict=True)]
     if code == codes.SILU:
-        s = sigmoid(z)
-        return z * s, s + z * s * (1 - s)
+        s = [sigmoid(v) for v in z]
+        y = [v * r for v, r in zip(z, s, strict=True)]
+        return y, [r + v * (1 - r) for v, r in zip(y, s, strict=True)]
     if code == codes.EXPONENTIAL:
-        y = exp(min(z, 709.0))  # beyond, a float has no room
-        return y, y
-    raise ValueError(f"there is no activation {code} of a single unit")
+        y = [exp(min(v, 709.0)) for v in z]  # beyond, a float has no room
+        return y, list(y)
+    if code == codes.SOFTMAX:  # its slope is no vector; loss_and_delta deals with it
+        return softmax(z), [1.0] * len(z)
+    raise ValueError(f"there is no activation {code}")
 
 
 def softmax(z):
