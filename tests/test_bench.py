@@ -17,6 +17,9 @@ from fastnn.bench.workloads import WORKLOADS, Workload, load
 
 SMALL = Workload("small", "dense", (256, 12, 10), batch_size=8, samples=24)
 
+# A process or a proof for each.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["xor", "perceptron", "delta-rule"])
 def test_back_ends_pass_the_proof(compiled_backend, name):

@@ -33,6 +33,7 @@ def test_backends():
     assert "*" in printed
 
 
+@pytest.mark.slow
 def test_train_xor_prints_a_summary():
     printed = run("train", "xor", "--backend", "numba").output
     for words in ("2-10-1 on numba, 100001 epochs", "loss", "accuracy          1.0000", "class 1"):
@@ -77,6 +78,7 @@ def test_a_special_recipe_follows_the_test_error(monkeypatch):
     assert (result["epochs"], result["stop_reason"]) == (1, "callback")
 
 
+@pytest.mark.slow
 def test_compare():
     result = json.loads(run("compare", "digits", "--json").output)
     assert result["dataset"] == "digits"
@@ -256,6 +258,7 @@ def test_ctrl_c_while_loading(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Windows are others")
 @pytest.mark.parametrize("arguments", [("course",), ("course", "run", "truth-table")])
 def test_a_closed_pipe(arguments, tmp_path):

@@ -44,6 +44,7 @@ def test_every_system_runs(compiled_backend, name, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(IMAGES))
 def test_images(name, tmp_path):
     try:
@@ -148,6 +149,7 @@ class Page(html.parser.HTMLParser):
         self.sources += [attrs["src"]] if "src" in attrs else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_report(language, tmp_path, monkeypatch):
     from fastnn.course import report

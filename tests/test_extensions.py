@@ -12,7 +12,7 @@ import fastnn
 from fastnn.backends import cython_cpu as cython
 
 REASON = cython.unavailable()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 STATE = """
 import fastnn
 print(fastnn.available_backends()["cython"])

@@ -11,6 +11,7 @@ pytest.importorskip("numba")
 
 from fastnn.backends.numba_cpu import compile as numba_compile
 
+pytestmark = pytest.mark.slow  # they compile
 SOURCE = """
 from fastnn.backends.numba_cpu.compile import kernel
 

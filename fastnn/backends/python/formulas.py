@@ -48,9 +48,9 @@ def activate(code, a, z):
         y = [v if v > 0 else a * expm1(v) for v in z]
         return y, [1.0 if v > 0 else v + a for v in y]
     if code == codes.SELU:
-        s, a = codes.SELU_SCALE, codes.SELU_SCALE * codes.SELU_ALPHA
-        y = [s * v if v > 0 else a * expm1(v) for v in z]
-        return y, [s if v > 0 else v + a for v in y]
+        scale, a = codes.SELU_SCALE, codes.SELU_SCALE * codes.SELU_ALPHA
+        y = [scale * v if v > 0 else a * expm1(v) for v in z]
+        return y, [scale if v > 0 else v + a for v in y]
     if code == codes.GELU:
         p = [(1 + erf(v / sqrt(2))) / 2 for v in z]
         density = [exp(-v * v / 2) / sqrt(2 * pi) for v in z]
