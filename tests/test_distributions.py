@@ -70,11 +70,13 @@ def test_sdist(project):
     with tarfile.open(build(project, "build_sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert not {name for name in names if Path(name).suffix in (".so", ".pyd", ".nbi")}
-    assert "fastnn/backends/cython_cpu/kernels.c" not in names
+    written = {"fastnn/backends/cython_cpu/kernels.c", "fastnn/backends/cython_cpu/codes.pxi"}
+    assert not written & names
     for folder in ("tests", "bench", "fastnn"):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".pyx", ".pxi", ".h", ".toml"):
-                assert path.relative_to(ROOT).as_posix() in names
+            if path.suffix in (".py", ".pyx", ".pxi", ".h", ".toml", ".safetensors"):
+                name = path.relative_to(ROOT).as_posix()
+                assert name in names | written
     assert {"README.md", "CHANGELOG.md", "LICENSE", "setup.py", "pyproject.toml"} <= names
 
 
