@@ -70,6 +70,21 @@ def test_all_rooms_define_the_same_formulas_in_the_same_order():
         assert not missing, f"{room}/formulas lacks {missing}"
 
 
+TWINS = {path.stem for path in FOLDER.glob("cython_cpu/[a-z]*.pxi")} - {"codes"}
+
+
+@pytest.mark.parametrize("stem", sorted(TWINS | {"kernels"}))
+def test_twins_define_the_same_functions_in_the_same_order(stem):
+    """Cython's and Numba's file of one name, beside helpers that only one of them needs."""
+    ours = FOLDER / f"cython_cpu/{stem}.{'pyx' if stem == 'kernels' else 'pxi'}"
+    theirs = FOLDER / f"numba_cpu/{'training' if stem == 'kernels' else stem}.py"
+    cython, numba = functions_of(ours), functions_of(theirs)
+    shared = set(cython) & set(numba)
+    assert len(shared) >= 2
+    assert 2 * len(shared) > len(numba), set(numba) - shared
+    assert [name for name in cython if name in shared] == [n for n in numba if n in shared]
+
+
 @pytest.mark.parametrize("rows", [ACTIVATIONS, LOSSES, OPTIMIZERS])
 def test_names_are_unique_and_codes_are_places(rows):
     names = [name for row in rows for name in (row.name, *row.aliases)]

@@ -151,7 +151,7 @@ cdef void update_panel_sparse(
     cdef vec g0, g1
     cdef Step now = step[0]  # a copy that no store can change: it stays in registers
     while k < end and k < layer.n_in:
-        if lists.start[k] == lists.start[k + 1] and is_plain(&now):
+        if lists.start[k] == lists.start[k + 1] and is_plain_step(&now):
             k += 1
             continue
         g0 = g1 = vsplat(0)
@@ -189,13 +189,13 @@ cdef void update_panel_online(
         vstore(w + LANES, vadd(d1, vload(w + LANES)))
 
 
-cdef inline bint is_plain(Step *now) noexcept nogil:
+cdef inline bint is_plain_step(Step *now) noexcept nogil:
     """Say whether a weight of gradient 0 stays as it is."""
     return now.optimizer == SGD and now.penalty == NO_PENALTY
 
 
 cdef inline bint is_online(Task *task, Step *now) noexcept nogil:
-    return task.sparse and task.rows == 1 and is_plain(now)
+    return task.sparse and task.rows == 1 and is_plain_step(now)
 
 
 cdef void transpose_panel(Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end) noexcept nogil:

@@ -17,36 +17,6 @@ from .vector import (
 
 
 @kernel
-def dot(a, i, b, c, n):
-    """Return the product of n numbers from a[i] and b[c] on."""
-    L = lanes(a)
-    s0 = s1 = vzero(a)
-    k = 0
-    while k + 2 * L <= n:
-        s0 = vadd(s0, vmul(vload(a, i + k), vload(b, c + k)))
-        s1 = vadd(s1, vmul(vload(a, i + k + L), vload(b, c + k + L)))
-        k += 2 * L
-    total = vsum(vadd(s0, s1))
-    while k < n:
-        total += load(a, i + k) * load(b, c + k)
-        k += 1
-    return total
-
-
-@kernel
-def add_scaled(factor, a, i, b, c, n):
-    """Add factor a[i:i + n] to b[c:c + n]."""
-    L = lanes(a)
-    k = 0
-    while k + L <= n:
-        vstore(b, c + k, vfma(factor, vload(a, i + k), vload(b, c + k)))
-        k += L
-    while k < n:
-        b[c + k] += factor * load(a, i + k)
-        k += 1
-
-
-@kernel
 def delta_rule(X, targets, weights, change, rate, use_sign, order, online, history, losses):
     """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
 
@@ -91,3 +61,33 @@ def delta_rule(X, targets, weights, change, rate, use_sign, order, online, histo
         if len(history):
             history[epoch] = weights.T
     return len(losses)
+
+
+@kernel
+def dot(a, i, b, c, n):
+    """Return the product of n numbers from a[i] and b[c] on."""
+    L = lanes(a)
+    s0 = s1 = vzero(a)
+    k = 0
+    while k + 2 * L <= n:
+        s0 = vadd(s0, vmul(vload(a, i + k), vload(b, c + k)))
+        s1 = vadd(s1, vmul(vload(a, i + k + L), vload(b, c + k + L)))
+        k += 2 * L
+    total = vsum(vadd(s0, s1))
+    while k < n:
+        total += load(a, i + k) * load(b, c + k)
+        k += 1
+    return total
+
+
+@kernel
+def add_scaled(factor, a, i, b, c, n):
+    """Add factor a[i:i + n] to b[c:c + n]."""
+    L = lanes(a)
+    k = 0
+    while k + L <= n:
+        vstore(b, c + k, vfma(factor, vload(a, i + k), vload(b, c + k)))
+        k += L
+    while k < n:
+        b[c + k] += factor * load(a, i + k)
+        k += 1

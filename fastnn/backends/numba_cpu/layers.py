@@ -41,15 +41,6 @@ from .vector import lanes, load, real, vload, vmul, vstore
 
 
 @kernel
-def activate_all(code, a, y, out, slope, n):
-    """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of the lanes."""
-    for q in range(0, n, lanes(y)):
-        v, s = activate(code, a, vload(y, out + q))
-        vstore(y, out + q, v)
-        vstore(y, slope + q, s)
-
-
-@kernel
 def activate_layer(p, layer, panel, i, end):
     """Apply the activation to samples i to end of a panel; narrow columns are packed together.
 
@@ -86,6 +77,15 @@ def activate_layer(p, layer, panel, i, end):
             work[y + q + j] = load(work, packed + n)
             work[slope + q + j] = load(work, packed + r + n)
             n += 1
+
+
+@kernel
+def activate_all(code, a, y, out, slope, n):
+    """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of the lanes."""
+    for q in range(0, n, lanes(y)):
+        v, s = activate(code, a, vload(y, out + q))
+        vstore(y, out + q, v)
+        vstore(y, slope + q, s)
 
 
 @kernel

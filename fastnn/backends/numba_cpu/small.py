@@ -144,7 +144,7 @@ def train_small(p, problem, u, order, learning_rates, loss_sums):
         pointer(parameters),
         pointer(memory[3 * n_weights + n_rows :]),
     )
-    load_samples(p, s, n)
+    load_small(p, s, n)
     copy_small(p, s, problem, False)
     factor = 2.0 if p.loss == SQUARED_ERROR else 1.0
     for epoch in range(len(loss_sums)):
@@ -178,7 +178,7 @@ def step_small(s, group, is_plain, factor, n, u):
 
 
 @kernel
-def load_samples(p, s, n):
+def load_small(p, s, n):
     """Fill in inputs, targets, masks."""
     L = lanes(p.work)
     for i in range(L):
