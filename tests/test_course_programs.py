@@ -35,6 +35,7 @@ def numbers(lesson, start=""):
     return [float(x) for line in lines for x in re.findall(r"-?\d+\.\d+(?:e[-+]?\d+)?", line)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in course.NAMES if name not in IMAGES])
 def test_every_system_runs(compiled_backend, name, tmp_path):
     lesson = run(name, tmp_path)

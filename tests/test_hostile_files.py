@@ -33,6 +33,7 @@ def use(model, X, path):
     fastnn.load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_lies_are_refused_or_harmless(kind, tmp_path):
     model, X, _ = MODELS[kind]

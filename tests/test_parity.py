@@ -151,6 +151,7 @@ def test_training(name, kind, case):
     compare(case, backends.kernels(name), kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [row.code for row in OPTIMIZERS])
 @pytest.mark.parametrize("name", COMPILED)
 @given(case=cases)

@@ -175,6 +175,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize(("what", "n_threads"), [("one", 2), ("many", 2), ("many", 1)])
 def test_ctrl_c_ends_a_long_call(compiled, what, n_threads):

@@ -56,6 +56,7 @@ def revealed(tmp_path_factory):
     return re.findall('Revealed type is "(.*)"', printed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "expected"), list(enumerate(TYPES.values(), 1)), ids=list(TYPES)
 )

@@ -29,6 +29,7 @@ def points(dtype, rng):
     return np.concatenate([both, -both]).astype(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [name for name in ULP if name in codes.by_name(codes.ACTIVATIONS)])
 def test_error_in_the_last_place(compiled, name, dtype, rng):
