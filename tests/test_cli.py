@@ -206,6 +206,7 @@ def ctrl_c(monkeypatch):
     return press
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -227,6 +227,7 @@ def _cython_levels():
     return [best] if best == "plain" else [f"v{n}" for n in range(2, int(best[1:]) + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", _cython_levels())
 @given(case=cases)
 @relaxed
