@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import matrices
+from .backends.interface import penalty_of
 from .training import MLPTask, StoppingRules, is_finite
 
 
@@ -40,7 +40,8 @@ def minimize(
     def iteration(intermediate_result: Any) -> None:
         nonlocal reason
         params = intermediate_result.x.astype(dtype)
-        losses = np.array([intermediate_result.fun - _penalty(task, params)])
+        penalty = penalty_of(task.optimizer, task.net, params) / task.total_weight
+        losses = np.array([intermediate_result.fun - penalty])
         task.state = task.state._replace(
             params=params, step=task.state.step + 1, epoch=task.state.epoch + 1
         )
@@ -75,9 +76,3 @@ def minimize(
         reason = "max_iter" if found.status == 1 or reached_end else "tol"
     record(task.state, np.empty(0), reason)
     return None
-
-
-def _penalty(task: MLPTask, params: NDArray) -> float:
-    """Return what the L2 penalty adds to the mean loss."""
-    squares = sum(float(np.vdot(W, W)) for W in map(np.float64, matrices(task.net, params)[0]))
-    return task.optimizer.alpha * squares / 2 / task.total_weight

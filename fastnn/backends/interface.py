@@ -386,6 +386,16 @@ class Kernels(Protocol):
         """
 
 
+def penalty_of(optimizer: Optimizer, net: Network, params: NDArray) -> float:
+    """Return what the penalties on weights add to the summed loss of a batch."""
+    total, start = 0.0, 0
+    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
+        W = params[start : start + m * n].astype(np.float64)
+        total += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
+        start += (m + 1) * n
+    return total
+
+
 def dropout_limit(rate: float) -> int:
     """Return the limit below which a random 32-bit word drops its unit."""
     return min(round(rate * 2**32), 2**32 - 1)

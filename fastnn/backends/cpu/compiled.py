@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import SGD, STORE_GRADIENT
-from ..interface import Network, Optimizer, Samples, Schedule, State, gaussian_weights
+from ..interface import (
+    Network,
+    Optimizer,
+    Samples,
+    Schedule,
+    State,
+    gaussian_weights,
+    penalty_of,
+)
 from ..thread_count import Work
 from ..threads import available_processors, run_workers
 from . import panels
@@ -145,11 +153,7 @@ class Compiled:
         schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
         store = optimizer._replace(kind=STORE_GRADIENT)
         self.mlp_train(net, store, state, samples, schedule, loss_sum, 1)
-        penalty, start = 0.0, 0
-        for m, units in zip(net.sizes, net.sizes[1:], strict=False):
-            W = params[start : start + m * units].astype(np.float64)
-            penalty += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
-            start += (m + 1) * units
+        penalty = penalty_of(optimizer, net, params)
         size = n if samples.weights is None else samples.weights.sum(dtype=np.float64)
         return (loss_sum[0] + penalty) / size, gradient
 

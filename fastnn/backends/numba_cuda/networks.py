@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import STORE_GRADIENT
-from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..interface import Network, Optimizer, Samples, Schedule, State, penalty_of
 from .calls import few_blocks, gpu, launch_together, on_device, real_type
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
@@ -100,11 +100,7 @@ def mlp_loss_gradient(
     state = State(params.copy(), gradient, step)
     store = optimizer._replace(kind=STORE_GRADIENT, max_norm=0.0)
     mlp_train(net, store, state, samples, schedule, losses, 1)
-    penalty, start = 0.0, 0
-    for m, units in zip(net.sizes, net.sizes[1:], strict=False):
-        W = params[start : start + m * units].astype(np.float64)
-        penalty += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
-        start += (m + 1) * units
+    penalty = penalty_of(optimizer, net, params)
     return (losses[0] + penalty) / _count(samples), gradient[0]
 
 
