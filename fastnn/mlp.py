@@ -63,7 +63,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that learns classes, with labels of any type.
 
     Losses: "crossentropy" ("auto") has one sigmoid output for two classes, and a softmax output
-    per class for more; "half_squared_error" (2.2) and "squared_error" have sigmoid outputs, and
+    per class for more; "half_squared_error" (2.2) and "sum_squared_error" have sigmoid outputs, and
     "hinge" linear ones, unless `out_activation` says otherwise. The attribute `classes_` holds the
     labels, sorted.
 
@@ -168,8 +168,9 @@ def _class_targets(index: NDArray, n_classes: int, loss: Loss, dtype: np.dtype) 
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron that learns real numbers, with linear outputs.
 
-    Losses: "half_squared_error" (2.2, "auto"), or another. "poisson" learns counts, with
-    exponential outputs; "quantile" a quantile, such as ("quantile", 0.9).
+    Losses: "squared_error" ("auto"; with the half of (2.2), as scikit-learn has it), or another.
+    "poisson" learns counts, with exponential outputs; "quantile" a quantile, such as
+    ("quantile", 0.9).
     """
 
     _flat: bool  # whether y has one dimension

@@ -13,14 +13,21 @@ _LOSSES = (
 )
 
 
-def upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of version 1 as version 2 has it.
+def upgraded(content: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return the content of a file of an earlier version as the present one has it.
 
     Raises
     ------
     ValueError, TypeError, KeyError or AttributeError
         If the content lies.
     """
+    if version == "1":
+        content = _with_names(content)
+    return _with_present_names(content)
+
+
+def _with_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of version 1 as version 2 had it."""
     values = dict(content["values"])
     if "network_" in values:
         network = values["network_"]
@@ -40,6 +47,17 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     parameters = dict(content["parameters"])
     if parameters.get("solver") == "sgd":
         parameters["momentum"] = 0  # it had none
+    return {**content, "parameters": parameters, "values": values}
+
+
+def _with_present_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of version 2, whose "squared_error" had no half."""
+    parameters, values = dict(content["parameters"]), dict(content["values"])
+    if parameters.get("loss") == "squared_error":
+        parameters["loss"] = "sum_squared_error"
+    fields = values.get("network_", {}).get("network", {})
+    if fields.get("loss") == "squared_error":
+        values["network_"] = {"network": {**fields, "loss": "sum_squared_error"}}
     return {**content, "parameters": parameters, "values": values}
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointError", "checkpoints", "latest_checkpoint", "load", "save", "step_of"]
 
-FORMAT, VERSION = "fastnn", "2"
+FORMAT, VERSION = "fastnn", "3"
 MAX_TEXT = 2**24  # characters of JSON: the names of a million features
 MAX_STRINGS = 2**26  # bytes of an array of strings, all of which are as long as the longest
 _ESTIMATORS = {
@@ -198,7 +198,7 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
             if metadata.get("format") != FORMAT:
                 raise CheckpointError(f"{path}: a safetensors file, but not of fastnn")
             version = metadata.get("version")
-            if version not in ("1", VERSION):
+            if version not in ("1", "2", VERSION):
                 raise CheckpointError(
                     f"{path}: format version {version!r}; this fastnn reads 1 to {VERSION}"
                 )
@@ -219,7 +219,7 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
     try:
         content = _parse(text)
-        return content if version == VERSION else upgraded(content), tensors
+        return content if version == VERSION else upgraded(content, version), tensors
     except (*_LIES, MemoryError) as error:
         raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
 

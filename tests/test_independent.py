@@ -300,7 +300,7 @@ def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
     assert ours.score(X, y) == pytest.approx(theirs.score(X, y))
 
 
-@pytest.mark.parametrize("loss", ["crossentropy", "squared_error"])
+@pytest.mark.parametrize("loss", ["crossentropy", "sum_squared_error"])
 @pytest.mark.parametrize("solver", ["sgd", "momentum", "adam"])
 def test_training_of_keras(backend, solver, loss, keras, rng):
     if keras.backend.backend() == "numpy":

@@ -85,6 +85,19 @@ def test_a_file_of_version_1_goes_on(backend, solver):
         assert np.array_equal(model.predict(X), later.predict(X))
 
 
+def test_a_file_of_version_2_keeps_its_loss(backend):
+    """There "squared_error" was the sum without the half; written after 6 epochs and after 12."""
+    X = np.random.default_rng(5).normal(size=(20, 3))
+    folder = Path(__file__).parent / "data"
+    model, later = (fastnn.load(folder / f"version_2{end}.safetensors") for end in ("", "_later"))
+    assert model.loss == "sum_squared_error"
+    model.fit(X, X[:, 0] - X[:, 1] ** 2)
+    assert np.abs(model.params_ - later.params_).max() < 1e-13
+    assert model.evaluate(X, X[:, 0])[0] == pytest.approx(
+        np.mean((X[:, 0] - model.predict(X)) ** 2), rel=1e-12
+    )
+
+
 def damage(path, kind):
     content = bytearray(path.read_bytes())
     if kind == "truncated":

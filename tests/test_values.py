@@ -452,7 +452,7 @@ def test_many_classes_take_no_square_of_memory(name):
     model = ESTIMATORS[name](weight_init="uniform")
     y = np.arange(3000).astype(str)
     if name == "MLPClassifier":
-        model.set_params(loss="squared_error", max_iter=0)
+        model.set_params(loss="sum_squared_error", max_iter=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # scikit-learn's: as many classes as samples
         assert len(model.set_params(max_iter=0).fit(np.zeros((3000, 1)), y).classes_) == 3000
@@ -555,7 +555,7 @@ def test_train_many_refuses_by_name():
 
 @pytest.mark.parametrize("activation", ["tanh", "purelin", "softsign", "sign", "relu"])
 def test_no_probabilities_of_other_outputs(activation):
-    model = fastnn.MLPClassifier(loss="squared_error", out_activation=activation, max_iter=1)
+    model = fastnn.MLPClassifier(loss="sum_squared_error", out_activation=activation, max_iter=1)
     assert not hasattr(model, "predict_proba")
     model.fit(X, LABELS)
     with pytest.raises(AttributeError, match=r"has no attribute|no probabilities"):
@@ -564,7 +564,7 @@ def test_no_probabilities_of_other_outputs(activation):
 
 
 def test_probabilities_of_outputs_that_are_0(monkeypatch):
-    model = fastnn.MLPClassifier((), loss="squared_error", max_iter=0).fit(X, LABELS)
+    model = fastnn.MLPClassifier((), loss="sum_squared_error", max_iter=0).fit(X, LABELS)
     outputs = np.array([[0.0, 0, 0], [0, 1, 3]])
     monkeypatch.setattr(model, "_outputs", lambda X: outputs)
     with warnings.catch_warnings():

@@ -311,9 +311,10 @@ LOSSES: tuple[Loss, ...] = _numbered(
         "any",
         "real",
         judge_factor=0.5,
+        aliases=("squared_error",),  # scikit-learn's name, with its half
     ),
     Loss(
-        "squared_error",
+        "sum_squared_error",
         "(t - y)^2",
         r"\sum_k (t_k - y_k)^2",
         "Legendre 1805",
@@ -411,7 +412,7 @@ LOSSES: tuple[Loss, ...] = _numbered(
 )
 (
     HALF_SQUARED_ERROR,
-    SQUARED_ERROR,
+    SUM_SQUARED_ERROR,
     BINARY_CROSSENTROPY,
     CATEGORICAL_CROSSENTROPY,
     SPARSE_CATEGORICAL_CROSSENTROPY,

@@ -16,7 +16,7 @@ def run(lesson):
     model = fastnn.MLPRegressor(
         hidden_layer_sizes=(20,),
         activation="relu",
-        loss="squared_error",
+        loss="sum_squared_error",
         solver="sgd",
         momentum=0,
         learning_rate_init=0.1,

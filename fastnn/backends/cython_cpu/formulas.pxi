@@ -85,7 +85,7 @@ cdef inline double loss_of_output(
     if code == HALF_SQUARED_ERROR:
         error[0] = e
         return 0.5 * e * e
-    if code == SQUARED_ERROR:
+    if code == SUM_SQUARED_ERROR:
         error[0] = 2 * e
         return e * e
     if code == ABSOLUTE_ERROR:

@@ -35,7 +35,7 @@ cdef bint is_small(Task *task, const int64_t[:, ::1] order) noexcept nogil:
         return False
     if task.sparse or task.sample_weights != NULL:
         return False
-    if task.loss != HALF_SQUARED_ERROR and task.loss != SQUARED_ERROR:
+    if task.loss != HALF_SQUARED_ERROR and task.loss != SUM_SQUARED_ERROR:
         return False
     for l in range(1, task.n_layers + 1):
         if task.layers[l].activation == SOFTMAX or task.layers[l].drop_limit > 0:
@@ -241,7 +241,7 @@ cdef inline void activate_small(SmallLayer layer, Py_ssize_t q, vec z) noexcept 
 cdef inline double output_small(SmallLayer layer, Task *task) noexcept nogil:
     """Store the output layer's deltas (2.41); return the summed loss."""
     cdef Py_ssize_t q, v
-    cdef real factor = 2 if task.loss == SQUARED_ERROR else 1
+    cdef real factor = 2 if task.loss == SUM_SQUARED_ERROR else 1
     cdef vec e, squares = vsplat(0), scale = vsplat(factor / task.rows)
     for v in range(layer.row // LANES):
         q = v * LANES

@@ -39,8 +39,8 @@ from ..codes import (
     SOFTPLUS,
     SOFTSIGN,
     SPARSE_CATEGORICAL_CROSSENTROPY,
-    SQUARED_ERROR,
     STORE_GRADIENT,
+    SUM_SQUARED_ERROR,
     TANH,
 )
 from ..cpu.panels import (
@@ -164,7 +164,7 @@ def loss_of_output(code, a, t, y):
     loss = error = math.nan  # there is none
     if code == HALF_SQUARED_ERROR:
         loss, error = e * e / 2, e
-    elif code == SQUARED_ERROR:
+    elif code == SUM_SQUARED_ERROR:
         loss, error = e * e, 2 * e
     elif code == ABSOLUTE_ERROR:
         loss, error = abs(e), np.sign(e)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codes import HALF_SQUARED_ERROR, SOFTMAX, SQUARED_ERROR
+from ..codes import HALF_SQUARED_ERROR, SOFTMAX, SUM_SQUARED_ERROR
 from ..cpu.panels import (
     ACTIVATION,
     DROP_LIMIT,
@@ -98,7 +98,7 @@ def is_small(p, order):
     n_batches, rows = order.shape
     if rows > p.batch or rows > lanes(p.work) or n_batches != 1 or p.n_threads != 1:
         return False
-    if p.sparse or p.weighted or not (p.loss == HALF_SQUARED_ERROR or p.loss == SQUARED_ERROR):
+    if p.sparse or p.weighted or not (p.loss == HALF_SQUARED_ERROR or p.loss == SUM_SQUARED_ERROR):
         return False
     for layer in range(1, p.n_layers + 1):
         if column(p, layer, ACTIVATION) == SOFTMAX or column(p, layer, DROP_LIMIT) > 0:
@@ -146,7 +146,7 @@ def train_small(p, problem, u, order, learning_rates, loss_sums):
     )
     load_small(p, s, n)
     copy_small(p, s, problem, False)
-    factor = 2.0 if p.loss == SQUARED_ERROR else 1.0
+    factor = 2.0 if p.loss == SUM_SQUARED_ERROR else 1.0
     for epoch in range(len(loss_sums)):
         if is_stopped(p.stop):
             break

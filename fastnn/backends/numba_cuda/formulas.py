@@ -130,7 +130,7 @@ def loss_of_output(code, a, t, y):
     e = y - t
     if code == codes.HALF_SQUARED_ERROR:
         return e * e / two, e
-    if code == codes.SQUARED_ERROR:
+    if code == codes.SUM_SQUARED_ERROR:
         return e * e, two * e
     if code == codes.ABSOLUTE_ERROR:
         return abs(e), sign(e)

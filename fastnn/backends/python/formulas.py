@@ -82,7 +82,7 @@ def loss_of_output(code, a, t, y):
     # e * e, not e**2: a diverging network shall give inf, not an OverflowError.
     if code == codes.HALF_SQUARED_ERROR:
         return e * e / 2, e
-    if code == codes.SQUARED_ERROR:
+    if code == codes.SUM_SQUARED_ERROR:
         return e * e, 2 * e
     if code == codes.ABSOLUTE_ERROR:
         return abs(e), sign(e)
