@@ -216,7 +216,7 @@ def _is_earlier_state(path: Path, model: Any) -> bool:
         found = load(path)
     except (CheckpointError, OSError):
         return False
-    if type(found) is not type(model) or found._seed != model._seed:
+    if type(found) is not type(model) or found.solver_state_.seed != model.solver_state_.seed:
         return False
     curve = model.loss_curve_[: len(found.loss_curve_)]
     return np.array_equal(found.loss_curve_, curve, equal_nan=True)

@@ -25,7 +25,8 @@ def with_class_weight(
         Those of `sample_weight`, checked.
     class_weight : None, "balanced" or dict
         "balanced" gives a class n_samples / (n_classes n), n being its samples (King & Zeng 2001,
-        section 4.2); in a dict, classes that are missing have a weight of 1.
+        section 4.2), a sample being counted by its weight; in a dict, classes that are missing
+        have a weight of 1.
     index : (n_samples,)
         Where the class of each sample stands in `classes`.
 
@@ -37,7 +38,7 @@ def with_class_weight(
     """
     if class_weight is None:
         return weights
-    of_classes = class_weights(class_weight, index, classes).astype(dtype)
+    of_classes = class_weights(class_weight, index, classes, weights).astype(dtype)
     found = of_classes[index] if weights is None else of_classes[index] * weights
     if not 0 < float(found.sum(dtype=np.float64)) < np.inf:
         raise ValueError(
@@ -48,13 +49,16 @@ def with_class_weight(
 
 
 def class_weights(
-    class_weight: Any, index: NDArray[np.int64], classes: NDArray
+    class_weight: Any,
+    index: NDArray[np.int64],
+    classes: NDArray,
+    weights: NDArray | None = None,
 ) -> NDArray[np.float64]:
     """Return the weight of each class, (n_classes,)."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(index, minlength=len(classes))
-        present = np.count_nonzero(counts)
-        return len(index) / (present * np.maximum(counts, 1))
+        counts = np.bincount(index, weights, len(classes)).astype(np.float64)
+        mean = counts.sum() / np.count_nonzero(counts)
+        return np.divide(mean, counts, out=np.zeros(len(classes)), where=counts > 0)
     if not isinstance(class_weight, Mapping):
         raise ValueError(
             f"class_weight={shown(class_weight)}: expected None, 'balanced' or a dict of weights"

@@ -10,6 +10,11 @@ from . import backends
 class Estimator(BaseEstimator):
     """An estimator that tells the worker process it is sent to which back end to use."""
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_sent_from": backends.message()}
 

@@ -6,32 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import backends, random
+from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
+from .early_stopping import holds_out, split
 from .learning_rates import LearningRates
-from .network import (
-    given_parameters,
-    initial_parameters,
-    make_network,
-    matrices,
-    squares_of,
-    too_large,
-)
-from .observer import FitData
+from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
+from .observer import FitData, Measured
 from .optimizers import LBFGS, check_lbfgs, make_optimizer, update_rule
 from .parameters import (
+    BETWEEN_0_AND_1,
     FACTOR,
     NOT_BELOW_0,
     check_batch_size,
     check_dtype,
     check_flag,
     check_hidden_sizes,
+    check_integer,
     check_n_jobs,
     check_real,
     check_scale,
+    check_verbose,
 )
-from .state import record, state_of
-from .training import MLPTask, StoppingRules
+from .state import SolverState, record
+from .targets import Targets, kind_of
+from .training import MLPTask, StoppingRules, Watch
 from .validation import auto_dtype, check_distortion, check_scaled, check_weights, check_X
 
 
@@ -39,42 +38,50 @@ def begin(
     network: Any,
     X: Any,
     y: Any,
+    *,
+    sample_weight: Any = None,
     coefs_init: Any = None,
     intercepts_init: Any = None,
     validation_data: Any = None,
-    sample_weight: Any = None,
+    is_partial: bool = False,
+    classes: Any = None,
 ) -> tuple[MLPTask, StoppingRules, FitData]:
-    """Check all arguments of `fit`, then set what can be set before the first epoch.
+    """Check all arguments of `fit` or `partial_fit`, then set what can be set before an epoch.
 
     The network is a draft, so that an error, or a signal's exception, changes nothing.
     """
     kernels, backend = backends.kernels(), backends.get_backend()
-    dtype = dtype_for(network, X)
-    going_on = check_flag("warm_start", network.warm_start) and hasattr(network, "params_")
-    shuffle, _ = check_flag("shuffle", network.shuffle), check_flag("verbose", network.verbose)
+    dtype, kind = dtype_for(network, X), kind_of(network)
+    warm_start = check_flag("warm_start", network.warm_start)
+    going_on = (warm_start or is_partial) and hasattr(network, "params_")
+    shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
     rules = StoppingRules.of(network)
+    check_integer("max_fun", network.max_fun, 1)
     optimizer, learning_rate = make_optimizer(vars(network), dtype)
     if network.solver == LBFGS:
         check_lbfgs(vars(network))
+    is_held_out = holds_out(network)
+    check_real("validation_fraction", network.validation_fraction, BETWEEN_0_AND_1)
+    if is_held_out and is_partial:
+        raise ValueError(
+            "early_stopping=True: partial_fit does not support early_stopping=True, as it has one "
+            "epoch; expected False"
+        )
     scale, n_threads = check_scale(network.input_scale, dtype), check_n_jobs(network.n_jobs)
     seed = random.seed_from(network.random_state)
     hidden = check_hidden_sizes(network.hidden_layer_sizes)
     given = X, y
     X = check_X(network, X, dtype, reset=not going_on)
     check_scaled("X", X, scale, dtype)
-    batch_size = check_batch_size(network.batch_size, len(X))
-    rates = LearningRates(
-        network.learning_rate,
-        (network._epoch if going_on else 0) + rules.max_iter,
-        len(X),
-        check_real("learning_rate_decay", network.learning_rate_decay, FACTOR),
-        check_real("power_t", network.power_t, NOT_BELOW_0),
-    )
-    y = network._check_y(y, X)
+    y = kind.check(y, X)
     weights = check_weights(sample_weight, X, dtype)
-    targets = network._encode(y, dtype)
-    n_classes = len(targets.learned.get("classes_", ()))
-    distortion, angles = check_distortion(network.distortion, X, targets.values, n_classes)
+    targets = kind.learn(network, y, dtype, going_on, classes)
+    weights = kind.weights(network, y, targets, weights, is_partial)
+    values = targets.values
+    if weights is not None and not weights.all():  # of weight 0: as if they were not there
+        rows = np.flatnonzero(weights)
+        X, y, values, weights = X[rows], y[rows], values[rows], weights[rows]
+    distortion, angles = check_distortion(network.distortion, X, values, targets.n_classes)
     net = make_network(
         (X.shape[1], *hidden, targets.n_outputs),
         network.activation,
@@ -84,48 +91,81 @@ def begin(
     )
     if going_on:
         _check_same(network, net, dtype)
-        params, seed = network.params_, network._seed
+        params, solver = network.params_, network.solver_state_
     else:
         params = initial_parameters(net, network.weight_init, network.bias_init, seed, dtype)
         try:
             moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
         except MemoryError:
             raise too_large(net, dtype) from None
-    if coefs_init is not None or intercepts_init is not None:
-        default = matrices(net, params)
-        params = given_parameters(
-            net,
-            default[0] if coefs_init is None else coefs_init,
-            default[1] if intercepts_init is None else intercepts_init,
-            dtype,
-        )
-    if going_on:
-        state = state_of(network)._replace(params=params)
-    else:
-        state = State(params, moments)
-        network.loss_curve_ = np.empty(0)
+        solver = SolverState(moments, seed)
+        network.loss_curve_, network.t_, network.best_loss_ = np.empty(0), 0, np.inf
+        network.validation_scores_ = network.best_validation_score_ = None
+    if not hasattr(network, "t_"):  # of an older file
+        network.t_ = solver.epoch * len(X)
+    best_loss = getattr(network, "best_loss_", None)
+    if is_held_out:
+        network.best_loss_, network.validation_scores_ = None, network.validation_scores_ or []
+    elif best_loss is None:
+        network.best_loss_ = best_loss = np.inf
+    initial = assigned_to(network) if warm_start or is_partial else {}
+    initial |= {"coefs_init": coefs_init} if coefs_init is not None else {}
+    initial |= {"intercepts_init": intercepts_init} if intercepts_init is not None else {}
+    if initial:
+        params = given_parameters(net, params, initial)
+    samples, held_out = Samples(X, scale, values, weights), None
+    if is_held_out and validation_data is None:
+        strata = _strata(y, targets)
+        rows, others = split(len(X), network.validation_fraction, solver.seed, strata)
+        held_out = _part(samples, others), y[others], _rows_of(weights, others)
+        samples, y, weights = _part(samples, rows), y[rows], _rows_of(weights, rows)
+        angles = angles[rows] if len(angles) else angles
+    n_epochs = rules.max_iter
+    if is_partial:  # the epochs of a learning rate's schedule, one of them now
+        n_epochs = max(1, n_epochs - solver.epoch)
+    rates = LearningRates(
+        network.learning_rate,
+        solver.epoch + n_epochs,
+        len(samples.X),
+        check_real("learning_rate_decay", network.learning_rate_decay, FACTOR),
+        check_real("power_t", network.power_t, NOT_BELOW_0),
+        (solver.epoch, network.t_),
+        solver.rate_factor if is_partial else 1.0,
+    )
+    idle = 0 if solver.idle > rules.n_iter_no_change else solver.idle
     task = MLPTask(
         kernels,
         net,
         optimizer,
-        state,
-        Samples(X, scale, targets.values, weights),
-        batch_size=batch_size,
+        State(params, solver.moments, solver.step, solver.epoch),
+        samples,
+        batch_size=check_batch_size(network.batch_size, len(samples.X)),
         shuffle=shuffle,
-        seed=seed,
+        seed=solver.seed,
         n_threads=n_threads,
         learning_rate=learning_rate,
         rates=rates,
         distortion=distortion,
         angles=angles,
+        watch=Watch(np.inf if best_loss is None else best_loss, idle),
     )
-    network.network_, network._seed, network.backend_ = net, seed, backend
+    network.network_, network.backend_ = net, backend
     network.n_layers_, network.n_outputs_ = len(net.sizes), net.sizes[-1]
     network.out_activation_ = targets.out_activation
     for name, value in targets.learned.items():
         setattr(network, name, value)
-    held_out = _held_out(network, validation_data, dtype, scale, kernels)
-    record(network, state, network.loss_curve_, len(network.loss_curve_), "interrupted")
+    if validation_data is not None:
+        held_out = _checked(network, validation_data, dtype, scale)
+    if held_out is not None:
+        held_out = kernels.to_device(held_out[0]), *held_out[1:]
+    n_earlier = len(network.loss_curve_)
+    record(network, params, solver, network.loss_curve_, n_earlier, "interrupted")
+    forget_assigned(network)
+    if is_partial:
+        tol = rules.tol if rates.is_adaptive else None
+        rules = StoppingRules(1, None, None, tol, rules.n_iter_no_change)
+    elif is_held_out:
+        rules = rules._replace(tol=None)  # the held-out samples say when
     return task, rules, FitData(given, (task.samples, y, weights), held_out, kernels)
 
 
@@ -135,21 +175,39 @@ def dtype_for(network: Any, X: Any) -> np.dtype:
     return auto_dtype(X) if is_auto else check_dtype(network.dtype)
 
 
-def _held_out(
-    network: Any, validation_data: Any, dtype: np.dtype, scale: float, kernels: Any
-) -> tuple[Samples, NDArray, None] | None:
-    """Return samples, y and no weights of validation data; ValueError if unlike training."""
-    if validation_data is None:
-        return None
+def _strata(y: NDArray, targets: Targets) -> NDArray | None:
+    """Return what training samples and those held out shall have in the same proportions."""
+    if targets.n_classes <= 2:  # as scikit-learn has it: an error names the stratum True
+        return (y == targets.learned["classes_"][-1]).astype(str) if targets.n_classes else None
+    return y
+
+
+def _part(samples: Samples, rows: NDArray) -> Samples:
+    return samples._replace(
+        X=samples.X[rows], targets=samples.targets[rows], weights=_rows_of(samples.weights, rows)
+    )
+
+
+def _rows_of(values: NDArray | None, rows: NDArray) -> NDArray | None:
+    return None if values is None else values[rows]
+
+
+def _checked(network: Any, validation_data: Any, dtype: np.dtype, scale: float) -> Measured:
+    """Return samples, y and weights of validation data; ValueError if unlike training."""
+    kind = kind_of(network)
     try:
-        X, y = validation_data
+        X, y, *weights = validation_data
         X = check_X(network, X, dtype, reset=False)
         check_scaled("X", X, scale, dtype)
-        y = network._check_y(y, X)
-        samples = Samples(X, scale, network._targets(y, dtype))
+        y = kind.check(y, X)
+        (weights,) = weights or [None]
+        weights = check_weights(weights, X, dtype)
+        samples = Samples(X, scale, kind.encode(network, y, dtype), weights)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"validation_data: expected (X, y) as for fit; {error}") from None
-    return kernels.to_device(samples), y, None
+        raise ValueError(
+            f"validation_data: expected (X, y) or (X, y, sample_weight) as for fit; {error}"
+        ) from None
+    return samples, y, weights
 
 
 def _check_same(network: Any, net: Any, dtype: np.dtype) -> None:
@@ -159,6 +217,6 @@ def _check_same(network: Any, net: Any, dtype: np.dtype) -> None:
             f"warm_start: the network was {network.network_.sizes} of {network.params_.dtype} and "
             f"cannot become {net.sizes} of {dtype}; make a new estimator"
         )
-    rule, moments = OPTIMIZERS[update_rule(vars(network))], state_of(network).moments
+    rule, moments = OPTIMIZERS[update_rule(vars(network))], network.solver_state_.moments
     if len(moments) != rule.n_moments or (squares_of(moments, rule) < 0).any():
         raise ValueError("warm_start: the solver cannot change; make a new estimator")

@@ -123,12 +123,12 @@ def is_loss_of(code: int, n_classes: int) -> bool:
 
 
 def _crossentropy(n_classes: int) -> Loss:
-    return LOSSES[BINARY_CROSSENTROPY if n_classes == 2 else SPARSE_CATEGORICAL_CROSSENTROPY]
+    return LOSSES[BINARY_CROSSENTROPY if n_classes <= 2 else SPARSE_CATEGORICAL_CROSSENTROPY]
 
 
 def n_outputs_for(loss: Loss, n_classes: int) -> int:
     """Return how many outputs a network for so many classes has."""
-    is_single = n_classes == 2 and loss.targets not in ("index", "distribution")
+    is_single = n_classes <= 2 and loss.targets not in ("index", "distribution")
     return 1 if is_single else n_classes
 
 

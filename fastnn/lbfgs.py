@@ -14,7 +14,7 @@ class _Stop(Exception):
 
 
 def minimize(
-    task: MLPTask, rules: StoppingRules, record: Any, observer: Any, bar: Any
+    task: MLPTask, rules: StoppingRules, record: Any, observer: Any, bar: Any, max_fun: int
 ) -> str | None:
     """Train on all samples at once, an iteration an epoch; see `training.train`.
 
@@ -52,7 +52,7 @@ def minimize(
             reason = "loss_threshold"
         record(task.state, losses, reason)
         bar.update(task.n_samples)
-        bar.set_postfix(loss=f"{losses[0]:.4g}", refresh=False)
+        bar.epochs(task.state.epoch - first, losses)
         if observer is not None and observer.after(task) and reason == "interrupted":
             reason = "callback"
             record(task.state, np.empty(0), reason)
@@ -60,7 +60,7 @@ def minimize(
             raise _Stop
 
     if rules.max_iter > 0:
-        options = {"maxiter": rules.max_iter, "maxfun": 15_000, "gtol": rules.tol or 0.0}
+        options = {"maxiter": rules.max_iter, "maxfun": max_fun, "gtol": rules.tol or 0.0}
         try:
             found = scipy_minimize(
                 loss_and_gradient,

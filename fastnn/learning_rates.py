@@ -24,13 +24,13 @@ class When(NamedTuple):
         Epochs before it, over all fits.
     n_epochs : int
         Epochs that there will be at the end of this fit, over all fits.
-    n_samples : int
-        Samples of an epoch.
+    n_seen : int
+        Samples of the epochs before it, each counted as often as it was seen.
     """
 
     epoch: int
     n_epochs: int
-    n_samples: int
+    n_seen: int
 
 
 class Schedule(NamedTuple):
@@ -57,7 +57,7 @@ def _constant(r: float, when: When) -> float:
 
 
 def _invscaling(r: float, when: When, power: float) -> float:
-    return r / (when.epoch * when.n_samples + 1) ** power
+    return r / (when.n_seen + 1) ** power
 
 
 def _exponential(r: float, when: When, factor: float) -> float:
@@ -130,12 +130,18 @@ class LearningRates:
     learning_rate : str, (str, number, ...), callable or sequence of float
         A name of `SCHEDULES`, with its numbers or without; a function of the epoch's number (from
         0) or the rates themselves, of which the last one stays.
-    n_epochs, n_samples : int
+    n_epochs : int
         See `When`.
+    n_samples : int
+        Samples of an epoch.
+    begin : (int, int)
+        Epochs and samples seen before this fit.
     decay : float
         Another factor, after each epoch.
     power_t : float
         The power of "invscaling", if `learning_rate` names none.
+    factor : float
+        What an adaptive rate has come down to before.
 
     Raises
     ------
@@ -150,12 +156,15 @@ class LearningRates:
         n_samples: int = 1,
         decay: float = 1.0,
         power_t: float = 0.5,
+        begin: tuple[int, int] = (0, 0),
+        factor: float = 1.0,
     ):
         self._n_epochs, self._n_samples, self._decay = n_epochs, n_samples, decay
+        self._begin = begin
         self._given: Callable | list[float] | None = None
         self.name = "given"
         self._numbers: tuple[float, ...] = ()
-        self._factor = 1.0
+        self.factor = factor
         if callable(learning_rate):
             self._given = _check_function(learning_rate)
         elif _is_named(learning_rate):
@@ -180,18 +189,25 @@ class LearningRates:
             rates *= [self._decay**e for e in range(epoch, epoch + n)]
         return rates
 
+    def after(self, initial: float, epoch: int) -> float:
+        """Return the rate of the epoch after so many; at the end of a schedule, the last one."""
+        if self._given is not None or self.name in ("cosine", "one_cycle"):
+            epoch = min(epoch, self._n_epochs - 1)
+        return float(self.of(initial, epoch, 1)[0]) if epoch >= 0 else initial
+
     def lower(self, initial: float) -> bool:
         """Divide by 5, if it is adaptive; return whether the training is to go on."""
-        self._factor *= ADAPTIVE_FACTOR
-        return initial * self._factor > LEAST_RATE
+        self.factor *= ADAPTIVE_FACTOR
+        return initial * self.factor > LEAST_RATE
 
     def _rate(self, initial: float, epoch: int) -> float:
         if isinstance(self._given, list):
             return self._given[min(epoch, len(self._given) - 1)]
         if self._given is not None:
             return check_real(f"learning_rate({epoch})", self._given(epoch), ABOVE_0)
-        when = When(epoch, self._n_epochs, self._n_samples)
-        return SCHEDULES[self.name].rate(initial, when, *self._numbers) * self._factor
+        first, n_seen = self._begin
+        when = When(epoch, self._n_epochs, n_seen + (epoch - first) * self._n_samples)
+        return SCHEDULES[self.name].rate(initial, when, *self._numbers) * self.factor
 
 
 def _is_named(value: Any) -> bool:

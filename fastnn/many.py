@@ -18,7 +18,7 @@ from .network import initial_parameters
 from .optimizers import LBFGS
 from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
 from .progress import progress_bar
-from .state import draft_of, end_interrupted, record
+from .state import SolverState, draft_of, end_interrupted, record
 from .training import MLPTask, is_finite
 
 # Multiply-adds of an epoch of as many networks as go into a call, if they are large.
@@ -94,7 +94,7 @@ def train_many(
             f"training was interrupted: {complete} of {n} networks have all epochs; each keeps "
             "what it has learned"
         )
-    return _fitted(first, groups, seeds, rates, losses)
+    return _fitted(first, task, groups, seeds, rates, losses)
 
 
 @dataclass
@@ -131,6 +131,7 @@ def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float],
     for name, wanted in (
         *((rule, None) for rule in ("tol", "loss_threshold", "weight_threshold", "distortion")),
         ("warm_start", False),
+        ("early_stopping", False),
     ):
         value = getattr(estimator, name)
         if value is not None if wanted is None else check_flag(name, value):
@@ -208,7 +209,7 @@ def _train_group(
         progress.update(n * n_epochs * n_samples)
 
 
-def _fitted(first, groups, seeds, rates, losses) -> list[Any]:
+def _fitted(first, task, groups, seeds, rates, losses) -> list[Any]:
     """Return the networks as fitted estimators: they share all but what was trained."""
     models, n_diverged = [], 0
     for group in groups:
@@ -221,9 +222,18 @@ def _fitted(first, groups, seeds, rates, losses) -> list[Any]:
             n_diverged += diverged
             model = draft_of(first)
             model.random_state, model.learning_rate_init = seeds[i], rates[i]
-            model._seed = seeds[i]
             complete = "max_iter" if epoch == first.max_iter else "interrupted"
-            record(model, own, curve, 0, "diverged" if diverged else complete)
+            record(
+                model,
+                own.params,
+                SolverState(own.moments, seeds[i], step, epoch),
+                curve,
+                0,
+                "diverged" if diverged else complete,
+                best_loss_=float(np.fmin.reduce(curve, initial=np.inf)),
+                t_=epoch * task.n_samples,
+                learning_rate_=task.rates.after(rates[i], epoch),
+            )
             model.n_iter_ = epoch  # also where the curve has the last one only
             models.append(model)
     if n_diverged:

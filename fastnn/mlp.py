@@ -2,16 +2,16 @@
 
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
 from . import backends
-from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss
+from .backends.codes import ACTIVATIONS, OPTIMIZERS, Activation, Loss
 from .formulas import (
     HIDDEN,
     activation,
@@ -19,20 +19,11 @@ from .formulas import (
     choose_output,
     loss_names,
     loss_rows,
-    n_outputs_for,
 )
 from .learning_rates import SCHEDULES
-from .mlp_base import BaseMLP, Targets
+from .mlp_base import BaseMLP, is_trained_in_steps
 from .optimizers import LBFGS
-from .parameters import shown
-from .validation import (
-    check_targets,
-    check_y,
-    class_index,
-    class_labels,
-    real_targets,
-    target_columns,
-)
+from .targets import kind_of, labels_of
 
 M = TypeVar("M", bound=Callable)
 
@@ -63,9 +54,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that learns classes, with labels of any type.
 
     Losses: "crossentropy" ("auto") has one sigmoid output for two classes, and a softmax output
-    per class for more; "half_squared_error" (2.2) and "sum_squared_error" have sigmoid outputs, and
-    "hinge" linear ones, unless `out_activation` says otherwise. The attribute `classes_` holds the
-    labels, sorted.
+    per class for more; "squared_error" (with the half of (2.2)) and "sum_squared_error" have
+    sigmoid outputs, and "hinge" linear ones, unless `out_activation` says otherwise. The attribute
+    `classes_` holds the labels, sorted.
+
+    A y with several columns of 0 and 1 stands for several labels, which a sample may have or not:
+    each has an output, with the loss of two classes. `multilabel_` says so, and `classes_` is
+    0, 1, ... then.
 
     Examples
     --------
@@ -77,22 +72,65 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     classes_: NDArray
+    multilabel_: bool
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @available_if(is_trained_in_steps)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on samples that may be a part of all.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; y need not have all classes.
+        classes : (n_classes,)
+            All classes that there will be, in the first call; for several labels, 0, 1, ....
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described; nothing has been changed then.
+        """
+        if classes is None and not hasattr(self, "classes_"):
+            raise ValueError(
+                "classes=None: expected all classes; classes must be passed on the first call to "
+                "partial_fit"
+            )
+        return self._train(X, y, sample_weight=sample_weight, classes=classes, is_partial=True)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class of each sample, (n_samples,)."""
+        """Return the class of each sample, (n_samples,), or its labels, (n_samples, n_labels)."""
         outputs = self._outputs(X)
+        if self.multilabel_:
+            return labels_of(outputs, self.network_)
+        if len(self.classes_) == 1:
+            return np.repeat(self.classes_, len(outputs))
         if outputs.shape[1] == 1:
             return self.classes_[(outputs[:, 0] > self.network_.threshold).astype(int)]
         return self.classes_[outputs.argmax(axis=1)]
 
     @_with_probabilities
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return the probability of each class, (n_samples, n_classes).
+        """Return the probability of each class, (n_samples, n_classes), or of each label.
 
-        Only with sigmoid or softmax outputs, which are made to sum to 1; with others it is no
-        attribute. Where all outputs are 0, the classes are equally probable.
+        Only with sigmoid or softmax outputs; with others it is no attribute. Those of classes are
+        made to sum to 1; where all outputs are 0, the classes are equally probable.
         """
         outputs = self._outputs(X)
+        if self.multilabel_:
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs[:, :1])
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
         sums = outputs.sum(axis=1, keepdims=True)
@@ -108,9 +146,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.log(self.predict_proba(X))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy on samples X with labels y."""
+        """Return the accuracy on samples X with labels y; of several labels, all must be right."""
         predicted = self.predict(X)
-        y = self._check_y(y, predicted)
+        y = kind_of(self).check(y, predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(
@@ -118,51 +156,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ) -> tuple[float, float]:
         """Return the loss (without penalty) and the accuracy on samples X with labels y."""
         return self._evaluate(X, y, sample_weight)
-
-    def _check_y(self, y, X):
-        return class_labels(check_y(y, X))
-
-    def _encode(self, y, dtype):
-        smoothing = self.label_smoothing
-        choose_loss(self.loss, 2, smoothing)  # raises, before a complaint of y
-        if self.warm_start and hasattr(self, "classes_"):
-            classes = self.classes_
-            try:
-                index = class_index(y, classes)
-            except ValueError as error:
-                raise ValueError(f"{error}, those that warm_start knows") from None
-        else:
-            classes, index = np.unique(y, return_inverse=True)
-            if len(classes) < 2:
-                raise ValueError(
-                    f"y: found 1 class, {shown(classes[0])}; expected 2 classes or more"
-                )
-        loss = choose_loss(self.loss, len(classes), smoothing)
-        n_outputs = n_outputs_for(loss.row, len(classes))
-        last = choose_output(self.out_activation, loss.row, len(classes))
-        values = _class_targets(index, len(classes), loss.row, dtype)
-        return Targets(values, n_outputs, loss, last, {"classes_": classes})
-
-    def _score_on(self, samples, y, weights, n_right, kernels):
-        return n_right / (len(y) if weights is None else float(weights.sum(dtype=np.float64)))
-
-    def _targets(self, y, dtype):
-        index = class_index(y, self.classes_)
-        return _class_targets(index, len(self.classes_), LOSSES[self.network_.loss], dtype)
-
-
-def _class_targets(index: NDArray, n_classes: int, loss: Loss, dtype: np.dtype) -> NDArray:
-    """Return what a loss takes for class indices: (n, 1), or one column per class."""
-    if loss.targets == "index":
-        return index[:, np.newaxis].astype(dtype)
-    low = -1 if loss.targets == "sign" else 0
-    n_outputs = n_outputs_for(loss, n_classes)
-    targets = target_columns(len(index), n_outputs, low, dtype)
-    if n_outputs == 1:
-        targets[index == 1] = 1
-    else:
-        targets[np.arange(len(index)), index] = 1
-    return targets
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -180,6 +173,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
+    @available_if(is_trained_in_steps)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on samples that may be a part of all; see `fit`."""
+        return self._train(X, y, sample_weight=sample_weight, is_partial=True)
+
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
         outputs = self._outputs(X)
@@ -187,10 +187,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score R^2 on samples X with targets y."""
-        X = self._inputs(X)
-        y = self._check_y(y, X)
-        self._targets(y, self.params_.dtype)  # raises
-        return self._score_on(self._samples(X), y, sample_weight, 0, backends.kernels())
+        kind, X = kind_of(self), self._inputs(X)
+        y = kind.check(y, X)
+        kind.encode(self, y, self.params_.dtype)  # raises
+        return kind.score(self, self._samples(X), y, sample_weight, 0, backends.kernels())
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -200,29 +200,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         R^2 is NaN if the training has diverged.
         """
         return self._evaluate(X, y, sample_weight)
-
-    def _score_on(self, samples, y, weights, n_right, kernels):
-        outputs = self._forward(samples, False, kernels)[-1]
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        return float(r2_score(y, outputs, sample_weight=weights))
-
-    def _check_y(self, y, X):
-        return check_y(y, X)
-
-    def _encode(self, y, dtype):
-        loss = choose_loss(self.loss, 0, self.label_smoothing)
-        last = choose_output(self.out_activation, loss.row, n_classes=0)
-        values = check_targets(real_targets(y, dtype), loss.row)
-        return Targets(values, values.shape[1], loss, last, {"_flat": y.ndim == 1})
-
-    def _targets(self, y, dtype):
-        targets = check_targets(real_targets(y, dtype), LOSSES[self.network_.loss])
-        if targets.shape[1] != self.network_.sizes[-1]:
-            raise ValueError(
-                f"y: {targets.shape[1]} outputs; expected {self.network_.sizes[-1]}, as in fit"
-            )
-        return targets
 
 
 def _names(names: Iterable[str]) -> str:
@@ -311,6 +288,17 @@ PARAMETERS = f"""
         Whether each epoch takes the samples in a new random order.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
         Stopping rules: see `fastnn.training.StoppingRules`.
+    early_stopping : bool, default False
+        Whether to hold out a part of the samples, stop when their score has not risen by `tol`
+        in more than `n_iter_no_change` epochs on end, and keep the parameters of the best epoch.
+        "lbfgs" takes no notice of it, as in scikit-learn.
+    validation_fraction : float, default 0.1
+        How much `early_stopping` holds out; of classes, each its share.
+    max_fun : int, default 15,000
+        Evaluations of the loss by "lbfgs" at most.
+    class_weight : None, "balanced" or dict
+        Weights of classes, for a classifier: factors on those of samples. "balanced" gives all
+        classes the same weight in all.
     random_state : None, int, Generator or RandomState
         Seed of initial weights, shuffles and dropout: the same on every back end.
     dtype : {{"auto", "float32", "float64"}}, default "auto"
@@ -321,8 +309,8 @@ PARAMETERS = f"""
         takes fewer.
     warm_start : bool, default False
         Whether another `fit` goes on where the last one stopped.
-    verbose : bool, default True
-        Whether to show a progress bar on a terminal.
+    verbose : bool or int, default True
+        Whether to show a progress bar on a terminal; 2 or more prints a line per epoch.
 
     Attributes
     ----------
@@ -330,10 +318,18 @@ PARAMETERS = f"""
         Weights and biases of each layer: views of the flat vector `params_`.
     loss_curve_ : (n_epochs,) of float64
         Mean loss of each epoch's samples, each taken before the update of its batch.
-    loss_ : float
-        The last of them.
+    loss_, best_loss_ : float
+        The last of them, and the least; with `early_stopping` there is no `best_loss_` (None).
+    validation_scores_, best_validation_score_ : list of float, and float
+        Of the samples that `early_stopping` holds out, after each epoch; else None.
     n_iter_, n_epochs_ : int
         Complete epochs of the last fit, and of all since it began afresh.
+    t_ : int
+        Training samples seen since then.
+    learning_rate_ : float
+        Of the epoch that would be the next.
+    coef_, intercept_ : (n_outputs, n_features) and (n_outputs,)
+        Of a network without hidden layers.
     stop_reason_ : str
         See `fastnn.training.train`.
     backend_ : str

@@ -1,47 +1,47 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends
+from .assigned import assign, get
 from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples, State
+from .early_stopping import HeldOutScore, holds_out
 from .estimator import Estimator
 from .fitting import begin
-from .formulas import Formula
 from .lbfgs import minimize
-from .network import (
-    matrices,
-)
 from .observer import Observer, check_callbacks
 from .optimizers import LBFGS
-from .parameters import (
-    check_n_jobs,
-    check_scale,
-)
+from .parameters import check_n_jobs, check_scale
 from .persistence import save
-from .state import adopt, draft_of, end_interrupted, interrupted_after, record
-from .training import LossCurve, train
-from .validation import (
-    check_scaled,
-    check_weights,
-    check_X,
+from .state import (
+    SolverState,
+    adopt,
+    draft_of,
+    end_interrupted,
+    interrupted_after,
+    record,
 )
+from .targets import kind_of
+from .training import LossCurve, train
+from .validation import check_scaled, check_weights, check_X
 
 
-class Targets(NamedTuple):
-    """The targets of a fit, and what follows from them."""
-
-    values: NDArray
-    n_outputs: int
-    loss: Formula
-    out_activation: Any
-    learned: dict[str, Any]  # attributes that the fit sets
+def is_trained_in_steps(model: "BaseMLP") -> bool:
+    """Return True; AttributeError for L-BFGS, which needs all samples at once."""
+    if model.solver == LBFGS:
+        raise AttributeError("partial_fit: solver='lbfgs' needs all samples at once")
+    return True
 
 
 class BaseMLP(Estimator):
@@ -58,10 +58,12 @@ class BaseMLP(Estimator):
     n_outputs_: int
     out_activation_: str | tuple[str, float]
     network_: Network
-    _moments: NDArray
-    _seed: int
-    _step: int  # optimizer steps made
-    _epoch: int  # epochs run, over all fits
+    solver_state_: SolverState
+    learning_rate_: float
+    t_: int
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
 
     def __init__(
         self,
@@ -95,14 +97,18 @@ class BaseMLP(Estimator):
         shuffle: bool = True,
         max_iter: int = 200,
         tol: float | None = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         loss_threshold: float | None = None,
         weight_threshold: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        max_fun: int = 15_000,
+        class_weight: Any = None,
         random_state: Any = None,
         dtype: str = "auto",
         n_jobs: int | None = None,
         warm_start: bool = False,
-        verbose: bool = True,
+        verbose: bool | int = True,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -136,6 +142,10 @@ class BaseMLP(Estimator):
         self.n_iter_no_change = n_iter_no_change
         self.loss_threshold = loss_threshold
         self.weight_threshold = weight_threshold
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.max_fun = max_fun
+        self.class_weight = class_weight
         self.random_state = random_state
         self.dtype = dtype
         self.n_jobs = n_jobs
@@ -145,43 +155,75 @@ class BaseMLP(Estimator):
     @property
     def n_epochs_(self) -> int:
         """Epochs trained, over all fits."""
-        return self._epoch
+        return self.solver_state_.epoch
+
+    @property
+    def _optimizer(self) -> SimpleNamespace:
+        """Where programs look that were written for scikit-learn, which has no other place."""
+        return SimpleNamespace(learning_rate=self.learning_rate_)
 
     @property
     def coefs_(self) -> list[NDArray]:
-        """Weights (n_in, n_out) of each layer."""
-        return matrices(self.network_, self.params_)[0]
+        """Weights (n_in, n_out) of each layer; what is assigned goes into the network."""
+        return get(self, "coefs_")
+
+    @coefs_.setter
+    def coefs_(self, values: Sequence[ArrayLike]) -> None:
+        assign(self, "coefs_", values)
 
     @property
     def intercepts_(self) -> list[NDArray]:
-        """Biases (n_out,) of each layer."""
-        return matrices(self.network_, self.params_)[1]
+        """Biases (n_out,) of each layer; what is assigned goes into the network."""
+        return get(self, "intercepts_")
+
+    @intercepts_.setter
+    def intercepts_(self, values: Sequence[ArrayLike]) -> None:
+        assign(self, "intercepts_", values)
+
+    @property
+    def coef_(self) -> NDArray:
+        """Weights (n_outputs, n_features) of a network of one layer, as a linear model has them."""
+        if len(self.network_.sizes) > 2:
+            raise AttributeError("coef_: a network with hidden layers has coefs_, one per layer")
+        return self.coefs_[0].T
+
+    @property
+    def intercept_(self) -> NDArray:
+        """Biases (n_outputs,) of a network of one layer."""
+        if len(self.network_.sizes) > 2:
+            raise AttributeError(
+                "intercept_: a network with hidden layers has intercepts_, one per layer"
+            )
+        return self.intercepts_[0]
 
     def fit(
         self,
         X: ArrayLike,
         y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
         coefs_init: Sequence[ArrayLike] | None = None,
         intercepts_init: Sequence[ArrayLike] | None = None,
-        *,
         callbacks: Sequence[Any] = (),
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        sample_weight: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ...] | None = None,
     ) -> Self:
         """Train on samples X with targets y.
 
         Parameters
         ----------
-        X : (n_samples, n_features), real or uint8
-        y : (n_samples,) or, for regression, (n_samples, n_outputs)
+        X : (n_samples, n_features), real or uint8, dense or sparse
+        y : (n_samples,), or (n_samples, n_outputs) for a regression, or for a classifier
+            (n_samples, n_labels) of 0 and 1 where a sample may have several labels
+        sample_weight : (n_samples,), optional
+            How much each sample counts in the loss of its batch, the weighted mean; 0 or above.
+            A sample of weight 0 is as if it were not there.
         coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
             Initial weights and biases of each layer, instead of random ones.
         callbacks : sequence
             Called after each epoch: see `fastnn.callbacks`.
-        validation_data : (X, y), optional
-            For callbacks that look at samples outside the training.
-        sample_weight : (n_samples,), optional
-            How much each sample counts in the loss of its batch, the weighted mean; 0 or above.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            For callbacks that look at samples outside the training, and, with `early_stopping`,
+            in place of a part of the training samples.
 
         Raises
         ------
@@ -190,11 +232,28 @@ class BaseMLP(Estimator):
         KeyboardInterrupt
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs are over before the rule of `tol` ended the fit.
         """
-        draft, checked = draft_of(self), check_callbacks(callbacks)
-        task, rules, data = begin(
-            draft, X, y, coefs_init, intercepts_init, validation_data, sample_weight
+        return self._train(
+            X,
+            y,
+            callbacks,
+            sample_weight=sample_weight,
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            validation_data=validation_data,
         )
+
+    def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
+        """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
+        draft, checked = draft_of(self), check_callbacks(callbacks)
+        task, rules, data = begin(draft, X, y, **given)
+        if holds_out(draft):
+            checked = [HeldOutScore(draft.tol, draft.n_iter_no_change), *checked]
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:
@@ -202,18 +261,44 @@ class BaseMLP(Estimator):
         except BaseException:  # before any work: a missing folder, say
             self.__dict__ = before
             raise
-        curve = LossCurve(self.loss_curve_)
-        n_earlier = len(self.loss_curve_)
+        curve, n_earlier = LossCurve(self.loss_curve_), len(self.loss_curve_)
+        first, n_seen = task.state.epoch, self.t_
 
         def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
-            record(self, state, curve.extended(losses), n_earlier, reason)
+            best = self.best_loss_
+            if best is not None:  # else held-out samples say what is best
+                best = float(np.fmin.reduce(losses, initial=best))
+            record(
+                self,
+                state.params,
+                task.solver_state(),
+                curve.extended(losses),
+                n_earlier,
+                reason,
+                best_loss_=best,
+                learning_rate_=task.rates.after(task.learning_rate, state.epoch),
+                t_=n_seen + (state.epoch - first) * task.n_samples,
+            )
 
         try:
-            loop = minimize if self.solver == LBFGS else None
-            train(task, rules, take_down, self.verbose, observer, loop)
+            loop = partial(minimize, max_fun=self.max_fun) if self.solver == LBFGS else None
+            train(task, rules, take_down, int(self.verbose), observer, loop)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
+        if self.stop_reason_ == "max_iter" and not given.get("is_partial"):
+            self._warn_of_max_iter()
         return self
+
+    def _warn_of_max_iter(self) -> None:
+        """Warn as scikit-learn does, if there was a rule that could have ended the fit before."""
+        if self.tol is None or self.max_iter == 0:
+            return
+        warnings.warn(
+            f"max_iter={self.max_iter}: the training has not converged yet (by tol={self.tol}); "
+            "more epochs may make it better; tol=None runs max_iter epochs without this warning",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -229,28 +314,19 @@ class BaseMLP(Estimator):
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
-        X = self._inputs(X)
-        y = self._check_y(y, X)
+        kind, X = kind_of(self), self._inputs(X)
+        y = kind.check(y, X)
         kernels, dtype = backends.kernels(), self.params_.dtype
         weights = check_weights(sample_weight, X, dtype)
-        samples = self._samples(X, self._targets(y, dtype))._replace(weights=weights)
+        samples = self._samples(X, kind.encode(self, y, dtype))._replace(weights=weights)
         samples = kernels.to_device(samples)
         loss, n_right = self._loss_and_right(samples, kernels)
-        return loss, self._score_on(samples, y, weights, n_right, kernels)
+        return loss, kind.score(self, samples, y, weights, n_right, kernels)
 
     def _loss_and_right(self, samples: Samples, kernels: Any) -> tuple[float, float]:
         """Return the loss and the number of right classes on checked samples."""
         net, params, n_threads = self._for_kernels(samples)
         return kernels.mlp_evaluate(net, params, samples, n_threads)
-
-    def _score_on(
-        self, samples: Samples, y: NDArray, weights: Any, n_right: float, kernels: Any
-    ) -> float:
-        """Return the score on checked samples, of which `n_right` have the right class.
-
-        y and weights are those of the samples, not on a device.
-        """
-        raise NotImplementedError  # the classifier's and the regressor's own
 
     def _inputs(self, X: ArrayLike) -> NDArray:
         """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
@@ -283,15 +359,3 @@ class BaseMLP(Estimator):
         # Few samples need no threads; to ask how many there are takes a tenth of their time.
         n_threads = 1 if len(samples.X) <= FEW_SAMPLES else check_n_jobs(self.n_jobs)
         return net, params, n_threads
-
-    def _check_y(self, y: ArrayLike, X: NDArray) -> NDArray:
-        """Return targets as an array, as long as X; ValueError if they are none."""
-        raise NotImplementedError  # the classifier's and the regressor's own, like what follows
-
-    def _encode(self, y: NDArray, dtype: np.dtype) -> Targets:
-        """Return what a fit to y aims at; ValueError if y or the loss does not suit."""
-        raise NotImplementedError
-
-    def _targets(self, y: NDArray, dtype: np.dtype) -> NDArray:
-        """Return targets for y, as in the last fit."""
-        raise NotImplementedError

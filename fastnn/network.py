@@ -1,6 +1,6 @@
 """A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int)
     n, rule = net.n_parameters, OPTIMIZERS[optimizer]
     for name, values, shape in (
         ("params_", params, (n,)),
-        ("_moments", moments, (rule.n_moments, n)),
+        ("moments", moments, (rule.n_moments, n)),
     ):
         if values.dtype not in (FLOAT32, FLOAT64) or values.dtype != params.dtype:
             raise ValueError(f"{name}: expected one real dtype, got {values.dtype}")
@@ -152,7 +152,7 @@ def check_state(net: Network, params: NDArray, moments: NDArray, optimizer: int)
     squares = squares_of(moments, rule)
     means = moments[: len(moments) - len(squares)]
     if not (np.isfinite(means).all() and (squares >= 0).all()):
-        raise ValueError("_moments: expected the finite state of an optimizer; did it diverge?")
+        raise ValueError("moments: expected the finite state of an optimizer; did it diverge?")
 
 
 def squares_of(moments: NDArray, rule: UpdateRule) -> NDArray:
@@ -227,23 +227,30 @@ def _draw_weights(net: Network, params: NDArray, weight_init: str, seed: int) ->
 
 
 def given_parameters(
-    net: Network,
-    coefs: Sequence[ArrayLike],
-    intercepts: Sequence[ArrayLike],
-    dtype: np.dtype,
+    net: Network, params: NDArray, given: Mapping[str, Sequence[ArrayLike]]
 ) -> NDArray:
-    """Return the flat vector of given weights and biases; ValueError if shapes do not fit."""
-    params = np.empty(net.n_parameters, dtype)
-    groups = zip(
-        ("coefs_init", "intercepts_init"), matrices(net, params), (coefs, intercepts), strict=True
-    )
-    for name, views, values in groups:
+    """Return a copy of the flat vector with weights or biases replaced.
+
+    Parameters
+    ----------
+    given : dict of name -> sequence of (n_in, n_out) or (n_out,)
+        Names that begin with "coefs" stand for weights, the others for biases; errors say them.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+    """
+    params = params.copy()
+    weights, biases = matrices(net, params)
+    for name, values in given.items():
+        views = weights if name.startswith("coefs") else biases
         expected = f"{len(views)} arrays, one per layer"
         items = check_sequence(name, values, expected)
         if len(items) != len(views):
             raise ValueError(f"{name}: expected {expected}, got {len(items)}")
         for layer, (view, item) in enumerate(zip(views, items, strict=True)):
-            value = as_reals(f"{name}[{layer}]", item, dtype)
+            value = as_reals(f"{name}[{layer}]", item, params.dtype)
             if value.shape != view.shape:
                 raise ValueError(f"{name}[{layer}]: expected shape {view.shape}, got {value.shape}")
             view[:] = value

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .backends.interface import Samples
 from .optimizers import CONSTANTS, make_optimizer
 from .parameters import check_integer
+from .targets import kind_of
 
 Measured = tuple[Samples, NDArray, Any]
 
@@ -79,7 +80,8 @@ class Epoch:
 
     def _score(self, data: Measured, evaluated: tuple[float, float]) -> float:
         samples, y, weights = data
-        return float(self.model._score_on(samples, y, weights, evaluated[1], self._data.kernels))
+        kind = kind_of(self.model)
+        return kind.score(self.model, samples, y, weights, evaluated[1], self._data.kernels)
 
 
 # Parameters that a callback may change: they hold from the next epoch on.

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Version 1 had codes in place of names.
 _ACTIVATIONS = ("sign", "identity", "sigmoid", "tanh", "softsign", "relu", "softmax")
 _LOSSES = (
@@ -13,8 +16,10 @@ _LOSSES = (
 )
 
 
-def upgraded(content: dict[str, Any], version: str) -> dict[str, Any]:
-    """Return the content of a file of an earlier version as the present one has it.
+def upgraded(
+    content: dict[str, Any], tensors: dict[str, NDArray], version: str
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Return content and tensors of a file of an earlier version as the present one has them.
 
     Raises
     ------
@@ -23,7 +28,7 @@ def upgraded(content: dict[str, Any], version: str) -> dict[str, Any]:
     """
     if version == "1":
         content = _with_names(content)
-    return _with_present_names(content)
+    return _with_present_names(content, tensors)
 
 
 def _with_names(content: dict[str, Any]) -> dict[str, Any]:
@@ -50,15 +55,31 @@ def _with_names(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "parameters": parameters, "values": values}
 
 
-def _with_present_names(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of version 2, whose "squared_error" had no half."""
-    parameters, values = dict(content["parameters"]), dict(content["values"])
+def _with_present_names(
+    content: dict[str, Any], tensors: dict[str, NDArray]
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Return a file of version 2 as version 3 has it.
+
+    Its "squared_error" had no half, the solver's state was in several attributes, and a sample had
+    one class.
+    """
+    parameters, values, tensors = dict(content["parameters"]), dict(content["values"]), {**tensors}
     if parameters.get("loss") == "squared_error":
         parameters["loss"] = "sum_squared_error"
-    fields = values.get("network_", {}).get("network", {})
-    if fields.get("loss") == "squared_error":
-        values["network_"] = {"network": {**fields, "loss": "sum_squared_error"}}
-    return {**content, "parameters": parameters, "values": values}
+    if "network_" in values:
+        fields = values["network_"]["network"]
+        if fields["loss"] == "squared_error":
+            values["network_"] = {"network": {**fields, "loss": "sum_squared_error"}}
+        for name in ("seed", "step", "epoch"):
+            values[name] = values.pop(f"_{name}")
+        tensors["moments"] = tensors.pop("_moments")
+        values.pop("_earlier", None)
+        values |= {"idle": 0, "rate_factor": 1.0}
+        values["best_loss_"] = float(np.fmin.reduce(tensors["loss_curve_"], initial=np.inf))
+        values["validation_scores_"] = values["best_validation_score_"] = None
+        if "classes_" in {*values, *tensors}:
+            values["multilabel_"] = False
+    return {**content, "parameters": parameters, "values": values}, tensors
 
 
 def _name(names: tuple[str, ...], code: Any) -> str:

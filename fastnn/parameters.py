@@ -25,6 +25,7 @@ NOT_0 = Range("a finite number, not 0", lambda value: value != 0)
 ABOVE_0 = Range("a number above 0", lambda value: value > 0)
 NOT_BELOW_0 = Range("a number of 0 or above", lambda value: value >= 0)
 FRACTION = Range("a number from 0 to below 1", lambda value: 0 <= value < 1)
+BETWEEN_0_AND_1 = Range("a number between 0 and 1", lambda value: 0 < value < 1)
 FACTOR = Range("a number above 0, at most 1", lambda value: 0 < value <= 1)
 
 
@@ -71,6 +72,24 @@ def check_integer(name: str, value: Any, least: int) -> int:
     if not is_integer(value) or value < least:
         raise ValueError(f"{name}={shown(value)}: expected an integer of {least} or above")
     return int(value)
+
+
+def check_count(name: str, value: Any, least: int) -> float:
+    """Return an integer, or infinity; ValueError if it is neither, or below `least`."""
+    if isinstance(value, float) and value == math.inf:
+        return value
+    if not is_integer(value) or value < least:
+        raise ValueError(
+            f"{name}={shown(value)}: expected an integer of {least} or above, or infinity"
+        )
+    return int(value)
+
+
+def check_verbose(value: Any) -> int:
+    """Return how much to show: 0 nothing, 1 a bar, more a line per epoch; ValueError if neither."""
+    if isinstance(value, (bool, np.bool_)) or (is_integer(value) and value >= 0):
+        return int(value)
+    raise ValueError(f"verbose={shown(value)}: expected True, False or an integer of 0 or above")
 
 
 def check_flag(name: str, value: Any) -> bool:

@@ -25,6 +25,7 @@ from .files import open_regular, write_file
 from .older_files import upgraded
 from .parameters import DTYPES
 from .schema import ATTRIBUTES, check_model
+from .state import SolverState
 
 if TYPE_CHECKING:
     from .linear import LinearNetwork
@@ -129,15 +130,22 @@ def load(
 
 
 def fitted_attributes(model: Any) -> dict[str, Any]:
-    """Return what `fit` has set, by name."""
+    """Return what `fit` has set, by name; of the solver's state each part."""
     parameters = model.get_params(deep=False)
-    return {name: value for name, value in vars(model).items() if name not in parameters}
+    found = {name: value for name, value in vars(model).items() if name not in parameters}
+    if "solver_state_" in found:
+        found |= found.pop("solver_state_")._asdict()
+    return found
 
 
 def restore_attributes(model: Any, attributes: dict[str, Any]) -> None:
     """Set what `fit` would have set: what `fitted_attributes` returned, already checked."""
-    for name, value in attributes.items():
-        setattr(model, name, value)
+    attributes = dict(attributes)
+    if "moments" in attributes:
+        parts = {name: attributes.pop(name) for name in SolverState._fields}
+        attributes["solver_state_"] = SolverState(**parts)
+        attributes["_no_improvement_count"] = parts["idle"]
+    model.__dict__.update(attributes)
 
 
 def _to_model(content: Any, tensors: dict[str, NDArray]) -> Any:
@@ -219,7 +227,7 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
     try:
         content = _parse(text)
-        return content if version == VERSION else upgraded(content, version), tensors
+        return (content, tensors) if version == VERSION else upgraded(content, tensors, version)
     except (*_LIES, MemoryError) as error:
         raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
 

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .backends import forking
 from .backends.watching import is_watched as is_watched
 
@@ -18,13 +21,28 @@ class NoProgress:
     def update(self, n: float) -> None:
         """Take n more samples."""
 
-    def set_postfix(self, **values: Any) -> None:
-        """Take values to show."""
+    def epochs(self, n: int, losses: NDArray[np.float64]) -> None:
+        """Take the losses of the last epochs, the very last being number n of the fit."""
+
+
+class Lines(NoProgress):
+    """Prints a line per epoch, as scikit-learn does."""
+
+    def epochs(self, n: int, losses: NDArray[np.float64]) -> None:
+        """Print the losses."""
+        for epoch, loss in enumerate(losses.tolist(), start=n - len(losses) + 1):
+            print(f"Iteration {epoch}, loss = {loss:.8f}")
 
 
 @contextmanager
-def progress_bar(n_samples: int, verbose: bool) -> Iterator[Any]:
-    """Show a bar once the work has taken half a second, if it is wanted and can be seen."""
+def progress_bar(n_samples: int, verbose: int) -> Iterator[Any]:
+    """Show what was wanted: 0 nothing, 1 a bar, more a line per epoch.
+
+    A bar is shown where it can be seen, once the work has taken half a second.
+    """
+    if verbose > 1:
+        yield Lines()
+        return
     if not (verbose and is_watched()):
         yield NoProgress()
         return
@@ -55,6 +73,10 @@ def _bar_class() -> Any:
 
     class Bar(tqdm):
         monitor_interval = 0
+
+        def epochs(self, n: int, losses: NDArray[np.float64]) -> None:
+            if len(losses):
+                self.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
 
     Bar.set_lock(threading.RLock())
     if hasattr(os, "register_at_fork"):

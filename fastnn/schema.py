@@ -12,12 +12,14 @@ import numpy as np
 
 from .backends.codes import LOSSES
 from .backends.interface import ImageDistortion, Network
+from .class_weights import class_weights
 from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
 from .learning_rates import LearningRates
 from .network import INITIALIZERS, check_network, check_state, make_network
 from .optimizers import CONSTANTS, make_optimizer
 from .parameters import (
     ABOVE_0,
+    BETWEEN_0_AND_1,
     DTYPES,
     FACTOR,
     FINITE,
@@ -26,6 +28,7 @@ from .parameters import (
     check_choice,
     check_dtype,
     check_hidden_sizes,
+    check_integer,
     check_n_jobs,
     check_real,
     check_scale,
@@ -114,6 +117,10 @@ def _is_distortion(value: Any) -> bool:
     return isinstance(value, ImageDistortion)
 
 
+def _is_weight_of_classes(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_number(weight) for weight in value.values())
+
+
 def _is_formula(value: Any) -> bool:
     is_pair = isinstance(value, (list, tuple)) and len(value) == 2
     return _is_text(value) or (is_pair and _is_text(value[0]) and _is_number(value[1]))
@@ -136,11 +143,11 @@ _FORMULA = (_is_formula,), "a name or (name, number)"
 _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("learning_rate_init", "learning_rate_decay", *CONSTANTS), _NUMBER),
     **dict.fromkeys(("label_smoothing", "bias_init", "input_scale", "eta0", "power_t"), _NUMBER),
-    **dict.fromkeys(("max_iter", "n_iter_no_change"), _NUMBER),
+    **dict.fromkeys(("max_iter", "n_iter_no_change", "max_fun", "validation_fraction"), _NUMBER),
     **dict.fromkeys(("tol", "loss_threshold", "weight_threshold", "max_norm"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
     **dict.fromkeys(("shuffle", "warm_start", "verbose"), _OPTIONAL),  # what has a truth value
-    **dict.fromkeys(("online", "fit_intercept", "nesterovs_momentum"), _OPTIONAL),
+    **dict.fromkeys(("online", "fit_intercept", "nesterovs_momentum", "early_stopping"), _OPTIONAL),
     "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
     **dict.fromkeys(("solver", "weight_init"), _TEXT),
     **dict.fromkeys(("out_activation", "loss"), _FORMULA),
@@ -150,6 +157,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "batch_size": ((_is_number, _is_text), "a number or a string"),
     "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
     "dropout": ((_is_number, _are_numbers), "numbers"),
+    "class_weight": ((_is_none, _is_text, _is_weight_of_classes), "None, 'balanced' or a dict"),
     "distortion": ((_is_none, _is_distortion), "None or an ImageDistortion"),
 }
 
@@ -171,11 +179,17 @@ def _check_mlp_parameters(p: Values, attributes: Values) -> None:
         check_dtype(p["dtype"])
     net = attributes["network_"]
     n_classes = len(attributes.get("classes_", ()))
-    _check_shape(p, attributes["n_outputs_"], n_classes)
+    is_multilabel = attributes.get("multilabel_", False)
+    _check_shape(p, attributes["n_outputs_"], 2 if is_multilabel else n_classes)
+    check_integer("max_fun", p["max_fun"], 1)
+    check_real("validation_fraction", p["validation_fraction"], BETWEEN_0_AND_1)
+    if p["class_weight"] is not None:
+        classes = attributes["classes_"]
+        class_weights(p["class_weight"], np.zeros(1, np.int64), classes)
     if p["distortion"] is not None:
         images, targets = np.zeros((1, net.sizes[0]), np.uint8), np.zeros((1, net.sizes[-1]))
         check_distortion(p["distortion"], images, targets, n_classes)
-    check_state(net, attributes["params_"], attributes["_moments"], optimizer.kind)
+    check_state(net, attributes["params_"], attributes["moments"], optimizer.kind)
 
 
 def _check_shape(p: Values, n_outputs: int, n_classes: int) -> None:
@@ -214,6 +228,10 @@ def _is_loss(value: Any, _: Values) -> bool:
     return isinstance(value, (float, np.floating))  # NaN and infinite if training diverged
 
 
+def _are_scores(value: Any, values: Values) -> bool:
+    return value is None or (isinstance(value, list) and all(_is_loss(v, values) for v in value))
+
+
 def _is_curve(value: Any, _: Values) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
 
@@ -223,8 +241,12 @@ def _are_feature_names(value: Any, values: Values) -> bool:
     return is_list and all(isinstance(name, str) for name in value)
 
 
-def _are_classes(value: Any, _: Values) -> bool:
-    is_list = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) >= 2
+def _are_classes(value: Any, values: Values) -> bool:
+    return _are_classes_or_one(value, values) and len(value) >= 2
+
+
+def _are_classes_or_one(value: Any, _: Values) -> bool:
+    is_list = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) >= 1
     known = is_list and value.dtype.kind in "biufUO"
     return known and bool((value[:-1] < value[1:]).all()) and _is_finite(value)
 
@@ -248,6 +270,8 @@ def _is_network_of_classes(value: Any, values: Values) -> bool:
     if not _is_network(value, values):
         return False
     n = len(values["classes_"])
+    if values["multilabel_"]:
+        return value.sizes[-1] == n and is_loss_of(value.loss, 2)
     return value.sizes[-1] == n_outputs_for(LOSSES[value.loss], n) and is_loss_of(value.loss, n)
 
 
@@ -314,11 +338,17 @@ _MLP = {
         "the network's last activation",
     ),
     "params_": Rule(_is_real_array(1), "one dimension of a real dtype"),
-    "_moments": Rule(_is_real_array(2), "two dimensions of a real dtype"),
-    "_seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
-    "_step": _COUNT,
-    "_epoch": _COUNT,
-    "_earlier": Rule(_is_count, "an integer from 0 on", False),  # of older files
+    "moments": Rule(_is_real_array(2), "two dimensions of a real dtype"),
+    "seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
+    "step": _COUNT,
+    "epoch": _COUNT,
+    "idle": _COUNT,
+    "rate_factor": Rule(lambda v, a: type(v) is float and 0 < v <= 1, "a number up to 1"),
+    "t_": Rule(_is_count, "an integer from 0 on", False),  # not in older files, as this one:
+    "learning_rate_": Rule(lambda v, a: type(v) is float and v > 0, "a number above 0", False),
+    "best_loss_": Rule(lambda v, a: v is None or _is_loss(v, a), "a number or None"),
+    "validation_scores_": Rule(_are_scores, "a list of numbers, or None"),
+    "best_validation_score_": Rule(lambda v, a: v is None or _is_loss(v, a), "a number or None"),
 }
 # The order matters: a check may look at what stands above it.
 ATTRIBUTES: dict[str, dict[str, Rule]] = {
@@ -339,7 +369,8 @@ ATTRIBUTES: dict[str, dict[str, Rule]] = {
     "MLPClassifier": {
         **_SHARED,
         **_TRAINED,
-        "classes_": _LABELS,
+        "classes_": Rule(_are_classes_or_one, "labels, sorted, none twice"),
+        "multilabel_": Rule(_is_flag, "a bool"),
         "network_": Rule(_is_network_of_classes, "a network for these classes"),
         **_MLP,
     },

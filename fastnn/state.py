@@ -10,7 +10,7 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,30 @@ from numpy.typing import NDArray
 from .backends.interface import State
 
 E = TypeVar("E")
+
+
+class SolverState(NamedTuple):
+    """What the training of a multi-layer network goes on from, beside its parameters.
+
+    Attributes
+    ----------
+    moments : (n_moments, n_parameters)
+    seed : int
+        Of shuffles and dropout, 64 bits.
+    step, epoch : int
+        Optimizer steps and epochs, over all fits.
+    idle : int
+        Epochs on end, the last ones, whose loss was not better by `tol`.
+    rate_factor : float
+        What an adaptive learning rate has come down to.
+    """
+
+    moments: NDArray
+    seed: int
+    step: int = 0
+    epoch: int = 0
+    idle: int = 0
+    rate_factor: float = 1.0
 
 
 def draft_of(estimator: E) -> E:
@@ -40,11 +64,18 @@ def commit(estimator: Any, **attributes: Any) -> None:
 def state_of(network: Any) -> State:
     """Return what training has changed in a fitted multi-layer network."""
     own = vars(network)
-    return State(own["params_"], own["_moments"], own["_step"], own["_epoch"])
+    solver = own["solver_state_"]
+    return State(own["params_"], solver.moments, solver.step, solver.epoch)
 
 
 def record(
-    network: Any, state: State, curve: NDArray[np.float64], n_earlier: int, reason: str
+    network: Any,
+    params: NDArray,
+    solver: SolverState,
+    curve: NDArray[np.float64],
+    n_earlier: int,
+    reason: str,
+    **counts: Any,
 ) -> None:
     """Take down, in one step, how far the fit of a multi-layer network has come.
 
@@ -54,23 +85,26 @@ def record(
         The losses of all epochs, `n_earlier` of them of earlier fits.
     reason : str
         Why the fit ended; "interrupted" as long as it goes on.
+    **counts
+        Other attributes, such as `t_`.
     """
     commit(
         network,
-        params_=state.params,
-        _moments=state.moments,
-        _step=state.step,
-        _epoch=state.epoch,
+        params_=params,
+        solver_state_=solver,
         loss_curve_=curve,
         loss_=float(curve[-1]) if len(curve) else np.inf,
         n_iter_=len(curve) - n_earlier,
         stop_reason_=reason,
+        _no_improvement_count=solver.idle,  # scikit-learn's name for it
+        **counts,
     )
 
 
 def go_back(network: Any, state: State) -> None:
     """Give a multi-layer network an earlier state; its epochs stay counted."""
-    commit(network, params_=state.params, _moments=state.moments, _step=state.step)
+    solver = vars(network)["solver_state_"]._replace(moments=state.moments, step=state.step)
+    commit(network, params_=state.params, solver_state_=solver)
 
 
 def end_interrupted(message: str) -> None:

@@ -24,8 +24,9 @@ from .backends.interface import (
 )
 from .backends.thread_count import ThreadCount
 from .learning_rates import LearningRates
-from .parameters import NOT_BELOW_0, check_integer, check_real
+from .parameters import NOT_BELOW_0, check_count, check_integer, check_real
 from .progress import progress_bar
+from .state import SolverState
 
 CALL_SECONDS = 0.5
 FIRST_WORK = 10**9  # multiply-adds of the first call, of 16 steps at most
@@ -45,15 +46,15 @@ class StoppingRules(NamedTuple):
     weight_threshold : float or None
         Stop after an epoch that changed no parameter by as much.
     tol : float or None
-    n_iter_no_change : int
-        Stop when the best loss fell by less than `tol` in each of so many epochs on end.
+    n_iter_no_change : int or inf
+        Stop when the best loss fell by less than `tol` in each of more than so many epochs on end.
     """
 
     max_iter: int
     loss_threshold: float | None = None
     weight_threshold: float | None = None
     tol: float | None = None
-    n_iter_no_change: int = 10
+    n_iter_no_change: float = 10
 
     @classmethod
     def of(cls, estimator: Any) -> "StoppingRules":
@@ -69,7 +70,7 @@ class StoppingRules(NamedTuple):
         }
         return self._replace(
             max_iter=check_integer("max_iter", self.max_iter, 0),
-            n_iter_no_change=check_integer("n_iter_no_change", self.n_iter_no_change, 1),
+            n_iter_no_change=check_count("n_iter_no_change", self.n_iter_no_change, 1),
             **thresholds,
         )
 
@@ -80,26 +81,33 @@ class StoppingRules(NamedTuple):
 
 
 class Watch:
-    """Applies the rules that look at the losses, epoch by epoch."""
+    """Applies the rules that look at the losses, epoch by epoch.
 
-    def __init__(self, rules: StoppingRules):
-        self._rules = rules
-        self._best = np.inf
-        self._idle = 0
+    Parameters
+    ----------
+    best : float
+        The best loss so far, of fits that this one goes on from.
+    idle : int
+        Epochs on end, up to now, whose loss was not better by `tol`.
+    """
 
-    def first_stop(self, losses: NDArray[np.float64]) -> tuple[int, str] | None:
+    def __init__(self, best: float = np.inf, idle: int = 0):
+        self._best = best
+        self.idle = idle
+
+    def first_stop(
+        self, losses: NDArray[np.float64], rules: StoppingRules
+    ) -> tuple[int, str] | None:
         """Return how many of these epochs to keep, and why no more; None to go on."""
-        rules = self._rules
         for epoch, loss in enumerate(losses.tolist(), start=1):
             if not np.isfinite(loss):
                 return epoch, "diverged"
             if rules.loss_threshold is not None and loss < rules.loss_threshold:
                 return epoch, "loss_threshold"
             if rules.tol is not None:
-                self._idle = self._idle + 1 if loss > self._best - rules.tol else 0
+                self.idle = self.idle + 1 if loss > self._best - rules.tol else 0
                 self._best = min(self._best, loss)
-                if self._idle >= rules.n_iter_no_change:
-                    self._idle = 0
+                if self.idle > rules.n_iter_no_change:
                     return epoch, "tol"
         return None
 
@@ -124,6 +132,7 @@ class MLPTask:
     rates: LearningRates = field(default_factory=LearningRates)
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    watch: Watch = field(default_factory=Watch)
     seconds_per_step: float = field(default=0.0, init=False)
     in_order: NDArray[np.int64] = field(init=False)
     total_weight: float = field(init=False)
@@ -163,9 +172,17 @@ class MLPTask:
             order = random.shuffled(self.n_samples, seed, epoch, n_epochs)
         return Schedule(order, self.batch_size, seed, rates)
 
+    def solver_state(self) -> SolverState:
+        """Return what the training could go on from, beside the parameters."""
+        moments, step, epoch = self.state.moments, self.state.step, self.state.epoch
+        return SolverState(moments, self.seed, step, epoch, self.watch.idle, self.rates.factor)
+
     def lower_rate(self) -> bool:
         """Lower an adaptive learning rate; return whether there was one, and training goes on."""
-        return self.rates.is_adaptive and self.rates.lower(self.learning_rate)
+        if not (self.rates.is_adaptive and self.rates.lower(self.learning_rate)):
+            return False
+        self.watch.idle = 0
+        return True
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs, in one call if they fit; return the loss of each.
@@ -233,6 +250,7 @@ class LinearTask:
     online: bool
     shuffle: bool
     seed: int
+    watch: Watch = field(default_factory=Watch)
     seconds_per_epoch: float = field(default=0.0, init=False)
 
     @property
@@ -293,7 +311,7 @@ def train(
     task: MLPTask | LinearTask,
     rules: StoppingRules,
     record: Callable[[State, NDArray[np.float64], str], None],
-    verbose: bool = True,
+    verbose: int = 1,
     observer: Any = None,
     loop: Any = None,
 ) -> None:
@@ -333,7 +351,7 @@ def train(
 
 def _train(task, rules, record, observer, bar) -> str | None:
     """Train as `train` does; return what is not finite if it diverged."""
-    watch, first = Watch(rules), task.state.epoch
+    first = task.state.epoch
     stop = "max_iter" if rules.max_iter == 0 else None
     losses = np.empty(0)
     if stop is not None:
@@ -342,11 +360,11 @@ def _train(task, rules, record, observer, bar) -> str | None:
         n_left = rules.max_iter - (task.state.epoch - first)
         if observer is not None:
             n_left = min(n_left, observer.epochs_left(task.state.epoch))
-        losses, stop = _run_block(task, rules, watch, n_left, bar)
+        losses, stop = _run_block(task, rules, n_left, bar)
         if stop is None and task.state.epoch - first == rules.max_iter:
             stop = "max_iter"
         record(task.state, losses, stop or "interrupted")
-        bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
+        bar.epochs(task.state.epoch - first, losses)
         if observer is not None and observer.after(task) and stop in (None, "max_iter"):
             stop = "callback"
             record(task.state, np.empty(0), stop)
@@ -360,14 +378,14 @@ def is_finite(params: NDArray) -> bool:
     return bool(np.isfinite(params.min()) and np.isfinite(params.max()))
 
 
-def _run_block(task, rules, watch, n_left, bar) -> tuple[NDArray[np.float64], str | None]:
+def _run_block(task, rules, n_left, bar) -> tuple[NDArray[np.float64], str | None]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
     n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
     before, reason = task.state, None
     losses = task.run(n_epochs, bar)
     if rules.need_losses or not np.isfinite(losses).all():
-        n_kept, reason = watch.first_stop(losses) or (n_epochs, None)
+        n_kept, reason = task.watch.first_stop(losses, rules) or (n_epochs, None)
         if n_kept < n_epochs:
             task.state = before
             task.run(n_kept, bar)

@@ -1,11 +1,13 @@
 """Checks of data: each error names the argument, what is wrong and what is accepted."""
 
 import math
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .backends.codes import Loss
@@ -109,6 +111,8 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
         _check_finite(name, X, dtype)
         return X
     _refuse_masked(name, X)
+    if issparse(X):
+        X = _dense(name, X, dtype)
     is_bytes = bool(_dtypes(X)) and all(_name(found) == "uint8" for found in _dtypes(X))
     is_table = not hasattr(X, "dtype")  # its bytes may have gaps, that are NaN as reals
     accepted = np.dtype(np.uint8) if is_bytes and not is_table else dtype
@@ -124,6 +128,19 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
         raise ValueError(f"{name}: {error}") from None
     _check_finite(name, found, dtype)
     return found.astype(np.uint8) if is_bytes and is_table else found
+
+
+def _dense(name: str, X: Any, dtype: np.dtype) -> NDArray:
+    """Return a sparse table as an array; MemoryError if that takes most of the memory."""
+    if X.ndim != 2:
+        raise ValueError(f"{name}: expected 2 dimensions, got shape {X.shape}")
+    n_bytes = X.shape[0] * X.shape[1] * max(X.dtype.itemsize, dtype.itemsize)
+    if n_bytes > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2:
+        raise MemoryError(
+            f"{name}: {X.shape[0]} x {X.shape[1]} numbers are {n_bytes / 1e9:.3g} GB as a dense "
+            "array, more than half of the memory; expected fewer columns, or parts for partial_fit"
+        )
+    return X.toarray()
 
 
 def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
@@ -231,6 +248,16 @@ def class_labels(y: NDArray, name: str = "y") -> NDArray:
         f"{name}: Unknown label type: {shown(', '.join(kinds))}; expected labels that are all "
         "numbers or all strings"
     )
+
+
+def label_matrix(y: NDArray, name: str = "y") -> NDArray[np.int64]:
+    """Return several labels per sample, a column of 0 and 1 for each; ValueError if not so."""
+    if y.dtype.kind not in "biuf" or not ((y == 0) | (y == 1)).all():
+        raise ValueError(
+            f"{name}: Unknown label type: {y.shape[1]} columns that are not all 0 or 1; expected "
+            "one class per sample, or a column of 0 and 1 for each label"
+        )
+    return y.astype(np.int64)
 
 
 def _fit_numpy(labels: NDArray) -> bool:

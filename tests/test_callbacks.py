@@ -122,8 +122,8 @@ def test_best_weights_come_back_however_the_fit_ends(data, rng, way):
     assert model.evaluate(*held_out)[0] == stopping.best_
     best = network(max_iter=stopping.best_epoch_, learning_rate_init=0.02).fit(*data)
     assert np.array_equal(model.params_, best.params_)
-    assert np.array_equal(model._moments, best._moments)
-    assert model._step == best._step
+    assert np.array_equal(model.solver_state_.moments, best.solver_state_.moments)
+    assert model.solver_state_.step == best.solver_state_.step
     assert model.n_iter_ == len(model.loss_curve_) >= stopping.best_epoch_
 
 
@@ -251,7 +251,7 @@ def test_checkpoints_of_an_older_training(data, tmp_path):
     going_on.fit(*data, callbacks=[saver])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["08.st", "10.st", "20.st"]
     assert fastnn.latest_checkpoint(pattern).name == "10.st"
-    assert fastnn.load(tmp_path / "10.st")._seed == 9
+    assert fastnn.load(tmp_path / "10.st").solver_state_.seed == 9
 
 
 def test_a_missing_folder_is_noticed_before_training(data, tmp_path):

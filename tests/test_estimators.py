@@ -169,7 +169,7 @@ def test_bad_data(estimator, X, y, message):
 
 def test_bad_targets_and_weights():
     with pytest.raises(ValueError, match="y: found 1 class"):
-        fastnn.MLPClassifier((2,)).fit(X_XOR, [1, 1, 1, 1])
+        fastnn.Perceptron().fit(X_XOR, [2, 2, 2, 2])
     with pytest.raises(ValueError, match="y: contains NaN"):
         fastnn.MLPRegressor((2,)).fit(X_XOR, [1, np.nan, 1, 1])
     with pytest.raises(ValueError, match=r"coefs_init\[0\]: expected shape \(2, 3\), got \(3, 2\)"):

@@ -140,8 +140,10 @@ def test_a_callback_that_changes_the_momentum(data):
 
     for before, after in ((0, 0.9), (0.9, 0)):
         model = classifier(3, solver="sgd", momentum=before)
-        n_moments = len(classifier(3, solver="sgd", momentum=before).fit(*data)._moments)
-        assert len(model.fit(*data, callbacks=[Change(after)])._moments) == n_moments
+        n_moments = len(
+            classifier(3, solver="sgd", momentum=before).fit(*data).solver_state_.moments
+        )
+        assert len(model.fit(*data, callbacks=[Change(after)]).solver_state_.moments) == n_moments
 
 
 def test_penalties_and_limits(backend, data):

@@ -84,8 +84,8 @@ LIES = {
     "classes not different": (("values", "classes_", "array"), ["ant", "ant", "cow"]),
     "classes of numbers and strings": (("values", "classes_", "array"), ["ant", 1, "cow"]),
     "moments for another solver": (("parameters", "solver"), "momentum"),
-    "a negative step": (("values", "_step"), -1),
-    "a seed of 65 bits": (("values", "_seed"), 2**64),
+    "a negative step": (("values", "step"), -1),
+    "a seed of 65 bits": (("values", "seed"), 2**64),
     "an unknown dtype": (("parameters", "dtype"), "float16"),
     "no dtype at all": (("parameters", "dtype"), "nonsense"),
     "a number as a string": (("parameters", "learning_rate_init"), "0.1"),
@@ -157,7 +157,7 @@ def text_of(model, path):
         lambda text: text + " " * 2**24,
         lambda text: text.replace('"values": {', '"values": {"n": ' + "9" * 5000 + ", "),
         lambda text: text.replace('"values": {', '"values": {"n": ' + "[" * 9999 + "]" * 9999),
-        lambda text: text.replace('"values": {', '"values": {"_step": 1, '),  # twice
+        lambda text: text.replace('"values": {', '"values": {"step": 1, '),  # twice
         lambda text: text.replace(
             '"values": {', '"values": {"a": {"array": ["x", "x"], "dtype": "<U99999999"}, '
         ),
@@ -204,7 +204,7 @@ def test_what_load_would_refuse_is_not_written(tmp_path):
     model.params_[:] = good
     with pytest.raises(ValueError, match="n_jobs=0"):
         model.set_params(n_jobs=0).save(tmp_path / "m")
-    with pytest.raises(ValueError, match="_moments: expected shape"):
+    with pytest.raises(ValueError, match="moments: expected shape"):
         model.set_params(n_jobs=1, solver="sgd").save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 

@@ -288,7 +288,7 @@ def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
     train_sklearn(theirs, X, y, coefs, intercepts)
     ours = (fastnn.MLPClassifier if n_classes else fastnn.MLPRegressor)(
         activation=activation, **common
-    ).fit(X, y, coefs, intercepts)
+    ).fit(X, y, coefs_init=coefs, intercepts_init=intercepts)
     for found, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert relative_error(found, expected) < 1e-9
     for found, expected in zip(ours.intercepts_, theirs.intercepts_, strict=True):
@@ -336,7 +336,7 @@ def test_training_of_keras(backend, solver, loss, keras, rng):
     ).set_params(
         momentum=0 if solver == "sgd" else 0.9, batch_size=8, max_iter=5, shuffle=False, tol=None
     )
-    ours.fit(X, y, coefs, intercepts)
+    ours.fit(X, y, coefs_init=coefs, intercepts_init=intercepts)
     expected = model.get_weights()
     # Keras keeps the learning rate and the powers of beta_2 in single precision.
     tolerance = 1e-5 if solver == "adam" else 1e-6

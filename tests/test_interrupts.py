@@ -66,11 +66,11 @@ def assert_whole(model, data, seed=3):
     """Check the counters, and that going on gives the uninterrupted training, bit by bit."""
     n = model.n_epochs_
     assert len(model.loss_curve_) == model.n_iter_ == n
-    assert model._step == n * 9
+    assert model.solver_state_.step == n * 9
     model.set_params(warm_start=True, max_iter=2).fit(*data)
     whole = network(n + 2, seed).fit(*data)
     assert np.array_equal(model.params_, whole.params_)
-    assert np.array_equal(model._moments, whole._moments)
+    assert np.array_equal(model.solver_state_.moments, whole.solver_state_.moments)
     assert np.array_equal(model.loss_curve_, whole.loss_curve_)
 
 

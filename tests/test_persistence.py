@@ -320,5 +320,5 @@ def test_kill_at_random_moments_and_resume(tmp_path):
     assert start(parts).wait(LIMIT) == 0
     expected, found = fastnn.load(whole / "final"), fastnn.load(parts / "final")
     assert np.array_equal(found.params_, expected.params_)
-    assert np.array_equal(found._moments, expected._moments)
+    assert np.array_equal(found.solver_state_.moments, expected.solver_state_.moments)
     assert np.array_equal(found.loss_curve_, expected.loss_curve_)

@@ -53,6 +53,7 @@ def test_batches_in_which_nothing_counts(backend, data):
     model.fit(X, y, sample_weight=weights)
     assert np.isfinite(model.params_).all()
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert model.classes_.tolist() == [0, 1, 2]
     assert model.evaluate(X, y, weights)[0] == pytest.approx(model.evaluate(X[3:4], y[3:4])[0])
 
 

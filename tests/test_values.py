@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 import fastnn
 from fastnn.backends.interface import dropout_limit
@@ -19,9 +19,10 @@ pl = pytest.importorskip("polars")
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 LABELS = np.arange(12) % 3
+SHORT = {"hidden_layer_sizes": (3,), "max_iter": 2, "tol": None, "verbose": False}
 ESTIMATORS = {
-    "MLPClassifier": lambda **p: fastnn.MLPClassifier((3,), max_iter=2, verbose=False, **p),
-    "MLPRegressor": lambda **p: fastnn.MLPRegressor((3,), max_iter=2, verbose=False, **p),
+    "MLPClassifier": lambda **p: fastnn.MLPClassifier(**{**SHORT, **p}),
+    "MLPRegressor": lambda **p: fastnn.MLPRegressor(**{**SHORT, **p}),
     "Perceptron": lambda **p: fastnn.Perceptron(max_iter=2, verbose=False, **p),
     "LinearNetwork": lambda **p: fastnn.LinearNetwork(max_iter=2, eta0=0.01, verbose=False, **p),
 }
@@ -77,6 +78,7 @@ def complaint_of(call, name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message="training diverged")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
         try:
             call()
         except ValueError as error:
@@ -293,9 +295,9 @@ def test_large_finite_inputs_do_not_warn():
     large = np.full((4000, 3), 1e308)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fastnn.MLPClassifier((3,), "tanh", max_iter=1).fit(large, np.arange(4000) % 2).predict(
-            large[:9]
-        )
+        fastnn.MLPClassifier((3,), "tanh", max_iter=1, tol=None).fit(
+            large, np.arange(4000) % 2
+        ).predict(large[:9])
 
 
 def test_inputs_times_their_scale():
@@ -366,7 +368,6 @@ BAD_LABELS = {
     "tuples": [(1, "a")] * 12,
     "masked": np.ma.masked_equal(LABELS, 1),
     "ragged": [[1], [1, 2]] * 6,
-    "one class": [1] * 12,
     "Decimal": changed(STRINGS, slice(None), Decimal(1)),
 }
 
@@ -374,12 +375,8 @@ BAD_LABELS = {
 @pytest.mark.parametrize("kind", BAD_LABELS)
 @pytest.mark.parametrize("name", ["MLPClassifier", "Perceptron"])
 def test_bad_labels(kind, name):
-    if (name, kind) == ("Perceptron", "one class"):
-        pytest.skip("1 is one of its two labels")
     with pytest.raises(ValueError, match=r"^y: "):
         ESTIMATORS[name]().fit(X, BAD_LABELS[kind])
-    if kind == "one class":
-        return
     fitted = ESTIMATORS[name]().fit(X, STRINGS)
     with pytest.raises(ValueError, match=r"^y: "):
         fitted.score(X, BAD_LABELS[kind])
@@ -443,7 +440,7 @@ def test_a_known_class_alone_goes_on():
     model = fastnn.MLPClassifier((3,), max_iter=1, warm_start=True).fit(X, LABELS)
     model.fit(X[LABELS == 1], LABELS[LABELS == 1])
     assert model.classes_.tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match=r"^y: .* warm_start knows"):
+    with pytest.raises(ValueError, match=r"^y: expected labels among .* as before"):
         model.fit(X, LABELS + 1)
 
 
@@ -594,7 +591,7 @@ def test_tables_are_measured_without_warnings():
 def test_a_column_of_labels_warns_once():
     column = LABELS[:, np.newaxis]
     with pytest.warns(DataConversionWarning) as seen:
-        fastnn.MLPClassifier((3,), max_iter=5).fit(
+        fastnn.MLPClassifier((3,), max_iter=5, tol=None).fit(
             X, column, callbacks=[fastnn.EarlyStopping("accuracy")]
         )
     assert len(seen) == 1

@@ -34,7 +34,7 @@ def deltas(activation, scale, rng):
         max_iter=1,
         tol=None,
     )
-    model.fit(rng.normal(size=(1, WIDTH)), [10.0], weights, biases)
+    model.fit(rng.normal(size=(1, WIDTH)), [10.0], coefs_init=weights, intercepts_init=biases)
     return [np.abs(after).mean() for after in model.intercepts_[:-1]]
 
 
