@@ -51,9 +51,9 @@ def begin(
     The network is a draft, so that an error, or a signal's exception, changes nothing.
     """
     kernels, backend = backends.kernels(), backends.get_backend()
-    dtype, kind = dtype_for(network, X), kind_of(network)
-    warm_start = check_flag("warm_start", network.warm_start)
+    kind, warm_start = kind_of(network), check_flag("warm_start", network.warm_start)
     going_on = (warm_start or is_partial) and hasattr(network, "params_")
+    dtype = dtype_for(network, X, going_on)
     shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
     rules = StoppingRules.of(network)
     check_integer("max_fun", network.max_fun, 1)
@@ -76,7 +76,7 @@ def begin(
     y = kind.check(y, X)
     weights = check_weights(sample_weight, X, dtype)
     targets = kind.learn(network, y, dtype, going_on, classes)
-    weights = kind.weights(network, y, targets, weights, is_partial)
+    weights = kind.weights(network, y, targets, weights)
     values = targets.values
     if weights is not None and not weights.all():  # of weight 0: as if they were not there
         rows = np.flatnonzero(weights)
@@ -169,10 +169,14 @@ def begin(
     return task, rules, FitData(given, (task.samples, y, weights), held_out, kernels)
 
 
-def dtype_for(network: Any, X: Any) -> np.dtype:
-    """Return the dtype of all arithmetic; ValueError if the parameter names none."""
-    is_auto = isinstance(network.dtype, str) and network.dtype == "auto"
-    return auto_dtype(X) if is_auto else check_dtype(network.dtype)
+def dtype_for(network: Any, X: Any, going_on: bool = False) -> np.dtype:
+    """Return the dtype of all arithmetic; ValueError if the parameter names none.
+
+    "auto" is that of the network, if its training goes on.
+    """
+    if not (isinstance(network.dtype, str) and network.dtype == "auto"):
+        return check_dtype(network.dtype)
+    return network.params_.dtype if going_on else auto_dtype(X)
 
 
 def _strata(y: NDArray, targets: Targets) -> NDArray | None:

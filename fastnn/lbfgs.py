@@ -27,6 +27,7 @@ def minimize(
         What is not finite, if the training diverged.
     """
     from scipy.optimize import minimize as scipy_minimize
+    from threadpoolctl import threadpool_limits
 
     dtype, first = task.state.params.dtype, task.state.epoch
     reason = "max_iter"
@@ -62,14 +63,16 @@ def minimize(
     if rules.max_iter > 0:
         options = {"maxiter": rules.max_iter, "maxfun": max_fun, "gtol": rules.tol or 0.0}
         try:
-            found = scipy_minimize(
-                loss_and_gradient,
-                task.state.params.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                callback=iteration,
-                options=options,
-            )
+            # Its vectors are short: threads of BLAS would wait for each other, not work.
+            with threadpool_limits(1, "blas"):
+                found = scipy_minimize(
+                    loss_and_gradient,
+                    task.state.params.astype(np.float64),
+                    method="L-BFGS-B",
+                    jac=True,
+                    callback=iteration,
+                    options=options,
+                )
         except _Stop:
             return "loss or largest parameter" if reason == "diverged" else None
         reached_end = task.state.epoch - first == rules.max_iter

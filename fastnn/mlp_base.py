@@ -38,9 +38,14 @@ from .validation import check_scaled, check_weights, check_X
 
 
 def is_trained_in_steps(model: "BaseMLP") -> bool:
-    """Return True; AttributeError for L-BFGS, which needs all samples at once."""
-    if model.solver == LBFGS:
+    """Return True; AttributeError for what needs all samples at once."""
+    if isinstance(model.solver, str) and model.solver == LBFGS:
         raise AttributeError("partial_fit: solver='lbfgs' needs all samples at once")
+    if isinstance(model.class_weight, str):
+        raise AttributeError(
+            f"partial_fit: class_weight={model.class_weight!r} needs all samples at once; a dict "
+            "of weights does not"
+        )
     return True
 
 

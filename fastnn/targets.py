@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score
 
 from .backends.codes import LOSSES, Loss
 from .backends.interface import Network, Samples
-from .class_weights import with_class_weight
+from .class_weights import class_weights, with_class_weight
 from .formulas import Formula, choose_loss, choose_output, n_outputs_for
 from .parameters import shown
 from .validation import (
@@ -116,25 +116,24 @@ class Classes:
         y: NDArray,
         targets: Targets,
         weights: NDArray | None,
-        is_partial: bool,
     ) -> NDArray | None:
         """Return the weights of samples, with those of their classes; ValueError if wrong."""
         wanted = model.class_weight
         if wanted is None:
             return weights
-        if targets.learned["multilabel_"]:
+        dtype = targets.values.dtype
+        if not targets.learned["multilabel_"]:
+            classes = targets.learned["classes_"]
+            return with_class_weight(weights, wanted, class_index(y, classes), classes, dtype)
+        if not isinstance(wanted, str):
             raise ValueError(
-                f"class_weight={shown(wanted)}: expected None where a sample has several labels; "
-                "sample_weight may weight the samples"
+                f"class_weight={shown(wanted)}: expected None or 'balanced' where a sample has "
+                "several labels"
             )
-        if is_partial and isinstance(wanted, str):
-            raise ValueError(
-                f"class_weight={shown(wanted)}: expected a dict or None, as partial_fit does not "
-                "see all samples at once"
-            )
-        classes = targets.learned["classes_"]
-        index = class_index(y, classes)
-        return with_class_weight(weights, wanted, index, classes, targets.values.dtype)
+        factors = np.ones(len(y))  # of all labels, as scikit-learn's compute_sample_weight
+        for label in y.T:
+            factors *= class_weights(wanted, label, np.arange(2), weights)[label]
+        return (factors if weights is None else factors * weights).astype(dtype)
 
     def encode(self, model: Any, y: NDArray, dtype: np.dtype) -> NDArray:
         """Return targets for checked labels, as in the last fit; ValueError if one is unknown."""
@@ -172,9 +171,7 @@ class Reals:
         values = check_targets(real_targets(y, dtype), loss.row)
         return Targets(values, values.shape[1], loss, last, 0, {"_flat": y.ndim == 1})
 
-    def weights(
-        self, model: Any, y: NDArray, targets: Targets, weights: Any, is_partial: bool
-    ) -> NDArray | None:
+    def weights(self, model: Any, y: NDArray, targets: Targets, weights: Any) -> NDArray | None:
         """Return the weights of samples as they are."""
         if model.class_weight is not None:
             raise ValueError(

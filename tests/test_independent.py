@@ -245,24 +245,25 @@ def test_an_optimizer_makes_the_steps_of_keras(backend, keras, row, rng):
     compare_steps(row, start, 1e-9, rng)
 
 
-def train_sklearn(estimator, X, y, coefs, intercepts):
+def train_sklearn(estimator, X, y, coefs, intercepts, sample_weight=None):
     """Fit scikit-learn's network from given weights (its warm start keeps what we put there)."""
     n_epochs = estimator.max_iter
+    given = {} if sample_weight is None else {"sample_weight": sample_weight}
     estimator.set_params(max_iter=1, warm_start=True).fit(X, y)
     for view, value in zip(estimator.coefs_, coefs, strict=True):
         view[:] = value
     for view, value in zip(estimator.intercepts_, intercepts, strict=True):
         view[:] = value
     estimator.loss_curve_ = []
-    return estimator.set_params(max_iter=n_epochs).fit(X, y)
+    return estimator.set_params(max_iter=n_epochs).fit(X, y, **given)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("n_epochs", [1, 20])
+@pytest.mark.parametrize(("n_epochs", "weighted"), [(1, False), (20, False), (20, True)])
 @pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "adam"])
 @pytest.mark.parametrize("activation", SKLEARN_ACTIVATIONS)
 @pytest.mark.parametrize("n_classes", [0, 2, 4])  # 0: regression
-def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
+def test_scikit_learn(backend, weighted, n_classes, activation, solver, n_epochs, rng):
     X = rng.normal(size=(30, 5))
     y = rng.integers(0, n_classes, 30) if n_classes else rng.normal(size=30)
     sizes = [5, 8, 6, 1 if n_classes < 3 else n_classes]
@@ -285,10 +286,11 @@ def test_scikit_learn(backend, n_classes, activation, solver, n_epochs, rng):
     theirs = (SklearnClassifier if n_classes else SklearnRegressor)(
         activation=SKLEARN_ACTIVATIONS[activation], **common
     )
-    train_sklearn(theirs, X, y, coefs, intercepts)
+    weights = rng.random(30) + 0.1 if weighted else None
+    train_sklearn(theirs, X, y, coefs, intercepts, weights)
     ours = (fastnn.MLPClassifier if n_classes else fastnn.MLPRegressor)(
         activation=activation, **common
-    ).fit(X, y, coefs_init=coefs, intercepts_init=intercepts)
+    ).fit(X, y, weights, coefs_init=coefs, intercepts_init=intercepts)
     for found, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert relative_error(found, expected) < 1e-9
     for found, expected in zip(ours.intercepts_, theirs.intercepts_, strict=True):
