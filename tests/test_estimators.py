@@ -11,14 +11,28 @@ import fastnn
 X_XOR, Y_XOR = fastnn.load_xor()
 
 
-@parametrize_with_checks(
-    [
-        fastnn.MLPClassifier(max_iter=30),
-        fastnn.MLPRegressor(max_iter=30),
-        fastnn.Perceptron(max_iter=30),
-        fastnn.LinearNetwork(eta0=0.05, max_iter=200),
-    ]
-)
+Classifier, Regressor = fastnn.MLPClassifier, fastnn.MLPRegressor
+FAST = {"learning_rate_init": 0.01}
+CHECKED = [
+    Classifier(),
+    Regressor(),
+    fastnn.Perceptron(max_iter=30),
+    fastnn.LinearNetwork(eta0=0.05, max_iter=200),
+    # Unusual parameters.
+    Classifier((), solver="lbfgs"),
+    Classifier((9,), loss="hinge", **FAST),
+    Classifier((9,), ("leaky_relu", 0.1), loss="sum_squared_error", batch_size="full", **FAST),
+    Classifier((9, 5), ["gelu", "softsign"], class_weight="balanced", **FAST),
+    Classifier((9,), label_smoothing=0.1, solver="nadam", max_norm=4.0, learning_rate="one_cycle"),
+    Regressor((9,), "silu", loss=("quantile", 0.5), solver="nadam", batch_size="auto", **FAST),
+    Regressor(
+        (20,), loss="absolute_error", solver="adamw", l1=1e-3, learning_rate="cosine", **FAST
+    ),
+    Regressor((3,), solver="lbfgs", loss="huber"),
+]
+
+
+@parametrize_with_checks(CHECKED)
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
