@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from .backends.interface import State
+from .monitor import MEASURES, Monitor
 from .observer import Epoch
 from .parameters import (
     ABOVE_0,
-    NOT_BELOW_0,
-    check_choice,
     check_flag,
     check_integer,
     check_real,
@@ -30,12 +29,14 @@ from .persistence import CheckpointError, checkpoints, load, save, step_of
 from .state import go_back, state_of
 
 
-class EarlyStopping:
+class EarlyStopping(Monitor):
     """Stop when a measure has not become better for a number of epochs.
 
     Parameters
     ----------
-    monitor : {"val_loss", "val_accuracy", "loss", "accuracy"}, default "val_loss"
+    monitor : str, default "val_loss"
+        "val_loss", "val_accuracy" (a regressor's R^2, also "val_score"), "loss" or "accuracy"
+        (also "score").
     patience : int, default 10
         Epochs without a better value.
     min_delta : float, default 0
@@ -55,35 +56,25 @@ class EarlyStopping:
         min_delta: float = 0.0,
         restore_best_weights: bool = True,
     ):
-        known = ("val_loss", "val_accuracy", "loss", "accuracy")
-        self.monitor = check_choice("monitor", monitor, known)
+        super().__init__(monitor, min_delta)
         self.patience = check_integer("patience", patience, 1)
-        self.min_delta = check_real("min_delta", min_delta, NOT_BELOW_0)
         self.restore_best_weights = check_flag("restore_best_weights", restore_best_weights)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.best_, self.best_epoch_ = np.inf, 0
-        self._last_better = 0
         self._best_state: State | None = None
 
     def on_fit_begin(self, model: Any) -> None:
         """Forget an earlier fit."""
         self._forget()
+        self._best_state = None
         self._last_better = model.n_epochs_
 
     def on_epoch_end(self, epoch: Epoch) -> bool:
         """Compare with the best value so far."""
-        value = getattr(epoch, self.monitor)
-        sign = -1 if self.monitor.endswith("accuracy") else 1
-        is_better = not self.best_epoch_ or sign * value < sign * self.best_ - self.min_delta
-        if is_better and not np.isnan(value):
+        if self._is_better(epoch):
+            self._last_better = epoch.number
             if self.restore_best_weights:
                 params, moments, *counts = state_of(epoch.model)
                 self._best_state = State(params.copy(), moments.copy(), *counts)
-            self.best_, self.best_epoch_ = value, epoch.number
-            self._last_better = epoch.number
-        return bool(epoch.number - self._last_better >= self.patience)
+        return epoch.number - self._last_better >= self.patience
 
     def on_fit_end(self, model: Any) -> None:
         """Give the model the parameters of its best epoch, with the solver's state that they had.
@@ -118,7 +109,7 @@ class CSVLogger:
     ----------
     path : path
     fields : sequence of str, default ("epoch", "loss", "seconds")
-        Also "accuracy", "val_loss" and "val_accuracy".
+        Also "accuracy", "val_loss", "val_accuracy", "score" and "val_score".
     append : bool, default False
         Whether to go on with an existing file, when a training is resumed.
     every : int, default 1
@@ -131,7 +122,7 @@ class CSVLogger:
         append: bool = False,
         every: int = 1,
     ):
-        known = ("epoch", "loss", "seconds", "accuracy", "val_loss", "val_accuracy")
+        known = ("epoch", "seconds", *MEASURES)
         self.fields = tuple(check_sequence("fields", fields, f"a sequence of some of {known}"))
         for field in self.fields:
             if field not in known:
@@ -140,6 +131,7 @@ class CSVLogger:
             raise ValueError(f"path={path!r}: expected the path of a file")
         self.path, self.append = Path(path), check_flag("append", append)
         self.every = check_integer("every", every, 1)
+        self.needs_validation = any(field.startswith("val_") for field in self.fields)
         self._has_begun = False
 
     def on_fit_begin(self, model: Any) -> None:

@@ -103,7 +103,7 @@ def begin(
         state = state_of(network)._replace(params=params)
     else:
         state = State(params, moments)
-        network.loss_curve_ = np.empty(0)
+        network.loss_curve_, network._validation_curve = np.empty(0), np.empty((0, 3))
     task = MLPTask(
         kernels,
         net,

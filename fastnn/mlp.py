@@ -77,6 +77,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     classes_: NDArray
+    _score_name = "val_accuracy"
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class of each sample, (n_samples,)."""
@@ -143,7 +144,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         values = _class_targets(index, len(classes), loss.row, dtype)
         return Targets(values, n_outputs, loss, last, {"classes_": classes})
 
-    def _score_on(self, samples, y, weights, n_right, kernels):
+    def _score_of(self, outputs, y, weights, n_right):
         return n_right / (len(y) if weights is None else float(weights.sum(dtype=np.float64)))
 
     def _targets(self, y, dtype):
@@ -174,6 +175,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _flat: bool  # whether y has one dimension
+    _score_name = "val_score"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -190,7 +192,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X = self._inputs(X)
         y = self._check_y(y, X)
         self._targets(y, self.params_.dtype)  # raises
-        return self._score_on(self._samples(X), y, sample_weight, 0, backends.kernels())
+        outputs = self._forward(self._samples(X), False, backends.kernels())[-1]
+        return self._score_of(outputs, y, sample_weight, 0)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -201,11 +204,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._evaluate(X, y, sample_weight)
 
-    def _score_on(self, samples, y, weights, n_right, kernels):
-        outputs = self._forward(samples, False, kernels)[-1]
+    def _score_of(self, outputs, y, weights, n_right):
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(y, outputs, sample_weight=weights))
+        with np.errstate(over="ignore"):  # about to diverge
+            return float(r2_score(y, outputs, sample_weight=weights))
 
     def _check_y(self, y, X):
         return check_y(y, X)
@@ -332,6 +335,8 @@ PARAMETERS = f"""
         Mean loss of each epoch's samples, each taken before the update of its batch.
     loss_ : float
         The last of them.
+    history_ : dict of lists
+        The losses, and what was measured on validation data.
     n_iter_, n_epochs_ : int
         Complete epochs of the last fit, and of all since it began afresh.
     stop_reason_ : str

@@ -14,11 +14,12 @@ from .backends.interface import ImageDistortion, Network, Samples, State
 from .estimator import Estimator
 from .fitting import begin
 from .formulas import Formula
+from .hooks import check_callbacks
 from .lbfgs import minimize
 from .network import (
     matrices,
 )
-from .observer import Observer, check_callbacks
+from .observer import Observer
 from .optimizers import LBFGS
 from .parameters import (
     check_n_jobs,
@@ -59,6 +60,9 @@ class BaseMLP(Estimator):
     out_activation_: str | tuple[str, float]
     network_: Network
     _moments: NDArray
+    # Epoch, loss and score on validation data, a row per measurement; older files have none.
+    _validation_curve: NDArray[np.float64] = np.empty((0, 3))
+    _score_name: str
     _seed: int
     _step: int  # optimizer steps made
     _epoch: int  # epochs run, over all fits
@@ -148,6 +152,21 @@ class BaseMLP(Estimator):
         return self._epoch
 
     @property
+    def history_(self) -> dict[str, list]:
+        """Losses and measures of all epochs, over all fits, as Keras has them.
+
+        "loss" has `loss_curve_`. With validation data there are "val_loss" and "val_accuracy" (a
+        regressor: "val_score", R^2), and "val_epoch", the number of the epoch, from 1 on, after
+        which each was measured: every one, unless all callbacks are called more rarely.
+        """
+        history: dict[str, list] = {"loss": self.loss_curve_.tolist()}
+        if len(self._validation_curve):
+            epochs, losses, scores = self._validation_curve.T
+            history["val_epoch"] = epochs.astype(int).tolist()
+            history["val_loss"], history[self._score_name] = losses.tolist(), scores.tolist()
+        return history
+
+    @property
     def coefs_(self) -> list[NDArray]:
         """Weights (n_in, n_out) of each layer."""
         return matrices(self.network_, self.params_)[0]
@@ -179,7 +198,7 @@ class BaseMLP(Estimator):
         callbacks : sequence
             Called after each epoch: see `fastnn.callbacks`.
         validation_data : (X, y), optional
-            For callbacks that look at samples outside the training.
+            Samples outside the training, measured after each epoch: see `history_`.
         sample_weight : (n_samples,), optional
             How much each sample counts in the loss of its batch, the weighted mean; 0 or above.
 
@@ -198,7 +217,7 @@ class BaseMLP(Estimator):
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:
-            observer.begin()
+            observer.begin(task)
         except BaseException:  # before any work: a missing folder, say
             self.__dict__ = before
             raise
@@ -206,7 +225,9 @@ class BaseMLP(Estimator):
         n_earlier = len(self.loss_curve_)
 
         def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
-            record(self, state, curve.extended(losses), n_earlier, reason)
+            measured = observer.validation_curve(state)  # before what it belongs to is there
+            curve_now = curve.extended(losses)
+            record(self, state, curve_now, n_earlier, reason, _validation_curve=measured)
 
         try:
             loop = minimize if self.solver == LBFGS else None
@@ -234,22 +255,22 @@ class BaseMLP(Estimator):
         kernels, dtype = backends.kernels(), self.params_.dtype
         weights = check_weights(sample_weight, X, dtype)
         samples = self._samples(X, self._targets(y, dtype))._replace(weights=weights)
-        samples = kernels.to_device(samples)
-        loss, n_right = self._loss_and_right(samples, kernels)
-        return loss, self._score_on(samples, y, weights, n_right, kernels)
+        return self._measure(kernels.to_device(samples), y, weights, kernels)
 
-    def _loss_and_right(self, samples: Samples, kernels: Any) -> tuple[float, float]:
-        """Return the loss and the number of right classes on checked samples."""
-        net, params, n_threads = self._for_kernels(samples)
-        return kernels.mlp_evaluate(net, params, samples, n_threads)
-
-    def _score_on(
-        self, samples: Samples, y: NDArray, weights: Any, n_right: float, kernels: Any
-    ) -> float:
-        """Return the score on checked samples, of which `n_right` have the right class.
+    def _measure(
+        self, samples: Samples, y: NDArray, weights: Any, kernels: Any
+    ) -> tuple[float, float]:
+        """Return the loss and the score on checked samples, in one pass.
 
         y and weights are those of the samples, not on a device.
         """
+        net, params, n_threads = self._for_kernels(samples)
+        outputs = np.empty((len(y), net.sizes[-1]), params.dtype)
+        loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)
+        return loss, self._score_of(outputs, y, weights, n_right)
+
+    def _score_of(self, outputs: NDArray, y: NDArray, weights: Any, n_right: float) -> float:
+        """Return the score of outputs, of which `n_right` say the right class."""
         raise NotImplementedError  # the classifier's and the regressor's own
 
     def _inputs(self, X: ArrayLike) -> NDArray:

@@ -218,6 +218,14 @@ def _is_curve(value: Any, _: Values) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
 
 
+def _is_validation_curve(value: Any, values: Values) -> bool:
+    is_table = isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype == np.float64
+    if not is_table or value.shape[1] != 3:
+        return False
+    epochs = np.concatenate([[0], value[:, 0], [values["_epoch"] + 1]])
+    return bool((np.diff(epochs) > 0).all() and (epochs == np.floor(epochs)).all())
+
+
 def _are_feature_names(value: Any, values: Values) -> bool:
     is_list = isinstance(value, np.ndarray) and value.shape == (values["n_features_in_"],)
     return is_list and all(isinstance(name, str) for name in value)
@@ -318,6 +326,9 @@ _MLP = {
     "_seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
     "_step": _COUNT,
     "_epoch": _COUNT,
+    "_validation_curve": Rule(
+        _is_validation_curve, "rows of an epoch, each above the last, a loss and a score", False
+    ),
     "_earlier": Rule(_is_count, "an integer from 0 on", False),  # of older files
 }
 # The order matters: a check may look at what stands above it.

@@ -44,7 +44,12 @@ def state_of(network: Any) -> State:
 
 
 def record(
-    network: Any, state: State, curve: NDArray[np.float64], n_earlier: int, reason: str
+    network: Any,
+    state: State,
+    curve: NDArray[np.float64],
+    n_earlier: int,
+    reason: str,
+    **more: Any,
 ) -> None:
     """Take down, in one step, how far the fit of a multi-layer network has come.
 
@@ -54,6 +59,8 @@ def record(
         The losses of all epochs, `n_earlier` of them of earlier fits.
     reason : str
         Why the fit ended; "interrupted" as long as it goes on.
+    **more
+        Further attributes.
     """
     commit(
         network,
@@ -65,6 +72,7 @@ def record(
         loss_=float(curve[-1]) if len(curve) else np.inf,
         n_iter_=len(curve) - n_earlier,
         stop_reason_=reason,
+        **more,
     )
 
 

@@ -290,8 +290,9 @@ def test_bad_arguments(make, message):
 
 
 def test_bad_callbacks(data):
-    with pytest.raises(ValueError, match="has no method on_epoch_end"):
-        network().fit(*data, callbacks=[print])
+    for wrong in (3, lambda: None, lambda epoch, logs: None):
+        with pytest.raises(ValueError, match="has no method on_epoch_end"):
+            network().fit(*data, callbacks=[wrong])
     with pytest.raises(ValueError, match="has no method on_epoch_end"):
         network().fit(*data, callbacks=[fastnn.EarlyStopping])
     with pytest.raises(ValueError, match="callbacks=3"):
@@ -301,5 +302,9 @@ def test_bad_callbacks(data):
         with pytest.raises(ValueError, match="validation_data: expected"):
             network().fit(*data, validation_data=wrong)
     model = network()
+    for callback in (fastnn.EarlyStopping(), fastnn.CSVLogger("log.csv", ["val_accuracy"])):
+        with pytest.raises(ValueError, match="validation_data: a callback asks for it"):
+            model.fit(*data, callbacks=[callback])
+    assert not hasattr(model, "params_")
     with pytest.raises(ValueError, match="validation_data: a callback asks for it"):
-        model.fit(*data, callbacks=[fastnn.EarlyStopping()])
+        model.fit(*data, callbacks=[lambda epoch: epoch.val_loss])
