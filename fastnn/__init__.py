@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
     from .persistence import CheckpointError, latest_checkpoint, load
+    from .plotting import plot_history
 
     __version__: str
 
@@ -39,6 +40,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_mnist",
     "load_xor",
+    "plot_history",
     "set_backend",
     "train_many",
     "use_backend",
@@ -61,6 +63,7 @@ _MODULES = {
     "load_fashion_mnist": "datasets",
     "load_mnist": "datasets",
     "load_xor": "datasets",
+    "plot_history": "plotting",
     "train_many": "many",
 }
 

@@ -1,6 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -27,6 +27,7 @@ from .parameters import (
 )
 from .persistence import save
 from .state import adopt, draft_of, end_interrupted, interrupted_after, record
+from .summary import summary_of
 from .training import LossCurve, train
 from .validation import (
     check_scaled,
@@ -235,6 +236,21 @@ class BaseMLP(Estimator):
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print a table of the layers: units, activation, dropout and parameters.
+
+        Parameters
+        ----------
+        print_fn : callable, default print
+            Gets the text.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`: the data say how many inputs and outputs there are.
+        """
+        print_fn(summary_of(self))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss, mean_squared_error, r2_score
 
 import fastnn
@@ -167,3 +168,56 @@ def test_no_history_before_a_fit_or_of_a_file_that_lies(data, held_out, tmp_path
         wrong._validation_curve = curve
         with pytest.raises(ValueError, match="_validation_curve"):
             wrong.save(tmp_path / "m")
+
+
+@pytest.fixture
+def axes():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    yield plt.figure().gca()
+    plt.close("all")
+
+
+def test_picture_of_a_history(data, held_out, axes):
+    model = network().fit(*data)
+    assert fastnn.plot_history(model, axes) is axes
+    assert [line.get_label() for line in axes.get_lines()] == ["loss"]
+    model.set_params(warm_start=True).fit(*data, validation_data=held_out)
+    axes.clear()
+    assert fastnn.plot_history(model.history_) is axes  # the current ones
+    history = model.history_
+    loss, validation = axes.get_lines()
+    assert loss.get_xdata().tolist() == list(range(1, 11))
+    assert loss.get_ydata().tolist() == history["loss"]
+    assert validation.get_xdata().tolist() == history["val_epoch"] == [6, 7, 8, 9, 10]
+    assert validation.get_ydata().tolist() == history["val_loss"]
+    (second,) = (other for other in axes.figure.axes if other is not axes)
+    assert second.get_lines()[0].get_ydata().tolist() == history["val_accuracy"]
+    labels = [text.get_text() for text in second.get_legend().get_texts()]
+    assert labels == ["loss", "val_loss", "val_accuracy"]
+    for wrong in (network(), {}, [1, 2], None):
+        with pytest.raises(ValueError, match="expected a fitted MLPClassifier"):
+            fastnn.plot_history(wrong, axes)
+
+
+def test_summary(data, capsys):
+    X, y = data
+    model = fastnn.MLPClassifier(
+        (50, 20), [("leaky_relu", 0.1), "tanh"], dropout=(0.2, 0), max_iter=2, dtype="float32"
+    )
+    with pytest.raises(NotFittedError, match="not fitted"):
+        model.summary()
+    model.fit(X, np.arange(60) % 3).summary()
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table[2] == ["input", "4"]
+    assert table[3] == ["hidden", "1", "50", "leaky_relu(negative_slope=0.1)", "0.2", "250"]
+    assert table[4] == ["hidden", "2", "20", "tanh", "1,020"]
+    assert table[5] == ["output", "3", "softmax", "63"]
+    assert table[7] == ["parameters:", "1,333", "(float32,", "5.33", "kB)"]
+    assert table[8] == ["loss:", table[8][1], "solver:", "adam;", "epochs:", "2"]
+    assert table[8][1] == "sparse_categorical_crossentropy;"
+    texts = []
+    fastnn.MLPRegressor((), loss="huber", max_iter=1).fit(X, y).summary(print_fn=texts.append)
+    assert "huber(delta=1)" in texts[0]
