@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .perceptron import Perceptron
     from .persistence import CheckpointError, latest_checkpoint, load
     from .plotting import plot_history
+    from .rate_callbacks import LearningRateScheduler, ReduceLROnPlateau
 
     __version__: str
 
@@ -26,11 +27,13 @@ __all__ = [
     "CheckpointError",
     "EarlyStopping",
     "ImageDistortion",
+    "LearningRateScheduler",
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
     "ModelCheckpoint",
     "Perceptron",
+    "ReduceLROnPlateau",
     "TimeLimit",
     "available_backends",
     "get_backend",
@@ -51,11 +54,13 @@ _MODULES = {
     "CheckpointError": "persistence",
     "EarlyStopping": "callbacks",
     "ImageDistortion": "backends.interface",
+    "LearningRateScheduler": "rate_callbacks",
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
+    "ReduceLROnPlateau": "rate_callbacks",
     "TimeLimit": "callbacks",
     "latest_checkpoint": "persistence",
     "load": "persistence",

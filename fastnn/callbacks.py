@@ -1,10 +1,14 @@
 """Callbacks of a fit: early stopping, a time limit, a log file, checkpoints.
 
 A callback is an object with a method `on_epoch_end(epoch)`, which gets an `Epoch` and returns True
-to end the training. With an attribute `every` it is called after every so many epochs only, and
-a small network trains as fast as without it in between. It may have two more methods,
-`on_fit_begin(model)`, called before the first epoch, and `on_fit_end(model)`, called however the
-fit ends. An exception of a callback ends the fit; the model keeps what it has learned.
+to end the training, or just a function of an `Epoch`. With an attribute `every` it is called after
+every so many epochs only, and a small network trains as fast as without it in between. It may have
+two more methods, `on_fit_begin(model)`, called before the first epoch, and `on_fit_end(model)`,
+called however the fit ends; Keras's names `on_train_begin` and `on_train_end` do as well, where
+those are missing. An exception of a callback ends the fit; the model keeps what it has learned.
+
+Hyper-parameters named in an attribute `restores` are what they were before, when the fit has ended.
+With an attribute `needs_validation` that is true, a fit without validation data is refused.
 """
 
 import csv
@@ -154,26 +158,53 @@ class CSVLogger:
         self._has_begun = True
 
 
-class ModelCheckpoint:
+class ModelCheckpoint(Monitor):
     """Save the model after every so many epochs; a kill at any moment leaves the last good file.
 
     Parameters
     ----------
     path_pattern : str or path
-        With the number of the epoch, such as "xor-{epoch:06d}.safetensors". A folder that is
-        missing is made before the first epoch.
+        With the number of the epoch, such as "xor-{epoch:06d}.safetensors"; with `save_best_only`
+        it may do without, and the file is replaced. A folder that is missing is made before the
+        first epoch.
     every : int, default 1
     keep : int or None
         How many of the newest of this training to keep; None keeps all. Files of other trainings
         are left alone, unless one has the name of a new one.
+    save_best_only : bool, default False
+        Whether to save only a model that is better than all before. When a training goes on, that
+        is also its newest file.
+    monitor : str, default "val_loss"
+        What says so, as for `EarlyStopping`.
+
+    Attributes
+    ----------
+    best_, best_epoch_ : float, int
+        With `save_best_only`.
     """
 
-    def __init__(self, path_pattern: str | Path, every: int = 1, keep: int | None = None):
+    def __init__(
+        self,
+        path_pattern: str | Path,
+        every: int = 1,
+        keep: int | None = None,
+        save_best_only: bool = False,
+        monitor: str = "val_loss",
+    ):
+        super().__init__(monitor)
+        self.save_best_only = check_flag("save_best_only", save_best_only)
         self.path_pattern = str(path_pattern)
-        step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found again
+        self._is_one_file = self.save_best_only and not {"{", "}"} & set(self.path_pattern)
+        if not self._is_one_file:
+            step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found
         self.every = check_integer("every", every, 1)
         self.keep = None if keep is None else check_integer("keep", keep, 1)
         self._written: list[Path] = []
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the measure is of validation data."""
+        return self.save_best_only and super().needs_validation
 
     def on_fit_begin(self, model: Any) -> None:
         """Make the folder; if the model goes on, find its own checkpoints."""
@@ -181,18 +212,20 @@ class ModelCheckpoint:
         folder.mkdir(parents=True, exist_ok=True)
         _check_folder("path_pattern", folder)
         self._written = []
-        if self.keep is not None and model.n_epochs_ > 0:
-            earlier = [
-                path
-                for path in checkpoints(self.path_pattern)
-                if (step_of(self.path_pattern, str(path)) or 0) <= model.n_epochs_
-            ]
-            own = [path for path in earlier[-self.keep :] if _is_earlier_state(path, model)]
-            self._written = own
+        self._forget()
+        if model.n_epochs_ == 0 or (self.keep is None and not self.save_best_only):
+            return
+        found = [(path, _earlier_state(path, model)) for path in self._earlier_files(model)]
+        own = [(path, state) for path, state in found if state is not None]
+        self._written = [path for path, _ in own] if self.keep is not None else []
+        if own and self.save_best_only:
+            self._update(_last(own[-1][1].history_, self.monitor), own[-1][1].n_epochs_)
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Save, then remove what is too old; what has diverged is nothing to go back to."""
         if epoch.model.stop_reason_ == "diverged":
+            return
+        if self.save_best_only and not self._is_better(epoch):
             return
         path = Path(self.path_pattern.format(epoch=epoch.number))
         save(epoch.model, path)
@@ -201,17 +234,39 @@ class ModelCheckpoint:
             while len(self._written) > self.keep:
                 self._written.pop(0).unlink(missing_ok=True)
 
+    def _earlier_files(self, model: Any) -> list[Path]:
+        """Return the newest files that can be of the model's training so far."""
+        if self._is_one_file:
+            return [Path(self.path_pattern)]
+        earlier = [
+            path
+            for path in checkpoints(self.path_pattern)
+            if (step_of(self.path_pattern, str(path)) or 0) <= model.n_epochs_
+        ]
+        return earlier[-(self.keep or 1) :]
 
-def _is_earlier_state(path: Path, model: Any) -> bool:
-    """Say whether a file is of the training that has made the model."""
+
+def _earlier_state(path: Path, model: Any) -> Any:
+    """Return a file's model if it is of the training that has made this one; else None."""
     try:
-        found = load(path)
+        found: Any = load(path)
     except (CheckpointError, OSError):
-        return False
+        return None
     if type(found) is not type(model) or found._seed != model._seed:
-        return False
+        return None
     curve = model.loss_curve_[: len(found.loss_curve_)]
-    return np.array_equal(found.loss_curve_, curve, equal_nan=True)
+    return found if np.array_equal(found.loss_curve_, curve, equal_nan=True) else None
+
+
+def _last(history: dict[str, list], measure: str) -> float:
+    """Return a measure of the last epoch, NaN if it was not taken down."""
+    if measure == "loss":
+        return history["loss"][-1]
+    if history.get("val_epoch", [0])[-1] != len(history["loss"]):
+        return np.nan
+    if measure == "val_loss":
+        return history["val_loss"][-1]
+    return history.get("val_accuracy", history.get("val_score", [np.nan]))[-1]
 
 
 def _check_folder(name: str, folder: Path) -> None:
