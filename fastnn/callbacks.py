@@ -3,9 +3,10 @@
 A callback is an object with a method `on_epoch_end(epoch)`, which gets an `Epoch` and returns True
 to end the training, or just a function of an `Epoch`. With an attribute `every` it is called after
 every so many epochs only, and a small network trains as fast as without it in between. It may have
-two more methods, `on_fit_begin(model)`, called before the first epoch, and `on_fit_end(model)`,
-called however the fit ends; Keras's names `on_train_begin` and `on_train_end` do as well, where
-those are missing. An exception of a callback ends the fit; the model keeps what it has learned.
+more methods: `on_fit_begin(model)`, called before the first epoch, `on_epoch_begin(model)`, called
+before the epochs until its next turn, and `on_fit_end(model)`, called however the fit ends. Keras's
+names `on_train_begin` and `on_train_end` do as well, where those are missing. An exception of a
+callback ends the fit; the model keeps what it has learned.
 
 Hyper-parameters named in an attribute `restores` are what they were before, when the fit has ended.
 With an attribute `needs_validation` that is true, a fit without validation data is refused.

@@ -23,6 +23,7 @@ class Hooks:
         self._callback = callback
         self.on_epoch_end = on_epoch_end or _check_function(callback)
         self.on_fit_begin = _method(callback, "on_fit_begin", "on_train_begin")
+        self.on_epoch_begin = _method(callback, "on_epoch_begin")
         self.on_fit_end = _method(callback, "on_fit_end", "on_train_end")
         check_integer("callbacks: every", self.every, 1)
 

@@ -26,6 +26,7 @@ from .parameters import (
     check_scale,
 )
 from .persistence import save
+from .sklearn_callbacks import CallbackSupport, hooks_of, show_progress
 from .state import adopt, draft_of, end_interrupted, interrupted_after, record
 from .summary import summary_of
 from .training import LossCurve, train
@@ -46,7 +47,7 @@ class Targets(NamedTuple):
     learned: dict[str, Any]  # attributes that the fit sets
 
 
-class BaseMLP(Estimator):
+class BaseMLP(CallbackSupport, Estimator):
     """A network, its training and its outputs; what targets mean is the subclass's."""
 
     params_: NDArray
@@ -197,7 +198,8 @@ class BaseMLP(Estimator):
         coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
             Initial weights and biases of each layer, instead of random ones.
         callbacks : sequence
-            Called after each epoch: see `fastnn.callbacks`.
+            Called after each epoch: see `fastnn.callbacks`; beside those of scikit-learn that
+            `set_callbacks` has set (from scikit-learn 1.9 on).
         validation_data : (X, y), optional
             Samples outside the training, measured after each epoch: see `history_`.
         sample_weight : (n_samples,), optional
@@ -211,7 +213,8 @@ class BaseMLP(Estimator):
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
         """
-        draft, checked = draft_of(self), check_callbacks(callbacks)
+        draft = draft_of(self)
+        checked = check_callbacks(callbacks) + hooks_of(self, X, y, sample_weight)
         task, rules, data = begin(
             draft, X, y, coefs_init, intercepts_init, validation_data, sample_weight
         )
@@ -232,7 +235,8 @@ class BaseMLP(Estimator):
 
         try:
             loop = minimize if self.solver == LBFGS else None
-            train(task, rules, take_down, self.verbose, observer, loop)
+            verbose = self.verbose and not show_progress(self)
+            train(task, rules, take_down, verbose, observer, loop)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self

@@ -133,9 +133,12 @@ class Observer:
         rows = self._model._validation_curve
         self._curve, self._rows = LossCurve(rows.ravel()), rows
         self._measured: tuple[int, Any] = task.state.epoch, None  # after which epoch, and what
-        for callback in self._callbacks:
-            callback.on_fit_begin(self._model)
-        self._take_over_changes(task)
+        with ExitStack() as stack:
+            for callback in self._callbacks:
+                callback.on_fit_begin(self._model)
+                stack.callback(callback.on_fit_end, self._model)
+            self._begin_epoch(self._callbacks, task)
+            stack.pop_all()  # all is well: their time has not come yet
 
     def epochs_left(self, epoch: int) -> int:
         """Return the number of epochs until a callback, or a measurement, is due."""
@@ -165,8 +168,11 @@ class Observer:
         seconds = time.perf_counter() - self._begin
         epoch = Epoch(self._model, number, seconds, self._data, self._measured[1])
         answers = [callback.on_epoch_end(epoch) for callback in due]  # all, also after a stop
-        self._take_over_changes(task)
-        return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+            return True
+        if self._model.stop_reason_ == "interrupted":  # what it is as long as the fit goes on
+            self._begin_epoch(due, task)
+        return False
 
     def end(self) -> None:
         """Tell the callbacks that the fit has ended: all of them, even if one raises."""
@@ -175,6 +181,12 @@ class Observer:
             stack.callback(commit, self._model, **{name: self._given[name] for name in names})
             for callback in reversed(self._callbacks):  # called in the order given
                 stack.callback(callback.on_fit_end, self._model)
+
+    def _begin_epoch(self, callbacks: list[Hooks], task: Any) -> None:
+        if self._model.max_iter > 0:
+            for callback in callbacks:
+                callback.on_epoch_begin(self._model)
+        self._take_over_changes(task)
 
     @property
     def _everys(self) -> list[int]:

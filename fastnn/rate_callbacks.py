@@ -38,20 +38,18 @@ class LearningRateScheduler:
         self.schedule = _check_schedule(schedule)
 
     def on_fit_begin(self, model: Any) -> None:
-        """Set the rate of the first epoch."""
+        """See that there is a rate to set."""
         _check_reads_rate(model, type(self).__name__)
-        self._set(model)
 
-    def on_epoch_end(self, epoch: Epoch) -> None:
-        """Set the rate of the next epoch, if there is to be one."""
-        if epoch.model.stop_reason_ == "interrupted":  # which is what it is as long as it goes on
-            self._set(epoch.model)
-
-    def _set(self, model: Any) -> None:
+    def on_epoch_begin(self, model: Any) -> None:
+        """Set the rate of the epoch."""
         number, rate = model.n_epochs_, float(model.learning_rate_init)
         new = self.schedule(number, rate)
         name = f"schedule({number}, {rate:g})"
         model.learning_rate_init = check_real(name, new, ABOVE_0, model.params_.dtype)
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """Do nothing: the next rate is set if there is a next epoch."""
 
 
 class ReduceLROnPlateau(Monitor):
