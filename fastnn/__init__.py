@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
     from .persistence import CheckpointError, latest_checkpoint, load
+    from .plotting import plot_history
+    from .rate_callbacks import LearningRateScheduler, ReduceLROnPlateau
 
     __version__: str
 
@@ -25,11 +27,13 @@ __all__ = [
     "CheckpointError",
     "EarlyStopping",
     "ImageDistortion",
+    "LearningRateScheduler",
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
     "ModelCheckpoint",
     "Perceptron",
+    "ReduceLROnPlateau",
     "TimeLimit",
     "available_backends",
     "get_backend",
@@ -39,6 +43,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_mnist",
     "load_xor",
+    "plot_history",
     "set_backend",
     "train_many",
     "use_backend",
@@ -49,11 +54,13 @@ _MODULES = {
     "CheckpointError": "persistence",
     "EarlyStopping": "callbacks",
     "ImageDistortion": "backends.interface",
+    "LearningRateScheduler": "rate_callbacks",
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
+    "ReduceLROnPlateau": "rate_callbacks",
     "TimeLimit": "callbacks",
     "latest_checkpoint": "persistence",
     "load": "persistence",
@@ -61,6 +68,7 @@ _MODULES = {
     "load_fashion_mnist": "datasets",
     "load_mnist": "datasets",
     "load_xor": "datasets",
+    "plot_history": "plotting",
     "train_many": "many",
 }
 

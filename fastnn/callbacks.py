@@ -1,10 +1,15 @@
 """Callbacks of a fit: early stopping, a time limit, a log file, checkpoints.
 
 A callback is an object with a method `on_epoch_end(epoch)`, which gets an `Epoch` and returns True
-to end the training. With an attribute `every` it is called after every so many epochs only, and
-a small network trains as fast as without it in between. It may have two more methods,
-`on_fit_begin(model)`, called before the first epoch, and `on_fit_end(model)`, called however the
-fit ends. An exception of a callback ends the fit; the model keeps what it has learned.
+to end the training, or just a function of an `Epoch`. With an attribute `every` it is called after
+every so many epochs only, and a small network trains as fast as without it in between. It may have
+more methods: `on_fit_begin(model)`, called before the first epoch, `on_epoch_begin(model)`, called
+before the epochs until its next turn, and `on_fit_end(model)`, called however the fit ends. Keras's
+names `on_train_begin` and `on_train_end` do as well, where those are missing. An exception of a
+callback ends the fit; the model keeps what it has learned.
+
+Hyper-parameters named in an attribute `restores` are what they were before, when the fit has ended.
+With an attribute `needs_validation` that is true, a fit without validation data is refused.
 """
 
 import csv
@@ -16,11 +21,10 @@ from typing import Any
 import numpy as np
 
 from .backends.interface import State
+from .monitor import MEASURES, Monitor
 from .observer import Epoch
 from .parameters import (
     ABOVE_0,
-    NOT_BELOW_0,
-    check_choice,
     check_flag,
     check_integer,
     check_real,
@@ -30,12 +34,14 @@ from .persistence import CheckpointError, checkpoints, load, save, step_of
 from .state import go_back, state_of
 
 
-class EarlyStopping:
+class EarlyStopping(Monitor):
     """Stop when a measure has not become better for a number of epochs.
 
     Parameters
     ----------
-    monitor : {"val_loss", "val_accuracy", "loss", "accuracy"}, default "val_loss"
+    monitor : str, default "val_loss"
+        "val_loss", "val_accuracy" (a regressor's R^2, also "val_score"), "loss" or "accuracy"
+        (also "score").
     patience : int, default 10
         Epochs without a better value.
     min_delta : float, default 0
@@ -55,35 +61,25 @@ class EarlyStopping:
         min_delta: float = 0.0,
         restore_best_weights: bool = True,
     ):
-        known = ("val_loss", "val_accuracy", "loss", "accuracy")
-        self.monitor = check_choice("monitor", monitor, known)
+        super().__init__(monitor, min_delta)
         self.patience = check_integer("patience", patience, 1)
-        self.min_delta = check_real("min_delta", min_delta, NOT_BELOW_0)
         self.restore_best_weights = check_flag("restore_best_weights", restore_best_weights)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.best_, self.best_epoch_ = np.inf, 0
-        self._last_better = 0
         self._best_state: State | None = None
 
     def on_fit_begin(self, model: Any) -> None:
         """Forget an earlier fit."""
         self._forget()
+        self._best_state = None
         self._last_better = model.n_epochs_
 
     def on_epoch_end(self, epoch: Epoch) -> bool:
         """Compare with the best value so far."""
-        value = getattr(epoch, self.monitor)
-        sign = -1 if self.monitor.endswith("accuracy") else 1
-        is_better = not self.best_epoch_ or sign * value < sign * self.best_ - self.min_delta
-        if is_better and not np.isnan(value):
+        if self._is_better(epoch):
+            self._last_better = epoch.number
             if self.restore_best_weights:
                 params, moments, *counts = state_of(epoch.model)
                 self._best_state = State(params.copy(), moments.copy(), *counts)
-            self.best_, self.best_epoch_ = value, epoch.number
-            self._last_better = epoch.number
-        return bool(epoch.number - self._last_better >= self.patience)
+        return epoch.number - self._last_better >= self.patience
 
     def on_fit_end(self, model: Any) -> None:
         """Give the model the parameters of its best epoch, with the solver's state that they had.
@@ -118,7 +114,7 @@ class CSVLogger:
     ----------
     path : path
     fields : sequence of str, default ("epoch", "loss", "seconds")
-        Also "accuracy", "val_loss" and "val_accuracy".
+        Also "accuracy", "val_loss", "val_accuracy", "score" and "val_score".
     append : bool, default False
         Whether to go on with an existing file, when a training is resumed.
     every : int, default 1
@@ -131,7 +127,7 @@ class CSVLogger:
         append: bool = False,
         every: int = 1,
     ):
-        known = ("epoch", "loss", "seconds", "accuracy", "val_loss", "val_accuracy")
+        known = ("epoch", "seconds", *MEASURES)
         self.fields = tuple(check_sequence("fields", fields, f"a sequence of some of {known}"))
         for field in self.fields:
             if field not in known:
@@ -140,6 +136,7 @@ class CSVLogger:
             raise ValueError(f"path={path!r}: expected the path of a file")
         self.path, self.append = Path(path), check_flag("append", append)
         self.every = check_integer("every", every, 1)
+        self.needs_validation = any(field.startswith("val_") for field in self.fields)
         self._has_begun = False
 
     def on_fit_begin(self, model: Any) -> None:
@@ -162,26 +159,53 @@ class CSVLogger:
         self._has_begun = True
 
 
-class ModelCheckpoint:
+class ModelCheckpoint(Monitor):
     """Save the model after every so many epochs; a kill at any moment leaves the last good file.
 
     Parameters
     ----------
     path_pattern : str or path
-        With the number of the epoch, such as "xor-{epoch:06d}.safetensors". A folder that is
-        missing is made before the first epoch.
+        With the number of the epoch, such as "xor-{epoch:06d}.safetensors"; with `save_best_only`
+        it may do without, and the file is replaced. A folder that is missing is made before the
+        first epoch.
     every : int, default 1
     keep : int or None
         How many of the newest of this training to keep; None keeps all. Files of other trainings
         are left alone, unless one has the name of a new one.
+    save_best_only : bool, default False
+        Whether to save only a model that is better than all before. When a training goes on, that
+        is also its newest file.
+    monitor : str, default "val_loss"
+        What says so, as for `EarlyStopping`.
+
+    Attributes
+    ----------
+    best_, best_epoch_ : float, int
+        With `save_best_only`.
     """
 
-    def __init__(self, path_pattern: str | Path, every: int = 1, keep: int | None = None):
+    def __init__(
+        self,
+        path_pattern: str | Path,
+        every: int = 1,
+        keep: int | None = None,
+        save_best_only: bool = False,
+        monitor: str = "val_loss",
+    ):
+        super().__init__(monitor)
+        self.save_best_only = check_flag("save_best_only", save_best_only)
         self.path_pattern = str(path_pattern)
-        step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found again
+        self._is_one_file = self.save_best_only and not {"{", "}"} & set(self.path_pattern)
+        if not self._is_one_file:
+            step_of(self.path_pattern, self.path_pattern)  # raises if files could not be found
         self.every = check_integer("every", every, 1)
         self.keep = None if keep is None else check_integer("keep", keep, 1)
         self._written: list[Path] = []
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the measure is of validation data."""
+        return self.save_best_only and super().needs_validation
 
     def on_fit_begin(self, model: Any) -> None:
         """Make the folder; if the model goes on, find its own checkpoints."""
@@ -189,18 +213,20 @@ class ModelCheckpoint:
         folder.mkdir(parents=True, exist_ok=True)
         _check_folder("path_pattern", folder)
         self._written = []
-        if self.keep is not None and model.n_epochs_ > 0:
-            earlier = [
-                path
-                for path in checkpoints(self.path_pattern)
-                if (step_of(self.path_pattern, str(path)) or 0) <= model.n_epochs_
-            ]
-            own = [path for path in earlier[-self.keep :] if _is_earlier_state(path, model)]
-            self._written = own
+        self._forget()
+        if model.n_epochs_ == 0 or (self.keep is None and not self.save_best_only):
+            return
+        found = [(path, _earlier_state(path, model)) for path in self._earlier_files(model)]
+        own = [(path, state) for path, state in found if state is not None]
+        self._written = [path for path, _ in own] if self.keep is not None else []
+        if own and self.save_best_only:
+            self._update(_last(own[-1][1].history_, self.monitor), own[-1][1].n_epochs_)
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Save, then remove what is too old; what has diverged is nothing to go back to."""
         if epoch.model.stop_reason_ == "diverged":
+            return
+        if self.save_best_only and not self._is_better(epoch):
             return
         path = Path(self.path_pattern.format(epoch=epoch.number))
         save(epoch.model, path)
@@ -209,17 +235,39 @@ class ModelCheckpoint:
             while len(self._written) > self.keep:
                 self._written.pop(0).unlink(missing_ok=True)
 
+    def _earlier_files(self, model: Any) -> list[Path]:
+        """Return the newest files that can be of the model's training so far."""
+        if self._is_one_file:
+            return [Path(self.path_pattern)]
+        earlier = [
+            path
+            for path in checkpoints(self.path_pattern)
+            if (step_of(self.path_pattern, str(path)) or 0) <= model.n_epochs_
+        ]
+        return earlier[-(self.keep or 1) :]
 
-def _is_earlier_state(path: Path, model: Any) -> bool:
-    """Say whether a file is of the training that has made the model."""
+
+def _earlier_state(path: Path, model: Any) -> Any:
+    """Return a file's model if it is of the training that has made this one; else None."""
     try:
-        found = load(path)
+        found: Any = load(path)
     except (CheckpointError, OSError):
-        return False
+        return None
     if type(found) is not type(model) or found.solver_state_.seed != model.solver_state_.seed:
-        return False
+        return None
     curve = model.loss_curve_[: len(found.loss_curve_)]
-    return np.array_equal(found.loss_curve_, curve, equal_nan=True)
+    return found if np.array_equal(found.loss_curve_, curve, equal_nan=True) else None
+
+
+def _last(history: dict[str, list], measure: str) -> float:
+    """Return a measure of the last epoch, NaN if it was not taken down."""
+    if measure == "loss":
+        return history["loss"][-1]
+    if history.get("val_epoch", [0])[-1] != len(history["loss"]):
+        return np.nan
+    if measure == "val_loss":
+        return history["val_loss"][-1]
+    return history.get("val_accuracy", history.get("val_score", [np.nan]))[-1]
 
 
 def _check_folder(name: str, folder: Path) -> None:

@@ -101,6 +101,7 @@ def begin(
         solver = SolverState(moments, seed)
         network.loss_curve_, network.t_, network.best_loss_ = np.empty(0), 0, np.inf
         network.validation_scores_ = network.best_validation_score_ = None
+        network._validation_curve = np.empty((0, 3))
     if not hasattr(network, "t_"):  # of an older file
         network.t_ = solver.epoch * len(X)
     best_loss = getattr(network, "best_loss_", None)

@@ -73,6 +73,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     classes_: NDArray
     multilabel_: bool
+    _score_name = "val_accuracy"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -167,6 +168,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _flat: bool  # whether y has one dimension
+    _score_name = "val_score"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -190,7 +192,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         kind, X = kind_of(self), self._inputs(X)
         y = kind.check(y, X)
         kind.encode(self, y, self.params_.dtype)  # raises
-        return kind.score(self, self._samples(X), y, sample_weight, 0, backends.kernels())
+        outputs = self._forward(self._samples(X), False, backends.kernels())[-1]
+        return kind.score(self, outputs, y, sample_weight, 0)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -320,6 +323,8 @@ PARAMETERS = f"""
         Mean loss of each epoch's samples, each taken before the update of its batch.
     loss_, best_loss_ : float
         The last of them, and the least; with `early_stopping` there is no `best_loss_` (None).
+    history_ : dict of lists
+        The losses, and what was measured on validation data.
     validation_scores_, best_validation_score_ : list of float, and float
         Of the samples that `early_stopping` holds out, after each epoch; else None.
     n_iter_, n_epochs_ : int

@@ -1,7 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,11 +19,13 @@ from .backends.interface import ImageDistortion, Network, Samples, State
 from .early_stopping import HeldOutScore, holds_out
 from .estimator import Estimator
 from .fitting import begin
+from .hooks import Hooks, check_callbacks
 from .lbfgs import minimize
-from .observer import Observer, check_callbacks
+from .observer import Observer
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
 from .persistence import save
+from .sklearn_callbacks import CallbackSupport, hooks_of, show_progress
 from .state import (
     SolverState,
     adopt,
@@ -32,6 +34,7 @@ from .state import (
     interrupted_after,
     record,
 )
+from .summary import summary_of
 from .targets import kind_of
 from .training import LossCurve, train
 from .validation import check_scaled, check_weights, check_X
@@ -49,7 +52,7 @@ def is_trained_in_steps(model: "BaseMLP") -> bool:
     return True
 
 
-class BaseMLP(Estimator):
+class BaseMLP(CallbackSupport, Estimator):
     """A network, its training and its outputs; what targets mean is the subclass's."""
 
     params_: NDArray
@@ -69,6 +72,9 @@ class BaseMLP(Estimator):
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
+    # Epoch, loss and score on validation data, a row per measurement; older files have none.
+    _validation_curve: NDArray[np.float64] = np.empty((0, 3))
+    _score_name: str
 
     def __init__(
         self,
@@ -168,6 +174,21 @@ class BaseMLP(Estimator):
         return SimpleNamespace(learning_rate=self.learning_rate_)
 
     @property
+    def history_(self) -> dict[str, list]:
+        """Losses and measures of all epochs, over all fits, as Keras has them.
+
+        "loss" has `loss_curve_`. With validation data there are "val_loss" and "val_accuracy" (a
+        regressor: "val_score", R^2), and "val_epoch", the number of the epoch, from 1 on, after
+        which each was measured: every one, unless all callbacks are called more rarely.
+        """
+        history: dict[str, list] = {"loss": self.loss_curve_.tolist()}
+        if len(self._validation_curve):
+            epochs, losses, scores = self._validation_curve.T
+            history["val_epoch"] = epochs.astype(int).tolist()
+            history["val_loss"], history[self._score_name] = losses.tolist(), scores.tolist()
+        return history
+
+    @property
     def coefs_(self) -> list[NDArray]:
         """Weights (n_in, n_out) of each layer; what is assigned goes into the network."""
         return get(self, "coefs_")
@@ -225,10 +246,11 @@ class BaseMLP(Estimator):
         coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
             Initial weights and biases of each layer, instead of random ones.
         callbacks : sequence
-            Called after each epoch: see `fastnn.callbacks`.
+            Called after each epoch: see `fastnn.callbacks`; beside those of scikit-learn that
+            `set_callbacks` has set (from scikit-learn 1.9 on).
         validation_data : (X, y) or (X, y, sample_weight), optional
-            For callbacks that look at samples outside the training, and, with `early_stopping`,
-            in place of a part of the training samples.
+            Samples outside the training, measured after each epoch: see `history_`. With
+            `early_stopping` they are held out in place of a part of the training samples.
 
         Raises
         ------
@@ -258,11 +280,12 @@ class BaseMLP(Estimator):
         draft, checked = draft_of(self), check_callbacks(callbacks)
         task, rules, data = begin(draft, X, y, **given)
         if holds_out(draft):
-            checked = [HeldOutScore(draft.tol, draft.n_iter_no_change), *checked]
+            checked = [Hooks(HeldOutScore(draft.tol, draft.n_iter_no_change)), *checked]
+        checked += hooks_of(self, X, y, given.get("sample_weight"))
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:
-            observer.begin()
+            observer.begin(task)
         except BaseException:  # before any work: a missing folder, say
             self.__dict__ = before
             raise
@@ -270,6 +293,7 @@ class BaseMLP(Estimator):
         first, n_seen = task.state.epoch, self.t_
 
         def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
+            measured = observer.validation_curve(state)  # before what it belongs to is there
             best = self.best_loss_
             if best is not None:  # else held-out samples say what is best
                 best = float(np.fmin.reduce(losses, initial=best))
@@ -283,11 +307,13 @@ class BaseMLP(Estimator):
                 best_loss_=best,
                 learning_rate_=task.rates.after(task.learning_rate, state.epoch),
                 t_=n_seen + (state.epoch - first) * task.n_samples,
+                _validation_curve=measured,
             )
 
         try:
             loop = partial(minimize, max_fun=self.max_fun) if self.solver == LBFGS else None
-            train(task, rules, take_down, int(self.verbose), observer, loop)
+            verbose = 0 if show_progress(self) else int(self.verbose)
+            train(task, rules, take_down, verbose, observer, loop)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         if self.stop_reason_ == "max_iter" and not given.get("is_partial"):
@@ -304,6 +330,21 @@ class BaseMLP(Estimator):
             ConvergenceWarning,
             stacklevel=4,
         )
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print a table of the layers: units, activation, dropout and parameters.
+
+        Parameters
+        ----------
+        print_fn : callable, default print
+            Gets the text.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`: the data say how many inputs and outputs there are.
+        """
+        print_fn(summary_of(self))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
@@ -324,14 +365,19 @@ class BaseMLP(Estimator):
         kernels, dtype = backends.kernels(), self.params_.dtype
         weights = check_weights(sample_weight, X, dtype)
         samples = self._samples(X, kind.encode(self, y, dtype))._replace(weights=weights)
-        samples = kernels.to_device(samples)
-        loss, n_right = self._loss_and_right(samples, kernels)
-        return loss, kind.score(self, samples, y, weights, n_right, kernels)
+        return self._measure(kernels.to_device(samples), y, weights, kernels)
 
-    def _loss_and_right(self, samples: Samples, kernels: Any) -> tuple[float, float]:
-        """Return the loss and the number of right classes on checked samples."""
+    def _measure(
+        self, samples: Samples, y: NDArray, weights: Any, kernels: Any
+    ) -> tuple[float, float]:
+        """Return the loss and the score on checked samples, in one pass.
+
+        y and weights are those of the samples, not on a device.
+        """
         net, params, n_threads = self._for_kernels(samples)
-        return kernels.mlp_evaluate(net, params, samples, n_threads)
+        outputs = np.empty((len(y), net.sizes[-1]), params.dtype)
+        loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)
+        return loss, kind_of(self).score(self, outputs, y, weights, n_right)
 
     def _inputs(self, X: ArrayLike) -> NDArray:
         """Return X as the kernels take it; raises if it or the estimator is not fit for use."""

@@ -2,19 +2,23 @@
 
 import time
 import warnings
-from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .backends.interface import Samples
+from .backends.interface import Samples, State
+from .hooks import Hooks
 from .optimizers import CONSTANTS, make_optimizer
-from .parameters import check_integer
-from .targets import kind_of
+from .state import commit, draft_of
+from .training import LossCurve
 
 Measured = tuple[Samples, NDArray, Any]
+
+
+NO_VALIDATION = "validation_data: a callback asks for it; pass (X, y) to fit"
 
 
 class Epoch:
@@ -33,55 +37,55 @@ class Epoch:
         Since the fit began.
     training_data : (X, y)
         As they were given to `fit`.
-    accuracy : float
+    accuracy, score : float
         On the training samples, without dropout (for a regression the score R^2, NaN if the
         training has diverged).
-    val_loss, val_accuracy : float
-        The same on `validation_data`; ValueError if `fit` had none.
+    val_loss, val_accuracy, val_score : float
+        The same on `validation_data`, as the epoch left the model; ValueError if `fit` had none.
     """
 
-    def __init__(self, model: Any, number: int, seconds: float, data: "FitData"):
+    def __init__(self, model: Any, number: int, seconds: float, data: "FitData", validation: Any):
         self.model, self.number, self.seconds = model, number, seconds
         self.loss: float = model.loss_
         self.training_data = data.given
-        self._data = data
+        self._data, self._validation = data, validation
+
+    def __repr__(self) -> str:
+        text = f"Epoch {self.number}: loss={self.loss:.4g}"
+        if self._validation is None:
+            return text
+        name = self.model._score_name
+        return f"{text}, val_loss={self.val_loss:.4g}, {name}={self.val_score:.4g}"
+
+    @cached_property
+    def score(self) -> float:
+        """See above."""
+        return self.model._measure(*self._data.training, self._data.kernels)[1]
 
     @property
     def accuracy(self) -> float:
         """See above."""
-        return self._score(self._data.training, self._on_training)
-
-    @property
-    def val_accuracy(self) -> float:
-        """See above."""
-        return self._score(self._validation, self._on_validation)
+        return self.score
 
     @property
     def val_loss(self) -> float:
         """See above."""
-        return self._on_validation[0]
+        return self._measured()[0]
 
     @property
-    def _validation(self) -> Measured:
-        if self._data.validation is None:
-            raise ValueError("validation_data: a callback asks for it; pass (X, y) to fit")
-        return self._data.validation
+    def val_score(self) -> float:
+        """See above."""
+        return self._measured()[1]
 
-    @cached_property
-    def _on_training(self) -> tuple[float, float]:
-        return self._evaluate(self._data.training)
+    @property
+    def val_accuracy(self) -> float:
+        """See above."""
+        return self._measured()[1]
 
-    @cached_property
-    def _on_validation(self) -> tuple[float, float]:
-        return self._evaluate(self._validation)
-
-    def _evaluate(self, data: Measured) -> tuple[float, float]:
-        return self.model._loss_and_right(data[0], self._data.kernels)
-
-    def _score(self, data: Measured, evaluated: tuple[float, float]) -> float:
-        samples, y, weights = data
-        kind = kind_of(self.model)
-        return kind.score(self.model, samples, y, weights, evaluated[1], self._data.kernels)
+    def _measured(self) -> tuple[float, float]:
+        if self._validation is None:
+            raise ValueError(NO_VALIDATION)
+        return self._validation
 
 
 # Parameters that a callback may change: they hold from the next epoch on.
@@ -110,42 +114,85 @@ class FitData:
 
 
 class Observer:
-    """Calls the callbacks of a fit, and says how many epochs may pass until the next is due."""
+    """Calls the callbacks of a fit, and says how many epochs may pass until the next is due.
 
-    def __init__(self, model: Any, callbacks: list[Any], data: FitData):
+    Whenever one is due, the model is measured on the validation data, if there are any; without
+    callbacks after each epoch.
+    """
+
+    def __init__(self, model: Any, callbacks: list[Hooks], data: FitData):
         self._model, self._callbacks, self._data = model, callbacks, data
+        if data.validation is None and any(callback.needs_validation for callback in callbacks):
+            raise ValueError(NO_VALIDATION)
         self._names = type(model)._get_param_names() if self._callbacks else []
-        self._parameters = self._parameters_now()
+        self._given = self._parameters = self._parameters_now()
         self._begin = time.perf_counter()
 
-    def begin(self) -> None:
+    def begin(self, task: Any) -> None:
         """Tell the callbacks that a fit begins: after the model is set up, before an epoch."""
-        for callback in self._callbacks:
-            if hasattr(callback, "on_fit_begin"):
+        rows = self._model._validation_curve
+        self._curve, self._rows = LossCurve(rows.ravel()), rows
+        self._measured: tuple[int, Any] = task.state.epoch, None  # after which epoch, and what
+        with ExitStack() as stack:
+            for callback in self._callbacks:
                 callback.on_fit_begin(self._model)
+                stack.callback(callback.on_fit_end, self._model)
+            self._begin_epoch(self._callbacks, task)
+            stack.pop_all()  # all is well: their time has not come yet
 
     def epochs_left(self, epoch: int) -> int:
-        """Return the number of epochs until a callback is due."""
-        everys = [getattr(callback, "every", 1) for callback in self._callbacks]
-        return min((every - epoch % every for every in everys), default=2**31)
+        """Return the number of epochs until a callback, or a measurement, is due."""
+        return min((every - epoch % every for every in self._everys), default=2**31)
+
+    def validation_curve(self, state: State) -> NDArray[np.float64]:
+        """Return what was measured on the validation data so far: rows of epoch, loss and score.
+
+        A state for which that is due is measured, once.
+        """
+        data, epoch = self._data, state.epoch
+        is_due = any(epoch % every == 0 for every in self._everys)
+        if data.validation is not None and is_due and epoch > self._measured[0]:
+            then = draft_of(self._model)  # which is not as far yet
+            then.params_ = state.params
+            self._measured = epoch, then._measure(*data.validation, data.kernels)
+            row = np.array([epoch, *self._measured[1]])
+            self._rows = self._curve.extended(row).reshape(-1, 3)
+        return self._rows
 
     def after(self, task: Any) -> bool:
         """Call who is due, the model being up to date; return whether one says stop."""
         number = task.state.epoch
-        due = [c for c in self._callbacks if number % getattr(c, "every", 1) == 0]
+        due = [callback for callback in self._callbacks if number % callback.every == 0]
         if not due:
             return False
-        epoch = Epoch(self._model, number, time.perf_counter() - self._begin, self._data)
+        seconds = time.perf_counter() - self._begin
+        epoch = Epoch(self._model, number, seconds, self._data, self._measured[1])
         answers = [callback.on_epoch_end(epoch) for callback in due]  # all, also after a stop
-        self._take_over_changes(task)
-        return any(answers)
+        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+            return True
+        if self._model.stop_reason_ == "interrupted":  # what it is as long as the fit goes on
+            self._begin_epoch(due, task)
+        return False
 
     def end(self) -> None:
         """Tell the callbacks that the fit has ended: all of them, even if one raises."""
+        names = {name for callback in self._callbacks for name in callback.restores}
         with ExitStack() as stack:
+            stack.callback(commit, self._model, **{name: self._given[name] for name in names})
             for callback in reversed(self._callbacks):  # called in the order given
-                if hasattr(callback, "on_fit_end"):
-                    stack.callback(callback.on_fit_end, self._model)
+                stack.callback(callback.on_fit_end, self._model)
+
+    def _begin_epoch(self, callbacks: list[Hooks], task: Any) -> None:
+        if self._model.max_iter > 0:
+            for callback in callbacks:
+                callback.on_epoch_begin(self._model)
+        self._take_over_changes(task)
+
+    @property
+    def _everys(self) -> list[int]:
+        if not self._callbacks and self._data.validation is not None:
+            return [1]
+        return [callback.every for callback in self._callbacks]
 
     def _parameters_now(self) -> dict[str, Any]:
         own = vars(self._model)
@@ -166,15 +213,3 @@ class Observer:
             )
         dtype, kind = task.state.params.dtype, task.optimizer.kind
         task.optimizer, task.learning_rate = make_optimizer(now, dtype, kind)
-
-
-def check_callbacks(callbacks: Iterable[Any]) -> list[Any]:
-    """Return the callbacks as a list; ValueError if one is none."""
-    if not isinstance(callbacks, Iterable):
-        raise ValueError(f"callbacks={callbacks!r}: expected a sequence of callbacks")
-    callbacks = list(callbacks)
-    for callback in callbacks:
-        if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
-            raise ValueError(f"callbacks: {callback!r} has no method on_epoch_end")
-        check_integer("callbacks: every", getattr(callback, "every", 1), 1)
-    return callbacks

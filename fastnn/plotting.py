@@ -1,10 +1,12 @@
 """Pictures of data and models, each drawn into given Matplotlib axes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .parameters import shown
 
 COLORS = ("#1f77b4", "#e6a100", "#2ca02c", "#d62728", "#9467bd")
 
@@ -51,6 +53,54 @@ def losses(axes: Any, loss_curve: ArrayLike, label: str | None = None, log: bool
     axes.set(xlabel="epoch", ylabel="loss", yscale="log" if log else "linear")
     axes.locator_params(axis="x", nbins=6)
     axes.grid(alpha=0.3)
+
+
+def plot_history(model_or_history: Any, axes: Any = None, log: bool = False) -> Any:
+    """Draw the losses of a training and, on a second scale, the score on validation data.
+
+    Parameters
+    ----------
+    model_or_history : estimator, or mapping
+        A fitted MLPClassifier or MLPRegressor, or its `history_`.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; the current axes if not given, as in `matplotlib.pyplot`.
+    log : bool, default False
+        Whether the loss has a logarithmic scale.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With the losses. Show or save it with `axes.figure`.
+
+    Raises
+    ------
+    ValueError
+        If there is no history, as before `fit`.
+    """
+    history = getattr(model_or_history, "history_", model_or_history)
+    if not isinstance(history, Mapping) or "loss" not in history:
+        raise ValueError(
+            f"model_or_history={shown(model_or_history)}: expected a fitted MLPClassifier or "
+            "MLPRegressor, or its history_"
+        )
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        axes = plt.gca()
+    losses(axes, history["loss"], "loss", log)
+    lines, front = axes.get_lines()[-1:], axes
+    for name in ("val_loss", "val_accuracy", "val_score"):
+        if name not in history:
+            continue
+        epochs = history.get("val_epoch", range(1, len(history[name]) + 1))
+        if name == "val_loss":
+            lines += axes.plot(epochs, history[name], label=name)
+        else:
+            front = axes.twinx()
+            front.set_ylabel(name)
+            lines += front.plot(epochs, history[name], "--", color=COLORS[2], label=name)
+    front.legend(handles=lines, loc="center right")
+    return axes
 
 
 def image(axes: Any, pixels: NDArray, title: Any = None) -> Any:

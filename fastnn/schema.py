@@ -236,6 +236,14 @@ def _is_curve(value: Any, _: Values) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
 
 
+def _is_validation_curve(value: Any, values: Values) -> bool:
+    is_table = isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype == np.float64
+    if not is_table or value.shape[1] != 3:
+        return False
+    epochs = np.concatenate([[0], value[:, 0], [values["epoch"] + 1]])
+    return bool((np.diff(epochs) > 0).all() and (epochs == np.floor(epochs)).all())
+
+
 def _are_feature_names(value: Any, values: Values) -> bool:
     is_list = isinstance(value, np.ndarray) and value.shape == (values["n_features_in_"],)
     return is_list and all(isinstance(name, str) for name in value)
@@ -349,6 +357,9 @@ _MLP = {
     "best_loss_": Rule(lambda v, a: v is None or _is_loss(v, a), "a number or None"),
     "validation_scores_": Rule(_are_scores, "a list of numbers, or None"),
     "best_validation_score_": Rule(lambda v, a: v is None or _is_loss(v, a), "a number or None"),
+    "_validation_curve": Rule(
+        _is_validation_curve, "rows of an epoch, each above the last, a loss and a score", False
+    ),
 }
 # The order matters: a check may look at what stands above it.
 ATTRIBUTES: dict[str, dict[str, Rule]] = {

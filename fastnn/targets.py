@@ -13,7 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import r2_score
 
 from .backends.codes import LOSSES, Loss
-from .backends.interface import Network, Samples
+from .backends.interface import Network
 from .class_weights import class_weights, with_class_weight
 from .formulas import Formula, choose_loss, choose_output, n_outputs_for
 from .parameters import shown
@@ -141,15 +141,13 @@ class Classes:
         return _class_targets(y, model.classes_, LOSSES[model.network_.loss], dtype)
 
     def score(
-        self, model: Any, samples: Samples, y: NDArray, weights: Any, n_right: float, kernels: Any
+        self, model: Any, outputs: NDArray, y: NDArray, weights: Any, n_right: float
     ) -> float:
-        """Return the accuracy on checked samples: of several labels, all must be right.
+        """Return the accuracy of outputs: of several labels, all must be right.
 
-        y and weights are those of the samples, not on a device; `n_right` is the weight of the
-        samples whose class is right, as the kernels count them.
+        `n_right` is the weight of the samples whose class is right, as the kernels count them.
         """
         if model.multilabel_:
-            outputs = model._forward(samples, False, kernels)[-1]
             right = (labels_of(outputs, model.network_) == y).all(axis=1)
             return float(np.average(right, weights=weights))
         return n_right / (len(y) if weights is None else float(weights.sum(dtype=np.float64)))
@@ -190,13 +188,13 @@ class Reals:
         return targets
 
     def score(
-        self, model: Any, samples: Samples, y: NDArray, weights: Any, n_right: float, kernels: Any
+        self, model: Any, outputs: NDArray, y: NDArray, weights: Any, n_right: float
     ) -> float:
-        """Return R^2 on checked samples, NaN if the training has diverged."""
-        outputs = model._forward(samples, False, kernels)[-1]
+        """Return R^2 of outputs, NaN if the training has diverged."""
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(y, outputs, sample_weight=weights))
+        with np.errstate(over="ignore"):  # about to diverge
+            return float(r2_score(y, outputs, sample_weight=weights))
 
 
 def labels_of(outputs: NDArray, net: Network) -> NDArray[np.int64]:

@@ -290,8 +290,9 @@ def test_bad_arguments(make, message):
 
 
 def test_bad_callbacks(data):
-    with pytest.raises(ValueError, match="has no method on_epoch_end"):
-        network().fit(*data, callbacks=[print])
+    for wrong in (3, lambda: None, lambda epoch, logs: None):
+        with pytest.raises(ValueError, match="has no method on_epoch_end"):
+            network().fit(*data, callbacks=[wrong])
     with pytest.raises(ValueError, match="has no method on_epoch_end"):
         network().fit(*data, callbacks=[fastnn.EarlyStopping])
     with pytest.raises(ValueError, match="callbacks=3"):
@@ -301,5 +302,109 @@ def test_bad_callbacks(data):
         with pytest.raises(ValueError, match="validation_data: expected"):
             network().fit(*data, validation_data=wrong)
     model = network()
+    for callback in (fastnn.EarlyStopping(), fastnn.CSVLogger("log.csv", ["val_accuracy"])):
+        with pytest.raises(ValueError, match="validation_data: a callback asks for it"):
+            model.fit(*data, callbacks=[callback])
+    assert not hasattr(model, "params_")
     with pytest.raises(ValueError, match="validation_data: a callback asks for it"):
-        model.fit(*data, callbacks=[fastnn.EarlyStopping()])
+        model.fit(*data, callbacks=[lambda epoch: epoch.val_loss])
+
+
+def test_a_function_is_a_callback(data):
+    seen = []
+
+    def stop_at_4(epoch):
+        seen.append(epoch.number)
+        return epoch.loss < 100 and epoch.number == 4
+
+    model = network().fit(*data, callbacks=[stop_at_4, lambda epoch: "no reason to stop"])
+    assert seen == [1, 2, 3, 4]
+    assert model.stop_reason_ == "callback"
+
+
+def test_an_epoch_says_what_it_is(data, capsys):
+    network(max_iter=1).fit(*data, callbacks=[print], validation_data=data)
+    text = capsys.readouterr().out
+    assert text.startswith("Epoch 1: loss=0.")
+    assert ", val_accuracy=0." in text
+
+
+class Begins:
+    def __init__(self, *names):
+        self.seen = []
+        for name in names:
+            setattr(self, name, lambda model, name=name: self.seen.append(name))
+
+    def on_epoch_end(self, epoch):
+        self.seen.append(epoch.number)
+
+
+def test_names_of_keras(data):
+    ours, theirs = ("on_fit_begin", "on_fit_end"), ("on_train_begin", "on_train_end")
+    for names, called in ((ours, ours), (theirs, theirs), (ours + theirs, ours)):
+        callback = Begins(*names)
+        network(max_iter=1).fit(*data, callbacks=[callback])
+        assert callback.seen == [called[0], 1, called[1]]
+
+
+def test_a_change_before_the_first_epoch_holds_from_there_on(data):
+    class Change(Record):
+        def on_fit_begin(self, model):
+            model.alpha = 0.5
+
+    model = network().fit(*data, callbacks=[Change()])
+    assert np.array_equal(model.params_, network(alpha=0.5).fit(*data).params_)
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "{epoch:02d}.st"])
+def test_the_best_model_is_saved(data, rng, tmp_path, name):
+    held_out, path = noise(rng), tmp_path / name
+    saver = fastnn.ModelCheckpoint(path, save_best_only=True, keep=1)
+    model = network(max_iter=40, learning_rate_init=0.02, warm_start=True)
+    model.fit(*data, callbacks=[saver], validation_data=held_out)
+    losses = model.history_["val_loss"]
+    assert (saver.best_, saver.best_epoch_) == (min(losses), 1 + np.argmin(losses))
+    assert saver.best_epoch_ < 40
+    (file,) = tmp_path.iterdir()
+    best = fastnn.load(file)
+    assert best.n_epochs_ == saver.best_epoch_
+    assert best.evaluate(*held_out)[0] == min(losses)
+    again = fastnn.ModelCheckpoint(path, save_best_only=True)
+    before = file.read_bytes()
+    model.set_params(max_iter=3).fit(*data, callbacks=[again], validation_data=held_out)
+    assert again.best_ == min(losses)  # that of the file
+    assert file.read_bytes() == before
+    other = network(max_iter=1, random_state=5)
+    other.fit(*data, callbacks=[again], validation_data=held_out)
+    assert again.best_epoch_ == 1
+
+
+@pytest.mark.parametrize("measure", ["loss", "accuracy", "val_accuracy", "val_score"])
+def test_the_best_of_other_measures(data, tmp_path, measure):
+    saver = fastnn.ModelCheckpoint(tmp_path / "{epoch}", save_best_only=True, monitor=measure)
+    values = []
+    model = network(max_iter=20, warm_start=True, learning_rate_init=0.05)
+    for _ in range(2):
+        model.fit(
+            *data,
+            callbacks=[lambda epoch: values.append(getattr(epoch, measure)), saver],
+            validation_data=data,
+        )
+        best = min(values) if measure == "loss" else max(values)
+        assert saver.best_ == best
+    saved = sorted(int(path.name) for path in tmp_path.iterdir())
+    assert saved[0] == 1
+    assert values[saved[-1] - 1] == best
+
+
+def test_a_best_model_needs_data_to_tell(data, tmp_path):
+    with pytest.raises(ValueError, match="validation_data"):
+        network().fit(
+            *data, callbacks=[fastnn.ModelCheckpoint(tmp_path / "m", save_best_only=True)]
+        )
+    with pytest.raises(ValueError, match="save_best_only='yes'"):
+        fastnn.ModelCheckpoint("m", save_best_only="yes")
+    with pytest.raises(ValueError, match="monitor='val'"):
+        fastnn.ModelCheckpoint("{epoch}", monitor="val")
+    with pytest.raises(ValueError, match="path_pattern="):
+        fastnn.ModelCheckpoint("{step}", save_best_only=True)

@@ -194,9 +194,11 @@ def test_data_stay_on_the_device(take, rng, monkeypatch):
     monkeypatch.setattr(
         device, "to_device", lambda array, *more: (sent.append(array), copy(array, *more))[1]
     )
-    found = kernels.mlp_evaluate(net, params, part(there), 1)
+    received = np.empty((7, net.sizes[-1]))
+    found = kernels.mlp_evaluate(net, params, part(there), 1, received)
     assert found == pytest.approx(REFERENCE.mlp_evaluate(net, params, part(data), 1), rel=1e-12)
     (values,) = kernels.mlp_forward(net, params, part(there), False, 1)
+    assert np.array_equal(values, received)
     assert np.array_equal(values, kernels.mlp_forward(net, params, part(data), False, 1)[0])
     assert_same_gradient(kernels, net, params, part(data), 1e-12)
     assert sent

@@ -94,6 +94,22 @@ def test_fit(backend, data, n, tmp_path):
 
 
 @pytest.mark.parametrize("n", [6, pytest.param(N // 4, marks=pytest.mark.slow)])
+def test_what_is_measured_belongs_to_complete_epochs(data, n):
+    rng = np.random.default_rng(6)
+    network(3).fit(*data, validation_data=data)
+    n_trained = 0
+    for seconds in moments_of(rng, n):
+        model = network(10**6)
+        interrupted(seconds, Timeout, model.fit, *data, validation_data=data)
+        if hasattr(model, "params_"):
+            history = model.history_
+            assert history.get("val_epoch", []) == list(range(1, model.n_epochs_ + 1))
+            assert len(history["loss"]) == model.n_epochs_
+            n_trained += model.n_epochs_ > 0
+    assert n_trained > n / 10
+
+
+@pytest.mark.parametrize("n", [6, pytest.param(N // 4, marks=pytest.mark.slow)])
 def test_train_many(backend, data, n):
     rng = np.random.default_rng(2)
     fastnn.train_many(network(3), *data, random_state=range(4))

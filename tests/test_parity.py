@@ -123,7 +123,9 @@ def test_forward_and_evaluate(name, case):
             found = kernels.mlp_forward(case.net, case.params, few, False, 1)
             assert len(found) == 1
             assert relative_error(found[0], expected[-1][:n]) < tolerance
-    loss, n_right = kernels.mlp_evaluate(*arguments, 2)
+    received = np.empty_like(outputs[-1])
+    loss, n_right = kernels.mlp_evaluate(*arguments, 2, received)
+    assert np.array_equal(received, outputs[-1])
     reference, reference_right = REFERENCE.mlp_evaluate(*arguments, 1)
     assert loss == pytest.approx(reference, rel=10 * tolerance, abs=tolerance)
     if case.dtype == "float64":

@@ -290,9 +290,16 @@ class Kernels(Protocol):
         """
 
     def mlp_evaluate(
-        self, net: Network, params: NDArray, samples: Samples, n_threads: int
+        self,
+        net: Network,
+        params: NDArray,
+        samples: Samples,
+        n_threads: int,
+        outputs: NDArray | None = None,
     ) -> tuple[float, float]:
         """Return the loss over a data set and the number of right classes.
+
+        `outputs`, if given, receives the network's outputs, (n_samples, n_outputs).
 
         The class is the largest output; with a single output, whether it exceeds 1/2, or 0 where
         the targets are signs. A sample counts as much as its weight says.

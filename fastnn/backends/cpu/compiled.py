@@ -97,20 +97,23 @@ class Compiled:
         return outputs
 
     def mlp_evaluate(
-        self, net: Network, params, samples: Samples, n_threads: int
+        self, net: Network, params, samples: Samples, n_threads: int, outputs=None
     ) -> tuple[float, float]:
         """Return loss and right answers over a data set."""
         last = len(net.sizes) - 1
-        outputs, losses = self._forward(net, params, samples, last, n_threads)
+        outputs, losses = self._forward(net, params, samples, last, n_threads, outputs)
         n_right = panels.count_right(net, outputs, samples)
         if samples.weights is None:
             return float(losses.mean()), n_right
         return float(losses.sum() / samples.weights.sum(dtype=np.float64)), n_right
 
-    def _forward(self, net: Network, params, samples: Samples, layer: int, n_threads: int):
+    def _forward(
+        self, net: Network, params, samples: Samples, layer: int, n_threads: int, outputs=None
+    ):
         """Return the outputs of a layer and, given targets, the weighted loss of each sample."""
-        kernels, n = self._load(params.dtype), len(samples.X)
-        outputs, losses = np.empty((n, net.sizes[layer]), params.dtype), np.empty(n)
+        kernels, n, losses = self._load(params.dtype), len(samples.X), np.empty(len(samples.X))
+        if outputs is None:
+            outputs = np.empty((n, net.sizes[layer]), params.dtype)
         samples = _for_kernels(net, params.dtype, samples)
         batch = min(n, panels.FORWARD_BATCH)
         n_threads = panels.choose_threads(min(n_threads, -(-n // batch)), net, n)

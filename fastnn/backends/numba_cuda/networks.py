@@ -20,8 +20,6 @@ def mlp_forward(
     net: Network, params, samples: Samples, all_layers: bool, n_threads: int
 ) -> list[NDArray]:
     """Return layer outputs; see `interface.Kernels`."""
-    from .device import OUTPUTS
-
     n, wanted = len(samples.X), range(1 if all_layers else len(net.sizes) - 1, len(net.sizes))
     found = {layer: np.empty((n, net.sizes[layer]), params.dtype) for layer in wanted}
     # The kernel computes a loss as well, of targets that it gets for nothing.
@@ -29,16 +27,26 @@ def mlp_forward(
     untargeted = samples._replace(targets=None, weights=None)
     for first, rows, buffer, table, _ in _blocks(net, params, untargeted, targets):
         for layer, outputs in found.items():
-            start, units = table[layer, OUTPUTS], net.sizes[layer]
-            values = buffer[start : start + rows * units].copy_to_host()
-            outputs[first : first + rows] = values.reshape(rows, units)
+            outputs[first : first + rows] = _outputs(net, buffer, table, rows, layer)
     return list(found.values())
 
 
-def mlp_evaluate(net: Network, params, samples: Samples, n_threads: int) -> tuple[float, float]:
+def _outputs(net: Network, buffer, table, rows: int, layer: int) -> NDArray:
+    """Return a layer's outputs, (rows, n_units), from a kernel's buffer."""
+    from .device import OUTPUTS
+
+    start, units = table[layer, OUTPUTS], net.sizes[layer]
+    return buffer[start : start + rows * units].copy_to_host().reshape(rows, units)
+
+
+def mlp_evaluate(
+    net: Network, params, samples: Samples, n_threads: int, outputs=None
+) -> tuple[float, float]:
     """Return loss and right answers over a data set; see `interface.Kernels`."""
-    loss, n_right = 0.0, 0.0
-    for _, rows, buffer, _, right in _blocks(net, params, samples, None):
+    loss, n_right, last = 0.0, 0.0, len(net.sizes) - 1
+    for first, rows, buffer, table, right in _blocks(net, params, samples, None):
+        if outputs is not None:
+            outputs[first : first + rows] = _outputs(net, buffer, table, rows, last)
         loss += float(buffer[len(buffer) - rows :].copy_to_host().sum(dtype=np.float64))
         n_right += float(right.copy_to_host().sum(dtype=np.float64))
     return loss / _count(samples), n_right

@@ -56,12 +56,16 @@ def mlp_forward(
     return outputs
 
 
-def mlp_evaluate(net: Network, params, samples: Samples, n_threads: int) -> tuple[float, float]:
+def mlp_evaluate(
+    net: Network, params, samples: Samples, n_threads: int, outputs=None
+) -> tuple[float, float]:
     """Return loss and right answers over a data set; see `interface.Kernels`."""
     layers = _unflatten(net, params)
     loss, n_right, total = 0.0, 0.0, 0.0
     for i in range(len(samples.X)):
         ys, slopes, z = _forward(net, layers, _inputs(samples, i))
+        if outputs is not None:
+            outputs[i] = ys[-1]
         t, weight = samples.targets[i].tolist(), _weight(samples, i)
         loss += weight * loss_and_delta(net, z, ys[-1], slopes[-1], t)[0]
         n_right += weight * _is_right(net, ys[-1], t)
