@@ -221,3 +221,28 @@ def test_summary(data, capsys):
     texts = []
     fastnn.MLPRegressor((), loss="huber", max_iter=1).fit(X, y).summary(print_fn=texts.append)
     assert "huber(delta=1)" in texts[0]
+
+
+def test_history_of_samples_held_out(data, monkeypatch):
+    evaluated, passes = counted(monkeypatch, "mlp_evaluate"), counted(monkeypatch, "mlp_forward")
+    model = network(early_stopping=True, max_iter=6).fit(*data)
+    assert (len(evaluated), len(passes)) == (6, 0)
+    assert model.history_["val_accuracy"] == model.validation_scores_
+    assert model.history_["val_epoch"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_history_of_several_labels_and_of_parts(rng, held_out):
+    X, Y = rng.normal(size=(40, 4)), rng.integers(0, 2, (40, 3))
+    model = network().fit(X, Y, validation_data=(X[:20], Y[:20]))
+    assert model.history_["val_accuracy"][-1] == model.score(X[:20], Y[:20])
+    model = network().partial_fit(*held_out, classes=[0, 1])
+    assert model.partial_fit(*held_out).history_ == {"loss": model.loss_curve_.tolist()}
+    assert len(model.history_["loss"]) == 2
+
+
+def test_history_of_weighted_validation(data, held_out):
+    weights = np.linspace(0, 1, len(held_out[0]))
+    model = network().fit(*data, validation_data=(*held_out, weights))
+    loss, accuracy = model.evaluate(*held_out, weights)
+    assert (model.history_["val_loss"][-1], model.history_["val_accuracy"][-1]) == (loss, accuracy)
+    assert accuracy != model.score(*held_out)

@@ -68,6 +68,7 @@ def test_a_task_for_the_fit_and_for_each_epoch(backend, data):
     alone = network().fit(*data)
     assert np.array_equal(model.params_, alone.params_)
     assert vars(model).keys() == {*vars(alone), "_skl_callbacks"}
+    model.partial_fit(*data)
     model.set_callbacks().fit(*data)
     assert record.heard == []
 
