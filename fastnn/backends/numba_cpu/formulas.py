@@ -24,7 +24,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import inlined, kernel, merged
-from .functions import vdiv_by_root, verf, vexp, vexpm1, vlog1p, vsigmoid, vtanh
+from .functions import vdiv_by_root, vexp, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -82,12 +82,9 @@ def activate_rarely(code, a, z):
         slope = vif_positive(z, vsplat(steep), vadd(y, vsplat(deep)))
         y = vif_positive(z, vmul(vsplat(steep), z), y)
     elif code == codes.GELU:
-        half, root = vsplat(real(z, 0.5)), vsplat(real(z, math.sqrt(0.5)))
-        y = vmul(half, vadd(one, verf(vmul(root, z))))
-        density = vexp(vmul(vsub(zero, half), vmul(z, z)))
-        factor = vsplat(real(z, 1 / math.sqrt(2 * math.pi)))
-        slope = vmuladd(vmul(factor, z), density, y)
-        y = vmul(z, y)
+        p, bell = vnormal(z)
+        y = vmul(z, p)
+        slope = vmuladd(vmul(vsplat(real(z, 1 / math.sqrt(2 * math.pi))), z), bell, p)
     elif code == codes.SILU:
         slope = vsigmoid(z)
         y = vmul(z, slope)
