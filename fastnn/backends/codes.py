@@ -58,7 +58,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "softsign",
         "z / (1 + |z|)",
-        "1 / (1 + |z|)^2",
+        r"\frac{1}{(1 + |z|)^2}",
         r"y = \frac{z}{1 + |z|}",
         "Bergstra et al. 2009",
         "keras.activations.softsign",
@@ -66,7 +66,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "relu",
         "max(0, z)",
-        "1 where z > 0, else 0",
+        r"\begin{cases} 1 & z > 0 \\ 0 & z \le 0 \end{cases}",
         r"y = \max(0, z)",
         "Nair & Hinton 2010",
         "keras.activations.relu",
@@ -74,7 +74,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "softmax",
         "exp(z_k) / sum_j exp(z_j)",
-        "dy_j / dz_k = y_j ((j = k) - y_k)",
+        r"\frac{\partial y_j}{\partial z_k} = y_j (\delta_{jk} - y_k)",
         r"y_k = \frac{e^{z_k}}{\sum_j e^{z_j}}",
         "Bridle 1990, equation 2",
         "keras.activations.softmax",
@@ -84,7 +84,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "softplus",
         "ln(1 + exp(z))",
-        "1 / (1 + exp(-z))",
+        r"\frac{1}{1 + e^{-z}}",
         r"y = \ln (1 + e^z)",
         "Dugas et al. 2001",
         "keras.activations.softplus",
@@ -92,7 +92,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "leaky_relu",
         "z where z > 0, else a z",
-        "1 where z > 0, else a",
+        r"\begin{cases} 1 & z > 0 \\ a & z \le 0 \end{cases}",
         r"y = \begin{cases} z & z > 0 \\ a z & z \le 0 \end{cases}",
         "Maas et al. 2013, section 2",
         "keras.activations.leaky_relu",
@@ -103,7 +103,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "elu",
         "z where z > 0, else a (exp(z) - 1)",
-        "1 where z > 0, else y + a",
+        r"\begin{cases} 1 & z > 0 \\ y + a & z \le 0 \end{cases}",
         r"y = \begin{cases} z & z > 0 \\ a (e^z - 1) & z \le 0 \end{cases}",
         "Clevert et al. 2016, equation 15",
         "keras.activations.elu",
@@ -112,7 +112,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "selu",
         "1.0507 z where z > 0, else 1.0507 * 1.67326 (exp(z) - 1)",
-        "1.0507 where z > 0, else y + 1.0507 * 1.67326",
+        r"\begin{cases} \lambda & z > 0 \\ y + \lambda \alpha & z \le 0 \end{cases}",
         r"y = \lambda \begin{cases} z & z > 0 \\ \alpha (e^z - 1) & z \le 0 \end{cases}",
         "Klambauer et al. 2017, equation 2, constants from its section 2",
         "keras.activations.selu",
@@ -120,7 +120,8 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "gelu",
         "z P(z), P the standard normal distribution function",
-        "P(z) + z p(z), p its density",
+        r"\tfrac12 \left(1 + \operatorname{erf} \tfrac{z}{\sqrt 2}\right)"
+        r" + \frac{z}{\sqrt{2 \pi}} e^{-z^2 / 2}",
         r"y = \tfrac{z}{2} \left(1 + \operatorname{erf} \tfrac{z}{\sqrt 2}\right)",
         "Hendrycks & Gimpel 2016, section 2 (exact, not by tanh)",
         "keras.activations.gelu",
@@ -128,7 +129,7 @@ ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "silu",
         "z / (1 + exp(-z))",
-        "s + y (1 - s), s = 1 / (1 + exp(-z))",
+        r"s + y (1 - s), \quad s = \frac{1}{1 + e^{-z}}",
         r"y = \frac{z}{1 + e^{-z}}",
         "Elfwing et al. 2018, equation 8",
         "keras.activations.silu",

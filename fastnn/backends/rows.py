@@ -32,9 +32,10 @@ class Activation(NamedTuple):
     Attributes
     ----------
     name : str
-    formula, derivative : str
-        In words, with y and z; "a" is the parameter.
-    tex : str
+    formula : str
+        In words; "a" is the parameter.
+    derivative, tex : str
+        In TeX: dy / dz, and the formula.
     source : str
         Paper and equation, or the course's equation number.
     judge : str
