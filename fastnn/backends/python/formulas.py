@@ -10,7 +10,8 @@ from math import erfc, exp, expm1, log, log1p, pi, sqrt, tanh
 import numpy as np
 
 from .. import codes
-from ..interface import Network, Optimizer, dropout_limit
+from ..interface import Network, Optimizer
+from ..shared import dropout_limit
 
 
 def sign(z):
