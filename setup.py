@@ -1,11 +1,12 @@
 """The extension modules: one Cython source, compiled once per processor level and dtype."""
 
+import importlib
 import os
 import platform
-import runpy
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -20,10 +21,13 @@ X86_LEVELS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
-_sources = runpy.run_path("fastnn/backends/sources.py")
-_codes = runpy.run_path("fastnn/backends/codes.py")
-DEPENDS = _sources["sources"](_sources["CYTHON"])
-DIGEST = _sources["digest"](DEPENDS)
+# Two of the package's modules, without the package: NumPy and others need not be here yet.
+_backends = sys.modules["_backends"] = ModuleType("_backends")
+_backends.__path__ = ["fastnn/backends"]
+codes = importlib.import_module("_backends.codes")
+sources = importlib.import_module("_backends.sources")
+DEPENDS = sources.sources(sources.CYTHON)
+DIGEST = sources.digest(DEPENDS)
 
 
 def extensions() -> list[Extension]:
@@ -55,12 +59,12 @@ def write_codes() -> None:
     """Write the codes of all formulas as Cython's C enumerations, from the table codes.py."""
     lines = ["# Written by setup.py from codes.py, and new with every build."]
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
-        names = ", ".join(f"{row.name.upper()} = {row.code}" for row in _codes[table])
+        names = ", ".join(f"{row.name.upper()} = {row.code}" for row in getattr(codes, table))
         lines.append(f"cdef enum: {names}")
     for name in ("STORE_GRADIENT", "STREAM_DROPOUT", "STREAM_DISTORTION"):
-        lines.append(f"cdef enum: {name} = {_codes[name]}")
+        lines.append(f"cdef enum: {name} = {getattr(codes, name)}")
     for name in ("SELU_SCALE", "SELU_ALPHA"):
-        lines.append(f"cdef double {name} = {_codes[name]!r}")
+        lines.append(f"cdef double {name} = {getattr(codes, name)!r}")
     Path("fastnn/backends/cython_cpu/codes.pxi").write_text("\n".join(lines) + "\n")
 
 

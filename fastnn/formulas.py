@@ -11,10 +11,8 @@ from .backends.codes import (
     HALF_SQUARED_ERROR,
     LOSSES,
     SPARSE_CATEGORICAL_CROSSENTROPY,
-    Activation,
-    Loss,
-    by_name,
 )
+from .backends.rows import Activation, Loss, by_name
 from .parameters import FRACTION, Range, check_choice, check_real, check_sequence, shown
 
 HIDDEN = tuple(row for row in ACTIVATIONS if not row.output_only)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends.interface import penalty_of
+from .backends.shared import penalty_of
 from .training import MLPTask, StoppingRules, is_finite
 
 

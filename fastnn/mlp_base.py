@@ -66,15 +66,15 @@ class BaseMLP(CallbackSupport, Estimator):
     n_outputs_: int
     out_activation_: str | tuple[str, float]
     network_: Network
+    # Epoch, loss and score on validation data, a row per measurement; older files have none.
+    _validation_curve: NDArray[np.float64] = np.empty((0, 3))
+    _score_name: str
     solver_state_: SolverState
     learning_rate_: float
     t_: int
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
-    # Epoch, loss and score on validation data, a row per measurement; older files have none.
-    _validation_curve: NDArray[np.float64] = np.empty((0, 3))
-    _score_name: str
 
     def __init__(
         self,
@@ -249,8 +249,8 @@ class BaseMLP(CallbackSupport, Estimator):
             Called after each epoch: see `fastnn.callbacks`; beside those of scikit-learn that
             `set_callbacks` has set (from scikit-learn 1.9 on).
         validation_data : (X, y) or (X, y, sample_weight), optional
-            Samples outside the training, measured after each epoch: see `history_`. With
-            `early_stopping` they are held out in place of a part of the training samples.
+            Samples outside the training, measured after each epoch: see `history_`; and, with
+            `early_stopping`, in place of a part of the training samples.
 
         Raises
         ------
@@ -278,10 +278,11 @@ class BaseMLP(CallbackSupport, Estimator):
     def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
         draft, checked = draft_of(self), check_callbacks(callbacks)
+        if not given.get("is_partial"):
+            checked += hooks_of(self, X, y, given["sample_weight"])
         task, rules, data = begin(draft, X, y, **given)
         if holds_out(draft):
             checked = [Hooks(HeldOutScore(draft.tol, draft.n_iter_no_change)), *checked]
-        checked += hooks_of(self, X, y, given.get("sample_weight"))
         observer, before = Observer(self, checked, data), self.__dict__
         adopt(self, draft)
         try:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
-from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Loss, UpdateRule
+from .backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
 from .backends.interface import Network
+from .backends.rows import Activation, Loss, UpdateRule
 from .formulas import activation as find_activation
 from .formulas import check_parameter, find, hidden_activations
 from .parameters import (

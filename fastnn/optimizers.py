@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from .backends.codes import MOMENTUM, NESTEROV, OPTIMIZERS, SGD, by_name
+from .backends.codes import MOMENTUM, NESTEROV, OPTIMIZERS, SGD
 from .backends.interface import Optimizer
+from .backends.rows import by_name
 from .parameters import (
     ABOVE_0,
     FLOAT64,

@@ -143,7 +143,7 @@ class Classes:
     def score(
         self, model: Any, outputs: NDArray, y: NDArray, weights: Any, n_right: float
     ) -> float:
-        """Return the accuracy of outputs: of several labels, all must be right.
+        """Return the accuracy of outputs for checked y: of several labels, all must be right.
 
         `n_right` is the weight of the samples whose class is right, as the kernels count them.
         """
@@ -190,7 +190,7 @@ class Reals:
     def score(
         self, model: Any, outputs: NDArray, y: NDArray, weights: Any, n_right: float
     ) -> float:
-        """Return R^2 of outputs, NaN if the training has diverged."""
+        """Return R^2 of outputs for checked y, NaN if the training has diverged."""
         if not np.isfinite(outputs).all():
             return float("nan")
         with np.errstate(over="ignore"):  # about to diverge

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from .backends.codes import Loss
 from .backends.interface import ImageDistortion
+from .backends.rows import Loss
 from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
 
 # The Gaussian's weights are an array of six times as many.

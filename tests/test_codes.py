@@ -11,7 +11,8 @@ import pytest
 import fastnn
 from fastnn import backends
 from fastnn.backends import codes, interface
-from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS, by_name
+from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.backends.rows import by_name
 
 FOLDER = Path(backends.__file__).parent
 CONTRACT = {

@@ -1,9 +1,15 @@
-"""The course's printed results (systems 1, 2, 3, 6, 7), on every back end."""
+"""The course's printed results (systems 1, 2, 3, 6, 7), on every back end; all formulas."""
+
+import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import fastnn
+from fastnn import course
+from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.course import report
 
 # System 3: weights printed after epochs 1 to 6.
 SYSTEM_3 = np.array(
@@ -83,3 +89,24 @@ def test_truth_table_of_1_2_2():
     model = fastnn.Perceptron().fit(X, y, coef_init=[[0.5] * 3], intercept_init=[-0.6])
     assert model.n_iter_ == 0
     assert (model.predict(X) == y).all()
+
+
+@pytest.mark.parametrize("language", course.LANGUAGES)
+def test_every_formula_stands_in_the_report(language, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "SYSTEMS", ())
+    page = report.write_report(tmp_path, language).read_text(encoding="utf-8")
+    tables = [ElementTree.fromstring(t) for t in re.findall("<table>.*?</table>", page, re.DOTALL)]
+    for table, rows in zip(tables, (ACTIVATIONS, LOSSES, OPTIMIZERS), strict=True):
+        head, *body = table.iter("tr")
+        words = course.texts(language)["appendix"]
+        assert {cell.text for cell in head} <= set(words.values())
+        for line, row in zip(body, rows, strict=True):
+            name, *formulas, source = line
+            assert name.find("code").text == row.name
+            assert all(alias in "".join(name.itertext()) for alias in row.aliases)
+            assert source.text == row.source
+            assert len(formulas) == len(head) - 2
+            for cell in formulas:  # nothing of TeX is left
+                text = "".join(cell.itertext())
+                assert text
+                assert not set("\\{}&$") & set(text.replace("{", "", 1))  # one brace of cases

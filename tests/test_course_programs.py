@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import fastnn
 from fastnn import course
+from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
 from fastnn.cli import main
 from fastnn.course.lesson import Lesson
 from fastnn.datasets import DataError
@@ -112,9 +113,10 @@ def test_programs_are_short_and_use_public_names_only():
 
 def test_both_languages_have_every_system():
     english, chinese = course.texts("en"), course.texts("zh")
-    assert list(english) == list(chinese) == ["report", *course.NAMES]
-    for name in course.NAMES:
+    assert list(english) == list(chinese) == ["report", "appendix", *course.NAMES]
+    for name in english:
         assert english[name].keys() == chinese[name].keys()
+    for name in course.NAMES:
         assert english[name]["formulas"] == [
             [latex, number.replace("–", " to ")] for latex, number in chinese[name]["formulas"]
         ]
@@ -161,9 +163,9 @@ def test_report(language, tmp_path, monkeypatch):
     content = path.read_text(encoding="utf-8")
     page = Page()
     page.feed(content)
-    assert page.ids == [s.name for s in small]
-    assert page.links == [f"#{s.name}" for s in small]
-    assert page.formulas == 2 + 2 + 4
+    assert page.ids == [*(s.name for s in small), "appendix"]
+    assert page.links == [f"#{name}" for name in page.ids]
+    assert page.formulas == 2 + 2 + 4 + 2 * len(ACTIVATIONS) + len(LOSSES) + len(OPTIMIZERS)
     assert len(page.sources) == 3
     for source in page.sources:  # nothing comes from a network
         assert base64.b64decode(source.removeprefix("data:image/png;base64,")).startswith(

@@ -7,8 +7,8 @@ from scipy import ndimage
 import fastnn
 from fastnn import backends
 from fastnn.backends.codes import STREAM_DISTORTION
-from fastnn.backends.interface import gaussian_weights
 from fastnn.backends.python.formulas import philox
+from fastnn.backends.shared import gaussian_weights
 
 REFERENCE = backends.kernels("python")
 SHAPES = [(1, 1), (9, 7), (6, 13)]

@@ -8,8 +8,8 @@ from formula_cases import network, samples, targets_for
 import fastnn
 from fastnn import backends
 from fastnn.backends import codes
-from fastnn.backends.codes import by_name
 from fastnn.backends.interface import Optimizer, Schedule, State
+from fastnn.backends.rows import by_name
 from fastnn.formulas import loss_names
 from fastnn.network import matrices
 

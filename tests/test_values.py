@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 import fastnn
-from fastnn.backends.interface import dropout_limit
+from fastnn.backends.shared import dropout_limit
 from fastnn.parameters import check_n_jobs, shown
 from fastnn.validation import target_columns
 

@@ -1,154 +1,14 @@
 """The formulas: one row per activation, loss and optimizer.
 
-Here a formula has its name and all that is said of it; the help texts, the checks, the command
-line, saved files and the tests read it here, and setup.py writes the codes for Cython from it. A
-new formula is a row here and a place in the `formulas` of each back end.
+Here a formula has its name and all that is said of it (rows.py says in what words); the help
+texts, the checks, the command line, the course's report, saved files and the tests read it here,
+and setup.py writes the codes for Cython from it. A new formula is a row here and a place in the
+`formulas` of each back end.
 
 The kernels know a formula by its code, its place in the table: a number that no file keeps.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-
-class Parameter(NamedTuple):
-    """A number in a formula.
-
-    Attributes
-    ----------
-    name : str
-    default : float
-    expected : str
-        What an error message says.
-    holds : callable
-        Whether a finite number may stand there.
-    judge : str
-        The name that `judge` has for it.
-    """
-
-    name: str
-    default: float
-    expected: str
-    holds: Callable[[float], bool]
-    judge: str = ""
-
-
-class Activation(NamedTuple):
-    """y = f(z) for the pre-activation z of a unit.
-
-    Attributes
-    ----------
-    name : str
-    formula, derivative : str
-        In words, with y and z; "a" is the parameter.
-    tex : str
-    source : str
-        Paper and equation, or the course's equation number.
-    judge : str
-        A function that others wrote, by which tests judge ours.
-    aliases : tuple of str
-        scikit-learn's, Keras's and the course's names.
-    parameter : Parameter or None
-    is_step : bool
-        It jumps: nothing is learned through it.
-    output_only : bool
-        A unit's output depends on all units of its layer.
-    gives_probabilities : bool
-    code : int
-    """
-
-    name: str
-    formula: str
-    derivative: str
-    tex: str
-    source: str
-    judge: str
-    aliases: tuple[str, ...] = ()
-    parameter: Parameter | None = None
-    is_step: bool = False
-    output_only: bool = False
-    gives_probabilities: bool = False
-    code: int = -1
-
-
-class Loss(NamedTuple):
-    """The loss of a sample with outputs y and targets t; that of a batch is the mean.
-
-    Attributes
-    ----------
-    name : str
-    formula : str
-        In words, summed over the outputs.
-    tex : str
-    source : str
-    judge : str
-        A function of (targets, outputs) that others wrote, the mean over the outputs.
-    task : str
-        "regression", "classes", "any".
-    targets : str
-        "real"; "fraction", from 0 to 1; "distribution", a sample's sum to 1; "index", the number
-        of a class, in one column; "sign", -1 or 1; "count", 0 or above.
-    outputs : tuple of str
-        The activations of the output layer that it goes with, the default first; empty: any.
-    judge_factor : float
-        What the judge's value is multiplied by.
-    per_output : bool
-        Whether the judge gives the mean over the outputs, not the sum.
-    aliases : tuple of str
-    parameter : Parameter or None
-    code : int
-    """
-
-    name: str
-    formula: str
-    tex: str
-    source: str
-    judge: str
-    task: str
-    targets: str
-    outputs: tuple[str, ...] = ()
-    judge_factor: float = 1.0
-    per_output: bool = True
-    aliases: tuple[str, ...] = ()
-    parameter: Parameter | None = None
-    code: int = -1
-
-
-class UpdateRule(NamedTuple):
-    """A step of an optimizer for the gradient g of a parameter w, with learning rate r.
-
-    Attributes
-    ----------
-    name : str
-    formula : str
-        In words; m and v are its moments, b1 and b2 their decay, n the number of the step.
-    tex : str
-    source : str
-    n_moments : int
-        Numbers of state for each parameter.
-    parameters : tuple of str
-        The estimators' parameters that it reads beside learning rate and penalties.
-    judge : str
-        An optimizer that others wrote.
-    aliases : tuple of str
-    code : int
-    """
-
-    name: str
-    formula: str
-    tex: str
-    source: str
-    n_moments: int
-    parameters: tuple[str, ...]
-    judge: str
-    aliases: tuple[str, ...] = ()
-    code: int = -1
-
-
-def _numbered(*rows):
-    """Return rows with their places as codes."""
-    return tuple(row._replace(code=code) for code, row in enumerate(rows))
-
+from .rows import Activation, Loss, Parameter, UpdateRule, numbered
 
 _SMOOTHING = Parameter(
     "label_smoothing",
@@ -158,7 +18,7 @@ _SMOOTHING = Parameter(
     "label_smoothing",
 )
 
-ACTIVATIONS: tuple[Activation, ...] = _numbered(
+ACTIVATIONS: tuple[Activation, ...] = numbered(
     Activation(
         "sign",
         "-1, 0 or 1",
@@ -198,7 +58,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "softsign",
         "z / (1 + |z|)",
-        "1 / (1 + |z|)^2",
+        r"\frac{1}{(1 + |z|)^2}",
         r"y = \frac{z}{1 + |z|}",
         "Bergstra et al. 2009",
         "keras.activations.softsign",
@@ -206,7 +66,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "relu",
         "max(0, z)",
-        "1 where z > 0, else 0",
+        r"\begin{cases} 1 & z > 0 \\ 0 & z \le 0 \end{cases}",
         r"y = \max(0, z)",
         "Nair & Hinton 2010",
         "keras.activations.relu",
@@ -214,7 +74,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "softmax",
         "exp(z_k) / sum_j exp(z_j)",
-        "dy_j / dz_k = y_j ((j = k) - y_k)",
+        r"\frac{\partial y_j}{\partial z_k} = y_j (\delta_{jk} - y_k)",
         r"y_k = \frac{e^{z_k}}{\sum_j e^{z_j}}",
         "Bridle 1990, equation 2",
         "keras.activations.softmax",
@@ -224,7 +84,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "softplus",
         "ln(1 + exp(z))",
-        "1 / (1 + exp(-z))",
+        r"\frac{1}{1 + e^{-z}}",
         r"y = \ln (1 + e^z)",
         "Dugas et al. 2001",
         "keras.activations.softplus",
@@ -232,7 +92,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "leaky_relu",
         "z where z > 0, else a z",
-        "1 where z > 0, else a",
+        r"\begin{cases} 1 & z > 0 \\ a & z \le 0 \end{cases}",
         r"y = \begin{cases} z & z > 0 \\ a z & z \le 0 \end{cases}",
         "Maas et al. 2013, section 2",
         "keras.activations.leaky_relu",
@@ -243,7 +103,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "elu",
         "z where z > 0, else a (exp(z) - 1)",
-        "1 where z > 0, else y + a",
+        r"\begin{cases} 1 & z > 0 \\ y + a & z \le 0 \end{cases}",
         r"y = \begin{cases} z & z > 0 \\ a (e^z - 1) & z \le 0 \end{cases}",
         "Clevert et al. 2016, equation 15",
         "keras.activations.elu",
@@ -252,7 +112,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "selu",
         "1.0507 z where z > 0, else 1.0507 * 1.67326 (exp(z) - 1)",
-        "1.0507 where z > 0, else y + 1.0507 * 1.67326",
+        r"\begin{cases} \lambda & z > 0 \\ y + \lambda \alpha & z \le 0 \end{cases}",
         r"y = \lambda \begin{cases} z & z > 0 \\ \alpha (e^z - 1) & z \le 0 \end{cases}",
         "Klambauer et al. 2017, equation 2, constants from its section 2",
         "keras.activations.selu",
@@ -260,7 +120,8 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "gelu",
         "z P(z), P the standard normal distribution function",
-        "P(z) + z p(z), p its density",
+        r"\tfrac12 \left(1 + \operatorname{erf} \tfrac{z}{\sqrt 2}\right)"
+        r" + \frac{z}{\sqrt{2 \pi}} e^{-z^2 / 2}",
         r"y = \tfrac{z}{2} \left(1 + \operatorname{erf} \tfrac{z}{\sqrt 2}\right)",
         "Hendrycks & Gimpel 2016, section 2 (exact, not by tanh)",
         "keras.activations.gelu",
@@ -268,7 +129,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
     Activation(
         "silu",
         "z / (1 + exp(-z))",
-        "s + y (1 - s), s = 1 / (1 + exp(-z))",
+        r"s + y (1 - s), \quad s = \frac{1}{1 + e^{-z}}",
         r"y = \frac{z}{1 + e^{-z}}",
         "Elfwing et al. 2018, equation 8",
         "keras.activations.silu",
@@ -301,7 +162,7 @@ ACTIVATIONS: tuple[Activation, ...] = _numbered(
 ) = range(len(ACTIVATIONS))
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
-LOSSES: tuple[Loss, ...] = _numbered(
+LOSSES: tuple[Loss, ...] = numbered(
     Loss(
         "half_squared_error",
         "(t - y)^2 / 2",
@@ -423,7 +284,7 @@ LOSSES: tuple[Loss, ...] = _numbered(
     HINGE,
 ) = range(len(LOSSES))
 
-OPTIMIZERS: tuple[UpdateRule, ...] = _numbered(
+OPTIMIZERS: tuple[UpdateRule, ...] = numbered(
     UpdateRule(
         "sgd",
         "w -= r g",
@@ -505,9 +366,3 @@ STREAM_WEIGHTS = 1
 STREAM_SHUFFLE = 2
 STREAM_DROPOUT = 3
 STREAM_DISTORTION = 4
-
-
-def by_name(rows: tuple) -> dict[str, int]:
-    """Return the code of each name and alias, the names first."""
-    names = {row.name: row.code for row in rows}
-    return names | {alias: row.code for row in rows for alias in row.aliases}

@@ -9,7 +9,6 @@ layer, the weights W as (n_in, n_out) in row-major order, then the bias b as (n_
 codes mean, `codes` says; its formulas stand in the `formulas` of each back end.
 """
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -17,8 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import codes
 from .codes import ACTIVATIONS, LOSSES
+from .rows import Activation, Loss
 from .thread_count import Work
 
 
@@ -73,13 +72,13 @@ class Network(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _formula_parameters(net: Network) -> tuple[float, ...]:
-    rows: list[codes.Activation | codes.Loss] = [ACTIVATIONS[code] for code in net.activations]
+    rows: list[Activation | Loss] = [ACTIVATIONS[code] for code in net.activations]
     given = [*(net.activation_parameters or [None] * len(rows)), net.loss_parameter]
     rows.append(LOSSES[net.loss])
     return tuple(_number(row, value) for row, value in zip(rows, given, strict=True))
 
 
-def _number(row: codes.Activation | codes.Loss, value: float | None) -> float:
+def _number(row: Activation | Loss, value: float | None) -> float:
     """Return the number in a formula."""
     if row.parameter is None:
         return 0.0
@@ -129,7 +128,7 @@ class Samples(NamedTuple):
     scale : float
         The network sees X * scale.
     targets : (n_samples, n_targets) in the real dtype
-        What they are, the loss says (`codes.Loss.targets`); (0, n_targets): none are needed.
+        What they are, the loss says (`rows.Loss.targets`); (0, n_targets): none are needed.
     weights : (n_samples,) in the real dtype, or None
         How much each sample counts in the loss; None: all count 1. The loss of a batch is the
         weighted mean, as if a sample of weight 2 were there twice.
@@ -140,6 +139,13 @@ class Samples(NamedTuple):
     targets: Any
     weights: Any = None
 
+    @property
+    def total_weight(self) -> float:
+        """How many samples there are, as much as each counts."""
+        if self.weights is None:
+            return float(len(self.X))
+        return float(np.asarray(self.weights).sum(dtype=np.float64))
+
 
 class State(NamedTuple):
     """What training changes, as it is between two steps.
@@ -148,7 +154,7 @@ class State(NamedTuple):
     ----------
     params : (n_parameters,), or the weights (n_inputs, n_outputs) of a linear network
     moments : (n_moments, n_parameters)
-        The optimizer's state; how many there are, `codes.UpdateRule.n_moments` says.
+        The optimizer's state; how many there are, `rows.UpdateRule.n_moments` says.
     step : int
         Optimizer steps made. Dropout, and what depends on the number of the step, counts on.
     epoch : int
@@ -391,26 +397,3 @@ class Kernels(Protocol):
         angles : (n_samples,)
             Largest angle of each sample in radians.
         """
-
-
-def penalty_of(optimizer: Optimizer, net: Network, params: NDArray) -> float:
-    """Return what the penalties on weights add to the summed loss of a batch."""
-    total, start = 0.0, 0
-    for m, n in zip(net.sizes, net.sizes[1:], strict=False):
-        W = params[start : start + m * n].astype(np.float64)
-        total += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
-        start += (m + 1) * n
-    return total
-
-
-def dropout_limit(rate: float) -> int:
-    """Return the limit below which a random 32-bit word drops its unit."""
-    return min(round(rate * 2**32), 2**32 - 1)
-
-
-def gaussian_weights(sigma: float) -> NDArray[np.float64]:
-    """Return a Gaussian at -r, ..., r with r = 3 sigma rounded up, its sum 1."""
-    radius = math.ceil(3 * sigma)
-    with np.errstate(over="ignore", under="ignore"):  # far out, in units of sigma
-        weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return np.asarray(weights / weights.sum())

@@ -1,14 +1,15 @@
 """Which sources kernels were compiled from: the digest goes into each extension and cache.
 
-Needs nothing but Python: setup.py runs this file by itself.
+Needs nothing but Python: setup.py imports this file without the package.
 """
 
 import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-CYTHON = ("cython_cpu/[a-z]*.pyx", "cython_cpu/[a-z]*.pxi", "cython_cpu/vector.h", "codes.py")
-NUMBA = ("numba_cpu/[a-z]*.py", "interface.py", "codes.py", "cpu/panels.py")
+TABLE = ("codes.py", "rows.py")
+CYTHON = ("cython_cpu/[a-z]*.pyx", "cython_cpu/[a-z]*.pxi", "cython_cpu/vector.h", *TABLE)
+NUMBA = ("numba_cpu/[a-z]*.py", "interface.py", *TABLE, "cpu/panels.py")
 WRITTEN = ("codes.pxi",)  # by setup.py, from codes.py
 
 

@@ -16,6 +16,7 @@ from ..datasets import load_fashion_mnist, load_mnist
 from ..files import write_file
 from ..progress import is_watched
 from . import SYSTEMS, System, texts
+from .appendix import appendix
 from .lesson import Lesson
 
 DATA = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
@@ -51,6 +52,9 @@ figure { margin: 1rem 0 0; text-align: center; } img { max-width: 100%; height: 
 .times { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: 0; }
 .times dt { display: inline; font-weight: bold; } .times dd { display: inline; margin-left: .6em; }
 summary { cursor: pointer; color: var(--soft); margin-top: 1rem; }
+.table { overflow: auto hidden; } table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-top: 1px solid var(--line); }
+td small { display: block; color: var(--soft); }
 """
 
 
@@ -91,6 +95,7 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
         f'<li><a href="#{system.name}">{escape(words[system.name]["title"])}</a></li>'
         for system in SYSTEMS
     )
+    links += f'<li><a href="#appendix">{escape(words["appendix"]["title"])}</a></li>'
     made = report["made"].format(
         date=datetime.date.today(), seed=seed, backend=backends.get_backend()
     )
@@ -100,7 +105,7 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
         f"<title>{escape(report['title'])}</title><style>{STYLE}</style></head><body>"
         f"<h1>{escape(report['title'])}</h1><p>{escape(report['intro'])}</p>"
         f"<nav><h3>{escape(report['contents'])}</h3><ol>{links}</ol></nav>"
-        f"{''.join(sections)}<footer><p>{escape(made)}</p></footer></body></html>\n"
+        f"{''.join(sections)}{appendix(words['appendix'])}<footer><p>{escape(made)}</p></footer></body></html>\n"
     )
 
 

@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import SGD, STORE_GRADIENT
-from ..interface import (
-    Network,
-    Optimizer,
-    Samples,
-    Schedule,
-    State,
-    gaussian_weights,
-    penalty_of,
-)
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shared import gaussian_weights, loss_gradient
 from ..thread_count import Work
 from ..threads import available_processors, run_workers
 from . import panels
@@ -103,9 +96,7 @@ class Compiled:
         last = len(net.sizes) - 1
         outputs, losses = self._forward(net, params, samples, last, n_threads, outputs)
         n_right = panels.count_right(net, outputs, samples)
-        if samples.weights is None:
-            return float(losses.mean()), n_right
-        return float(losses.sum() / samples.weights.sum(dtype=np.float64)), n_right
+        return float(losses.sum()) / samples.total_weight, n_right
 
     def _forward(
         self, net: Network, params, samples: Samples, layer: int, n_threads: int, outputs=None
@@ -151,14 +142,7 @@ class Compiled:
         self, net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
     ) -> tuple[float, NDArray]:
         """Return the loss of one batch and its gradient."""
-        n, gradient, loss_sum = len(samples.X), np.zeros_like(params), np.zeros(1)
-        state = State(params, gradient[np.newaxis], step)
-        schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
-        store = optimizer._replace(kind=STORE_GRADIENT)
-        self.mlp_train(net, store, state, samples, schedule, loss_sum, 1)
-        penalty = penalty_of(optimizer, net, params)
-        size = n if samples.weights is None else samples.weights.sum(dtype=np.float64)
-        return (loss_sum[0] + penalty) / size, gradient
+        return loss_gradient(self.mlp_train, net, params, samples, optimizer, seed, step)
 
     def mlp_train(
         self,

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import LOSSES
-from ..interface import Network, Optimizer, Samples, dropout_limit
+from ..interface import Network, Optimizer, Samples
+from ..shared import dropout_limit
 from ..threads import available_processors
 
 # Columns of the layer table; offsets count elements of the buffer named in parentheses.

@@ -34,10 +34,9 @@ cdef vec activate_rarely(int code, real a, vec z, vec *slope) noexcept nogil:
         y = vmul(v, vexp_minus(vmin(z, vsplat(0)), 1))
         slope[0] = vif_positive(z, one, vadd(y, v))
         y = vif_positive(z, vmul(one, z), y)
-    elif code == GELU:  # with 1 / sqrt(2), and 1 / sqrt(2 pi)
-        v = vmul(vsplat(<real>0.5), vadd(one, verf(vmul(vsplat(<real>0.7071067811865476), z))))
+    elif code == GELU:  # with 1 / sqrt(2 pi)
+        v = vnormal(z, slope)
         y = vmul(z, v)
-        slope[0] = vexp(vmul(vsplat(<real>-0.5), vmul(z, z)))
         slope[0] = vmuladd(vmul(vsplat(<real>0.3989422804014327), z), slope[0], v)
     elif code == SILU:
         v = vsigmoid(z)

@@ -39,7 +39,7 @@ cdef extern from "vector.h" nogil:
     vec vexp(vec a)
     vec vexp_minus(vec a, real shift)
     vec vlog1p(vec a)
-    vec verf(vec a)
+    vec vnormal(vec z, vec *bell)
     vec vif_positive(vec c, vec a, vec b)
     void *allocate_vectors(size_t size)
     void release_vectors(void *start)

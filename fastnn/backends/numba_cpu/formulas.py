@@ -8,41 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codes import (
-    ABSOLUTE_ERROR,
-    ADAM,
-    ADAMW,
-    CATEGORICAL_CROSSENTROPY,
-    ELU,
-    EXPONENTIAL,
-    GELU,
-    HALF_SQUARED_ERROR,
-    HINGE,
-    HUBER,
-    IDENTITY,
-    LEAKY_RELU,
-    MOMENTUM,
-    NADAM,
-    NESTEROV,
-    POISSON,
-    QUANTILE,
-    RELU,
-    RMSPROP,
-    SELU,
-    SELU_ALPHA,
-    SELU_SCALE,
-    SGD,
-    SIGMOID,
-    SIGN,
-    SILU,
-    SOFTMAX,
-    SOFTPLUS,
-    SOFTSIGN,
-    SPARSE_CATEGORICAL_CROSSENTROPY,
-    STORE_GRADIENT,
-    SUM_SQUARED_ERROR,
-    TANH,
-)
+from .. import codes
 from ..cpu.panels import (
     ACTIVATION,
     ALPHA,
@@ -58,7 +24,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import inlined, kernel, merged
-from .functions import vdiv_by_root, verf, vexp, vexpm1, vlog1p, vsigmoid, vtanh
+from .functions import vdiv_by_root, vexp, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -102,31 +68,28 @@ def activate_rarely(code, a, z):
     """Do the rest of `activate`: a call by itself leaves the code of the others short, and fast."""
     one, zero = vsplat(real(z, 1.0)), vzero(z)
     y = slope = vsplat(real(z, math.nan))  # there is none
-    if code == SOFTPLUS:
+    if code == codes.SOFTPLUS:
         y = vadd(vrelu(z), vlog1p(vexp(vsub(zero, vabs(z)))))
         slope = vsigmoid(z)
-    elif code == LEAKY_RELU:
+    elif code == codes.LEAKY_RELU:
         y = vif_positive(z, z, vmul(vsplat(a), z))
         slope = vif_positive(z, one, vsplat(a))
-    elif code in (ELU, SELU):
+    elif code in (codes.ELU, codes.SELU):
         steep, deep = real(z, 1.0), a
-        if code == SELU:
-            steep, deep = real(z, SELU_SCALE), real(z, SELU_SCALE * SELU_ALPHA)
+        if code == codes.SELU:
+            steep, deep = real(z, codes.SELU_SCALE), real(z, codes.SELU_SCALE * codes.SELU_ALPHA)
         y = vmul(vsplat(deep), vexpm1(vsub(z, vrelu(z))))
         slope = vif_positive(z, vsplat(steep), vadd(y, vsplat(deep)))
         y = vif_positive(z, vmul(vsplat(steep), z), y)
-    elif code == GELU:
-        half, root = vsplat(real(z, 0.5)), vsplat(real(z, math.sqrt(0.5)))
-        y = vmul(half, vadd(one, verf(vmul(root, z))))
-        density = vexp(vmul(vsub(zero, half), vmul(z, z)))
-        factor = vsplat(real(z, 1 / math.sqrt(2 * math.pi)))
-        slope = vmuladd(vmul(factor, z), density, y)
-        y = vmul(z, y)
-    elif code == SILU:
+    elif code == codes.GELU:
+        p, bell = vnormal(z)
+        y = vmul(z, p)
+        slope = vmuladd(vmul(vsplat(real(z, 1 / math.sqrt(2 * math.pi))), z), bell, p)
+    elif code == codes.SILU:
         slope = vsigmoid(z)
         y = vmul(z, slope)
         slope = vmuladd(y, vsub(one, slope), slope)
-    elif code == EXPONENTIAL:
+    elif code == codes.EXPONENTIAL:
         y = vexp(z)
         slope = y
     return y, slope
@@ -136,21 +99,21 @@ def activate_rarely(code, a, z):
 def activate(code, a, z):
     """Return f(z) and f'(z) of a vector of pre-activations; `a` is the activation's parameter."""
     one, zero = vsplat(real(z, 1.0)), vzero(z)
-    if code == RELU:
+    if code == codes.RELU:
         y, slope = vrelu(z), vpositive(z)
-    elif code == SIGMOID:
+    elif code == codes.SIGMOID:
         y = vsigmoid(z)
         slope = vmul(y, vsub(one, y))
-    elif code == TANH:
+    elif code == codes.TANH:
         y = vtanh(z)
         slope = vsub(one, vmul(y, y))
-    elif code == SOFTSIGN:
+    elif code == codes.SOFTSIGN:
         slope = vdiv(one, vadd(one, vabs(z)))
         y = vmul(z, slope)
         slope = vmul(slope, slope)
-    elif code == SIGN:
+    elif code == codes.SIGN:
         y, slope = vsub(vpositive(z), vpositive(vsub(zero, z))), zero
-    elif code == IDENTITY:
+    elif code == codes.IDENTITY:
         y, slope = z, one
     else:
         y, slope = activate_rarely(code, a, z)
@@ -162,25 +125,25 @@ def loss_of_output(code, a, t, y):
     """Return the loss of one output and d loss / d y; `a` is the loss's parameter."""
     e = y - t
     loss = error = math.nan  # there is none
-    if code == HALF_SQUARED_ERROR:
+    if code == codes.HALF_SQUARED_ERROR:
         loss, error = e * e / 2, e
-    elif code == SUM_SQUARED_ERROR:
+    elif code == codes.SUM_SQUARED_ERROR:
         loss, error = e * e, 2 * e
-    elif code == ABSOLUTE_ERROR:
+    elif code == codes.ABSOLUTE_ERROR:
         loss, error = abs(e), np.sign(e)
-    elif code == HUBER:
+    elif code == codes.HUBER:
         loss, error = e * e / 2, e
         if abs(e) > a:
             loss, error = a * (abs(e) - a / 2), a * np.sign(e)
-    elif code == QUANTILE:
+    elif code == codes.QUANTILE:
         error = -a if e < 0 else (1 - a) * np.sign(e)
         loss = error * e
-    elif code == POISSON:
+    elif code == codes.POISSON:
         y = max(y, 1e-300)  # no logarithm of 0
         loss, error = y, 1.0
         if t > 0:
             loss, error = y - t * math.log(y), 1 - t / y
-    elif code == HINGE:
+    elif code == codes.HINGE:
         loss = error = 0.0
         if t * y < 1:
             loss, error = 1 - t * y, -t
@@ -199,10 +162,10 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
     slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
     has_targets, targets, t = p.n_targets > 0, p.targets, sample * p.n_targets
     a = p.numbers[N_NUMBERS + p.n_layers]
-    is_index = code == SPARSE_CATEGORICAL_CROSSENTROPY
+    is_index = code == codes.SPARSE_CATEGORICAL_CROSSENTROPY
     label = int(targets[t]) if has_targets and is_index else -1
     loss, mean, total = 0.0, 0.0, 0.0
-    if from_z and column(p, layer, ACTIVATION) == SOFTMAX:
+    if from_z and column(p, layer, ACTIVATION) == codes.SOFTMAX:
         largest = float(work[offset_of(p, layer, i, 0)])
         for c in range(1, n):
             largest = max(largest, float(work[offset_of(p, layer, i, c)]))
@@ -216,7 +179,7 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
             work[at] = y
             if not has_targets:
                 continue
-            if is_index or code == CATEGORICAL_CROSSENTROPY:
+            if is_index or code == codes.CATEGORICAL_CROSSENTROPY:
                 target = float(targets[t + c]) if not is_index else 1.0 if c == label else 0.0
                 target = (1 - a) * target + a / n  # label smoothing
                 e = y - target
@@ -227,13 +190,13 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
                 loss += part
                 mean += e * y
             work[deltas + at] = e / count
-        if has_targets and not (is_index or code == CATEGORICAL_CROSSENTROPY):
+        if has_targets and not (is_index or code == codes.CATEGORICAL_CROSSENTROPY):
             for c in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
                 at = offset_of(p, layer, i, c)
                 y = float(work[at])
                 _, e = loss_of_output(code, a, float(targets[t + c]), y)
                 work[deltas + at] = 1 / count * y * (e - mean)
-    elif from_z and code == POISSON:  # of exponential outputs: the slope cancels
+    elif from_z and code == codes.POISSON:  # of exponential outputs: the slope cancels
         for c in range(n):
             at = offset_of(p, layer, i, c)
             z = float(work[at])
@@ -270,14 +233,14 @@ def step_sizes(p, u, rate, step, count):
     """
     b1, b2, epsilon = p.numbers[BETA_1], p.numbers[BETA_2], p.numbers[EPSILON]
     size, gradient_size, product = rate, 0.0, u.product
-    if u.optimizer == ADAM:
+    if u.optimizer == codes.ADAM:
         size *= np.sqrt(1 - b2 ** float(step))
         size /= 1 - b1 ** float(step)
-    elif u.optimizer == ADAMW:
+    elif u.optimizer == codes.ADAMW:
         root = np.sqrt(1 - b2 ** float(step))
         size *= root / (1 - b1 ** float(step))
         epsilon *= root
-    elif u.optimizer == NADAM:
+    elif u.optimizer == codes.NADAM:
         root = np.sqrt(1 - b2 ** float(step))
         now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
         product *= now
@@ -309,7 +272,7 @@ def momentum_of_step(b1, step):
 def first_step(p, optimizer, step):
     """Return the `Step` before the first of a call: the product of nadam's momenta so far."""
     zero, b1, product, n = real(p.work, 0.0), p.numbers[BETA_1], 1.0, 1
-    while optimizer == NADAM and n <= step and product > 1e-20:  # 1 - product is 1 then
+    while optimizer == codes.NADAM and n <= step and product > 1e-20:  # 1 - product is 1 then
         product *= momentum_of_step(b1, n)
         n += 1
     penalized = p.numbers[ALPHA] != 0 or p.numbers[L1] != 0
@@ -330,18 +293,18 @@ def penalty(w, g, u):
 def rare_step(p, at, g, w, u):
     """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
     one = real(p.weights, 1.0)
-    if u.optimizer in (MOMENTUM, NESTEROV):
+    if u.optimizer in (codes.MOMENTUM, codes.NESTEROV):
         m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.size), g))
         vstore(p.moment_1, at, m)
-        if u.optimizer == NESTEROV:
+        if u.optimizer == codes.NESTEROV:
             m = vsub(vmul(vsplat(u.beta_1), m), vmul(vsplat(u.size), g))
         vstore(p.weights, at, vadd(w, m))
-    elif u.optimizer == RMSPROP:
+    elif u.optimizer == codes.RMSPROP:
         v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
         vstore(p.moment_1, at, v)
         vstore(p.weights, at, vfma(-u.size, vdiv_by_root(g, v, u.epsilon), w))
-    elif u.optimizer in (ADAMW, NADAM):
-        if u.optimizer == ADAMW:
+    elif u.optimizer in (codes.ADAMW, codes.NADAM):
+        if u.optimizer == codes.ADAMW:
             w = vfma(-u.decay, w, w)
         m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
         v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
@@ -357,16 +320,16 @@ def optimizer_step(p, at, g, penalized, u):
     w, one = vload(p.weights, at), real(p.weights, 1.0)
     if penalized:
         g = penalty(w, g, u)
-    if u.optimizer == ADAM:
+    if u.optimizer == codes.ADAM:
         m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
         v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
         g = vdiv_by_root(m, v, u.epsilon)
         vstore(p.weights, at, vfma(-u.size, g, w))
-    elif u.optimizer == SGD:
+    elif u.optimizer == codes.SGD:
         vstore(p.weights, at, vfma(-u.size, g, w))
-    elif u.optimizer == STORE_GRADIENT:
+    elif u.optimizer == codes.STORE_GRADIENT:
         vstore(p.moment_1, at, g)
     else:
         rare_step(p, at, g, w, u)

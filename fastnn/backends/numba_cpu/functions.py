@@ -3,7 +3,7 @@
 import math
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import types
 from numba.extending import intrinsic
 
 from .vector import broadcast, call, constant_vector, llvm_type, select, unary
@@ -16,10 +16,25 @@ EXP_TERMS_64 = (
     *(2.480150431378554e-05, 2.7557255400206422e-06),
     *(2.7626371065696354e-07, 2.5105217004720745e-08),
 )
+# Of the normal distribution function: see vector.h.
+NORMAL_TERMS_32 = (
+    *(0.7410803, -0.5529922, 0.29537597, -0.09838392, 0.008719708, 0.007820226),
+    *(-0.0022592943, -0.0008359978, 0.00034012154, 0.00013002983, -3.563533e-05, -1.6974116e-05),
+)
+NORMAL_TERMS_64 = (
+    *(0.7502940722658991, -0.5881884178362788, 0.35293985747806667),
+    *(-0.15151686542684484, 0.037489325419316454, 0.0011683519689143903),
+    *(-0.0041628682647077385, 0.0006099109014437357, 0.0004698239656503829),
+    *(-0.00011721024982839805, -7.007654107168944e-05, 1.706705277434501e-05),
+    *(1.3311780777954987e-05, -1.646436251988933e-06, -2.771463207018274e-06),
+    *(-1.6396886421849158e-07, 5.430426279438508e-07, 1.582940126042311e-07),
+    *(-8.591941854674714e-08, -5.4321346250265405e-08, 8.774935250291008e-09),
+    *(1.1411826788822955e-08, -3.3815234804296087e-10, -1.188841034787504e-09),
+)
 
 
-def _exp_minus(builder, vector, a, shift):
-    """exp(a) - shift, with the method and the constants of vector.h."""
+def _exp_parts(builder, vector, a, rest=None):
+    """Parts q and power of exp(a - rest) = power + power q, by the method of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
     low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
@@ -41,6 +56,8 @@ def _exp_minus(builder, vector, a, shift):
     shifted = fma(a, constant(1 / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
     r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
+    if rest is not None:
+        r = builder.fsub(r, rest)
     r2 = builder.fmul(r, r)
     r4 = builder.fmul(r2, r2)
     c = [constant(term) for term in (EXP_TERMS_32 if single else EXP_TERMS_64)]
@@ -61,8 +78,14 @@ def _exp_minus(builder, vector, a, shift):
         builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
     )
     bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
-    power = builder.bitcast(bits, llvm)
-    return fma(power, builder.fmul(p, r), builder.fsub(power, constant(shift)))
+    return builder.fmul(p, r), builder.bitcast(bits, llvm)
+
+
+def _exp_minus(builder, vector, a, shift):
+    """exp(a) - shift."""
+    part, power = _exp_parts(builder, vector, a)
+    minus = builder.fsub(power, constant_vector(vector, shift))
+    return call(builder, "fma", llvm_type(vector), [power, part, minus])
 
 
 @intrinsic
@@ -119,23 +142,55 @@ def _log1p(builder, vector, a):
     return builder.fmul(two, call(builder, "fma", llvm_type(vector), [s, total, s]))
 
 
-def _erf(builder, vector, a):
-    """Return the C library's error function, lane by lane."""
-    real = llvm_type(vector).element
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(real, [real]),
-        "erff" if vector.dtype.bitwidth == 32 else "erf",
-    )
-    for lane in range(vector.lanes):
-        at = ir.Constant(ir.IntType(32), lane)
-        a = builder.insert_element(a, builder.call(function, [builder.extract_element(a, at)]), at)
-    return a
+def _normal(builder, vector, z):
+    """P(z) and exp(-z^2 / 2), by the method of vector.h."""
+    single = vector.dtype.bitwidth == 32
+    shift, largest = (3.375, 13.19) if single else (3.75, 37.62)
+    c = NORMAL_TERMS_32 if single else NORMAL_TERMS_64
+
+    def constant(value):
+        return constant_vector(vector, value)
+
+    def fma(x, y, z):
+        return call(builder, "fma", llvm_type(vector), [x, y, z])
+
+    limit, zero, one = map(constant, (largest, 0.0, 1.0))
+    x = call(builder, "fabs", llvm_type(vector), [z])
+    x = select(builder, ">", vector, x, limit, limit, x)
+    half = builder.fmul(constant(-0.5), builder.fmul(x, x))
+    rest = fma(builder.fmul(constant(0.5), x), x, half)
+    part, power = _exp_parts(builder, vector, half, rest)
+    power = select(builder, "<", vector, x, limit, power, zero)
+    r = builder.fdiv(one, builder.fadd(x, constant(shift)))
+    t = fma(builder.fmul(constant(2.0), x), r, constant(-1.0))
+    t2 = builder.fmul(t, t)
+    t4 = builder.fmul(t2, t2)
+
+    def pair(k):
+        return fma(constant(c[k + 1]), t, constant(c[k]))
+
+    p = zero
+    for k in range(len(c) - 4, -1, -4):
+        p = fma(p, t4, fma(pair(k + 2), t2, pair(k)))
+    p = builder.fmul(r, p)
+    p = builder.fmul(power, fma(p, part, p))
+    p = select(builder, ">", vector, z, zero, builder.fsub(one, p), p)
+    return p, fma(power, part, power)
 
 
 vexp = unary(_exp)
 vexpm1 = unary(_expm1)
 vlog1p = unary(_log1p)
-verf = unary(_erf)
 vsigmoid = unary(_sigmoid)
 vtanh = unary(_tanh)
+
+
+@intrinsic
+def vnormal(typingctx, z):
+    """Return the standard normal distribution function P(z), and exp(-z^2 / 2)."""
+    both = types.UniTuple(z, 2)
+
+    def generate(context, builder, signature, arguments):
+        return context.make_tuple(builder, both, _normal(builder, z, arguments[0]))
+
+    return both(z), generate

@@ -9,7 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from ..interface import Network, Samples, gaussian_weights
+from ..interface import Network, Samples
+from ..shared import gaussian_weights
 from .calls import few_blocks, gpu, on_device, real_type
 from .networks import mlp_evaluate as mlp_evaluate
 from .networks import mlp_forward as mlp_forward

@@ -11,7 +11,8 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from ..codes import SPARSE_CATEGORICAL_CROSSENTROPY, STREAM_DROPOUT
-from ..interface import Network, dropout_limit
+from ..interface import Network
+from ..shared import dropout_limit
 from .formulas import LOW, activate, loss_and_delta, philox, real
 
 # Columns of the layer table. START is an offset in the parameters, the three last ones are offsets

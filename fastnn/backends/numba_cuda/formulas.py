@@ -99,7 +99,7 @@ def activate(code, a, z):
         y = s * z if z > zero else b * math.expm1(z)
         return y, (s if z > zero else y + b)
     if code == codes.GELU:
-        p = (one + math.erf(z * real(z, ROOT_HALF))) / real(z, 2)
+        p = math.erfc(-z * real(z, ROOT_HALF)) / real(z, 2)
         return z * p, p + z * math.exp(-z * z / real(z, 2)) * real(z, NORMAL_PEAK)
     if code == codes.SILU:
         s = sigmoid(z)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codes import STORE_GRADIENT
-from ..interface import Network, Optimizer, Samples, Schedule, State, penalty_of
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shared import loss_gradient
 from .calls import few_blocks, gpu, launch_together, on_device, real_type
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
@@ -49,16 +49,7 @@ def mlp_evaluate(
             outputs[first : first + rows] = _outputs(net, buffer, table, rows, last)
         loss += float(buffer[len(buffer) - rows :].copy_to_host().sum(dtype=np.float64))
         n_right += float(right.copy_to_host().sum(dtype=np.float64))
-    return loss / _count(samples), n_right
-
-
-def _count(samples: Samples) -> float:
-    """Return how many samples there are, as much as each counts."""
-    if samples.weights is None:
-        return float(len(samples.X))
-    weights = samples.weights
-    weights = weights.copy_to_host() if hasattr(weights, "copy_to_host") else weights
-    return float(weights.sum(dtype=np.float64))
+    return loss / samples.total_weight, n_right
 
 
 def _blocks(net: Network, params, samples: Samples, no_targets):
@@ -73,24 +64,16 @@ def _blocks(net: Network, params, samples: Samples, no_targets):
     reach = reach_for(net, min(FORWARD_ROWS, n))
     with gpu() as cuda:
         kernel, w = large_kernels(real_type(dtype), reach).apply, cuda.to_device(params)
-        parameters = cuda.to_device(np.array(net.formula_parameters, dtype))
-        weights = _weights(cuda, samples, dtype)
         for first in range(0, n, FORWARD_ROWS):
             rows = min(FORWARD_ROWS, n - first)
-            end = first + rows
-            targets = no_targets[:rows] if samples.targets is None else samples.targets[first:end]
+            part = _rows(samples, first, first + rows, no_targets)
             table, n_buffer = layout(net, rows)
             buffer, right = cuda.device_array(n_buffer, dtype), cuda.device_array(rows, dtype)
             arguments = (
                 w,
                 buffer,
                 cuda.to_device(table),
-                parameters,
-                net.loss,
-                on_device(cuda, samples.X[first:end]),
-                dtype.type(samples.scale),
-                on_device(cuda, targets),
-                weights[first:end],
+                *_data(cuda, net, part, dtype),
                 cuda.to_device(np.arange(rows)),
                 dtype.type(net.threshold),
                 right,
@@ -103,13 +86,7 @@ def mlp_loss_gradient(
     net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
 ) -> tuple[float, NDArray]:
     """Return the loss of one batch and its gradient; see `interface.Kernels`."""
-    n, gradient, losses = len(samples.X), np.zeros((1, len(params)), params.dtype), np.zeros(1)
-    schedule = Schedule(np.arange(n)[np.newaxis], n, seed, np.zeros(1))
-    state = State(params.copy(), gradient, step)
-    store = optimizer._replace(kind=STORE_GRADIENT, max_norm=0.0)
-    mlp_train(net, store, state, samples, schedule, losses, 1)
-    penalty = penalty_of(optimizer, net, params)
-    return (losses[0] + penalty) / _count(samples), gradient[0]
+    return loss_gradient(mlp_train, net, params, samples, optimizer, seed, step)
 
 
 def mlp_train(
@@ -136,23 +113,15 @@ def mlp_train(
         w, sums = cuda.to_device(state.params), cuda.to_device(loss_sums)
         moments = [cuda.to_device(moment) for moment in state.moments]
         arguments = (
-            w,
-            moments[0] if moments else w,
-            moments[1] if len(moments) > 1 else w,
+            *_state(w, moments),
             cuda.device_array(n_buffer, dtype),
             cuda.to_device(table),
-            cuda.to_device(np.array(net.formula_parameters, dtype)),
-            net.loss,
-            on_device(cuda, samples.X),
-            dtype.type(samples.scale),
-            on_device(cuda, samples.targets),
-            _weights(cuda, samples, dtype),
+            *_data(cuda, net, samples, dtype),
             cuda.to_device(schedule.order),
             batch,
             np.uint64(schedule.seed),
             cuda.to_device(schedule.learning_rates),
-            optimizer.kind,
-            cuda.to_device(np.array(optimizer[1:], np.float64)),
+            *_rule(cuda, optimizer),
             state.step,
             sums,
         )
@@ -203,24 +172,16 @@ def _train_blocks(
             cuda.to_device(np.ascontiguousarray(state.moments[:, i])) for i in range(n_moments)
         ]
         kernel[len(params), layout.threads, 0, layout.n_shared * params.itemsize](
-            w,
-            moments[0] if moments else w,
-            moments[1] if n_moments > 1 else w,
+            *_state(w, moments),
             n_moments,
             layout.n_buffer,
             cuda.to_device(layout.table),
-            cuda.to_device(np.array(net.formula_parameters, dtype)),
-            net.loss,
-            on_device(cuda, samples.X),
-            dtype.type(samples.scale),
-            on_device(cuda, samples.targets),
-            _weights(cuda, samples, dtype),
+            *_data(cuda, net, samples, dtype),
             cuda.to_device(orders),
             batch,
             cuda.to_device(np.array([s.seed for s in schedules], np.uint64)),
             cuda.to_device(np.stack([s.learning_rates for s in schedules])),
-            optimizer.kind,
-            cuda.to_device(np.array(optimizer[1:], np.float64)),
+            *_rule(cuda, optimizer),
             state.step,
             sums,
         )
@@ -231,6 +192,37 @@ def _train_blocks(
     return True
 
 
-def _weights(cuda: Any, samples: Samples, dtype: np.dtype) -> Any:
-    """Return the samples' weights on the device, an empty array if all count 1."""
-    return on_device(cuda, np.empty(0, dtype) if samples.weights is None else samples.weights)
+# What several kernels take, in their order of arguments.
+
+
+def _state(w: Any, moments: list) -> tuple:
+    """Return the parameters and two moments on the device; the parameters stand for none."""
+    return w, moments[0] if moments else w, moments[1] if len(moments) > 1 else w
+
+
+def _data(cuda: Any, net: Network, samples: Samples, dtype: np.dtype) -> tuple:
+    """Return the formulas' parameters, the loss, and the samples on the device.
+
+    Their weights are an empty array if all count 1.
+    """
+    X, scale, targets, weights = samples
+    return (
+        cuda.to_device(np.array(net.formula_parameters, dtype)),
+        net.loss,
+        on_device(cuda, X),
+        dtype.type(scale),
+        on_device(cuda, targets),
+        on_device(cuda, np.empty(0, dtype) if weights is None else weights),
+    )
+
+
+def _rows(samples: Samples, first: int, end: int, no_targets: Any) -> Samples:
+    """Return some of the samples; `no_targets` stand in where there are none."""
+    X, scale, targets, weights = samples
+    targets = no_targets[: end - first] if targets is None else targets[first:end]
+    return Samples(X[first:end], scale, targets, None if weights is None else weights[first:end])
+
+
+def _rule(cuda: Any, optimizer: Optimizer) -> tuple:
+    """Return the optimizer's code, and its constants on the device."""
+    return optimizer.kind, cuda.to_device(np.array(optimizer[1:], np.float64))

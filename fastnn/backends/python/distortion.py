@@ -5,7 +5,7 @@ from math import cos, floor, sin
 import numpy as np
 
 from ..codes import STREAM_DISTORTION
-from ..interface import gaussian_weights
+from ..shared import gaussian_weights
 from .formulas import philox
 
 

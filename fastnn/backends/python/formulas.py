@@ -5,12 +5,13 @@ course's.
 """
 
 from array import array
-from math import erf, exp, expm1, log, log1p, pi, sqrt, tanh
+from math import erfc, exp, expm1, log, log1p, pi, sqrt, tanh
 
 import numpy as np
 
 from .. import codes
-from ..interface import Network, Optimizer, dropout_limit
+from ..interface import Network, Optimizer
+from ..shared import dropout_limit
 
 
 def sign(z):
@@ -52,7 +53,7 @@ def activate(code, a, z):
         y = [scale * v if v > 0 else a * expm1(v) for v in z]
         return y, [scale if v > 0 else v + a for v in y]
     if code == codes.GELU:
-        p = [(1 + erf(v / sqrt(2))) / 2 for v in z]
+        p = [erfc(-v / sqrt(2)) / 2 for v in z]  # 1 + erf would lose the digits of small p
         density = [exp(-v * v / 2) / sqrt(2 * pi) for v in z]
         y = [v * q for v, q in zip(z, p, strict=True)]
         return y, [q + v * d for v, q, d in zip(z, p, density, strict=True)]
