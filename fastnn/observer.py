@@ -112,6 +112,8 @@ class FitData:
 class Observer:
     """Calls the callbacks of a fit, and says how many epochs may pass until the next is due."""
 
+    reason = "callback"  # of a stop
+
     def __init__(self, model: Any, callbacks: list[Any], data: FitData):
         self._model, self._callbacks, self._data = model, callbacks, data
         self._names = type(model)._get_param_names() if self._callbacks else []
