@@ -48,6 +48,22 @@ def with_class_weight(
     return found
 
 
+def check_class_weight(class_weight: Any) -> None:
+    """Raise ValueError unless it is None, "balanced", or a dict of weights."""
+    if isinstance(class_weight, Mapping):
+        for label, weight in class_weight.items():
+            check_real(f"class_weight[{shown(label)}]", weight, NOT_BELOW_0)
+    elif class_weight is not None and not is_balanced(class_weight):
+        raise ValueError(
+            f"class_weight={shown(class_weight)}: expected None, 'balanced' or a dict of weights"
+        )
+
+
+def is_balanced(class_weight: Any) -> bool:
+    """Say whether the classes are to weigh the same."""
+    return isinstance(class_weight, str) and class_weight == "balanced"
+
+
 def class_weights(
     class_weight: Any,
     index: NDArray[np.int64],
@@ -55,14 +71,11 @@ def class_weights(
     weights: NDArray | None = None,
 ) -> NDArray[np.float64]:
     """Return the weight of each class, (n_classes,)."""
-    if isinstance(class_weight, str) and class_weight == "balanced":
+    check_class_weight(class_weight)
+    if is_balanced(class_weight):
         counts = np.bincount(index, weights, len(classes)).astype(np.float64)
         mean = counts.sum() / np.count_nonzero(counts)
         return np.divide(mean, counts, out=np.zeros(len(classes)), where=counts > 0)
-    if not isinstance(class_weight, Mapping):
-        raise ValueError(
-            f"class_weight={shown(class_weight)}: expected None, 'balanced' or a dict of weights"
-        )
     found = np.ones(len(classes))
     for label, weight in class_weight.items():
         try:
@@ -71,5 +84,5 @@ def class_weights(
             raise ValueError(
                 f"class_weight: {shown(label)} is not among the classes {shown(classes.tolist())}"
             ) from None
-        found[at] = check_real(f"class_weight[{shown(label)}]", weight, NOT_BELOW_0)
+        found[at] = weight
     return found

@@ -12,11 +12,26 @@ from sklearn.utils.validation import check_is_fitted
 from . import backends, random
 from .backends.interface import State
 from .estimator import Estimator
-from .parameters import ABOVE_0, check_choice, check_dtype, check_flag, check_real
+from .parameters import (
+    ABOVE_0,
+    FLOAT64,
+    check_dtype,
+    check_flag,
+    check_real,
+    check_verbose,
+)
 from .persistence import save
+from .single_layer import (
+    SingleLayerTask,
+    counted,
+    first_weights,
+    given_weights,
+    known_weights,
+    split_weights,
+)
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import LinearTask, LossCurve, StoppingRules, train
-from .validation import as_reals, check_X, check_y, real_targets
+from .training import LossCurve, StoppingRules, train
+from .validation import check_weights, check_X, check_y, real_targets
 
 
 class LinearNetwork(RegressorMixin, Estimator):
@@ -27,8 +42,8 @@ class LinearNetwork(RegressorMixin, Estimator):
     eta0 : float, default 0.1
         Learning rate.
     online : bool, default False
-        Whether to learn after each sample, w += eta0 (t - y) x, or once per epoch from all N
-        samples, W += eta0 X^T (T - Y) / N.
+        Whether to learn after each sample, w += eta0 s (t - y) x, or once per epoch from all
+        samples, W += eta0 X^T S (T - Y) / sum(S), s being their weights, 1 if there are none.
     fit_intercept : bool, default True
         Whether to add a leading input of 1, whose weight is the bias (1.2.3).
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
@@ -37,19 +52,23 @@ class LinearNetwork(RegressorMixin, Estimator):
         Whether each online epoch takes the samples in a new random order.
     weight_init : {"uniform", "zeros"}, default "uniform"
         U(0, 1) or 0.
+    warm_start : bool, default False
+        Whether another `fit` goes on where the last one stopped.
     random_state : None, int, Generator or RandomState
     dtype : {"float64", "float32"}, default "float64"
-    verbose : bool, default True
-        Whether to show a progress bar on a terminal.
+    verbose : bool or int, default True
+        Whether to show a progress bar on a terminal; 2 or more prints a line per epoch.
 
     Attributes
     ----------
     coef_ : (n_features,) or (n_outputs, n_features)
     intercept_ : float or (n_outputs,)
     loss_curve_ : (n_epochs,) of float64
-        sum (T - Y)^2 / 2N (2.2) of each epoch, with the Y that its updates used.
+        sum S (T - Y)^2 / 2 sum(S) (2.2) of each epoch, with the Y that its updates used: of all
+        fits since the model began afresh.
     loss_ : float
     n_iter_ : int
+        Epochs of the last fit.
     stop_reason_ : str
         See `fastnn.training.train`.
     backend_ : str
@@ -63,6 +82,7 @@ class LinearNetwork(RegressorMixin, Estimator):
     stop_reason_: str
     backend_: str
     n_features_in_: int
+    _seed: int
 
     def __init__(
         self,
@@ -77,9 +97,10 @@ class LinearNetwork(RegressorMixin, Estimator):
         weight_threshold: float | None = None,
         shuffle: bool = False,
         weight_init: str = "uniform",
+        warm_start: bool = False,
         random_state: Any = None,
         dtype: str = "float64",
-        verbose: bool = True,
+        verbose: bool | int = True,
     ):
         self.eta0 = eta0
         self.online = online
@@ -91,6 +112,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         self.weight_threshold = weight_threshold
         self.shuffle = shuffle
         self.weight_init = weight_init
+        self.warm_start = warm_start
         self.random_state = random_state
         self.dtype = dtype
         self.verbose = verbose
@@ -101,6 +123,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         y: ArrayLike,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train on samples X (n_samples, n_features) with real targets y.
 
@@ -109,6 +132,28 @@ class LinearNetwork(RegressorMixin, Estimator):
         y : (n_samples,) or (n_samples, n_outputs)
         coef_init : (n_outputs, n_features), intercept_init : (n_outputs,)
             Initial weights and biases instead of random ones.
+        sample_weight : (n_samples,), optional
+            Factor on each sample's update, 0 or above.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described.
+        """
+        going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "coef_")
+        draft = draft_of(self)
+        begun = draft._begin(X, y, sample_weight, going_on, coef_init, intercept_init)
+        return self._train(draft, *begun)
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on samples X with real targets y, from where the model is.
+
+        Parameters
+        ----------
+        sample_weight : (n_samples,), optional
+            As in `fit`.
 
         Raises
         ------
@@ -116,55 +161,77 @@ class LinearNetwork(RegressorMixin, Estimator):
             If an argument or a parameter is not as described.
         """
         draft = draft_of(self)
-        task, rules, is_flat = draft._begin(X, y, coef_init, intercept_init)
+        task, _, is_flat = draft._begin(X, y, sample_weight, hasattr(self, "coef_"))
+        return self._train(draft, task, StoppingRules(1), is_flat)
+
+    def _begin(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        going_on: bool,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+    ) -> tuple[SingleLayerTask, StoppingRules, bool]:
+        """Check all arguments of `fit`, then set what can be set before the first epoch.
+
+        With `going_on` it begins with the weights that the model has.
+        """
+        kernels, self.backend_ = backends.kernels(), backends.get_backend()
+        dtype = check_dtype(self.dtype)
+        rate = check_real("eta0", self.eta0, ABOVE_0, dtype)
+        for name in ("online", "fit_intercept", "shuffle", "warm_start"):
+            check_flag(name, getattr(self, name))
+        check_verbose(self.verbose)
+        rules = StoppingRules.of(self)
+        seed, epoch = random.seed_from(self.random_state), 0
+        if going_on:  # files of earlier versions have no seed
+            seed, epoch = vars(self).get("_seed", seed), len(self.loss_curve_)
+        X = check_X(self, X, dtype, reset=not going_on).astype(dtype, copy=False)
+        y = check_y(y, X)
+        targets, is_flat = real_targets(y, dtype), y.ndim == 1
+        weights, X, targets = counted(check_weights(sample_weight, X, dtype), X, targets)
+        if going_on:
+            start = known_weights(self, self.fit_intercept, dtype)
+            if targets.shape[1] != start.shape[1]:
+                raise ValueError(
+                    f"y: {targets.shape[1]} outputs; expected {start.shape[1]}, as in the first fit"
+                )
+        else:
+            self.loss_curve_ = np.empty(0)
+            shape = X.shape[1], targets.shape[1]
+            start = first_weights(*shape, self.fit_intercept, self.weight_init, seed, dtype)
+        start = given_weights(start, X.shape[1], coef_init, intercept_init)
+        task = SingleLayerTask(
+            *(kernels, X, targets, weights, State(start, np.empty((0, 0)), epoch=epoch), rate),
+            online=bool(self.online),
+            shuffle=bool(self.shuffle),
+            seed=seed,
+        )
+        self._seed = seed
+        self._commit(start, is_flat, self.loss_curve_, 0, "interrupted")
+        return task, rules, is_flat
+
+    def _train(
+        self, draft: "LinearNetwork", task: SingleLayerTask, rules: StoppingRules, is_flat: bool
+    ) -> Self:
+        """Become what a draft is, and train."""
         adopt(self, draft)
-        curve = LossCurve(np.empty(0))
+        curve, first = LossCurve(self.loss_curve_), task.state.epoch
 
         def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
-            self._commit(state.params, is_flat, curve.extended(losses), reason)
+            n_iter = state.epoch - first
+            self._commit(state.params, is_flat, curve.extended(losses), n_iter, reason)
 
         try:
-            train(task, rules, record, self.verbose)
+            train(task, rules, record, int(self.verbose))
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
         return self
 
-    def _begin(self, X, y, coef_init, intercept_init) -> tuple[LinearTask, StoppingRules, bool]:
-        """Check all arguments of `fit`, then set what can be set before the first epoch."""
-        kernels, self.backend_ = backends.kernels(), backends.get_backend()
-        dtype = check_dtype(self.dtype)
-        rate = check_real("eta0", self.eta0, ABOVE_0, dtype)
-        for name in ("online", "fit_intercept", "shuffle", "verbose"):
-            check_flag(name, getattr(self, name))
-        rules = StoppingRules.of(self)
-        seed = random.seed_from(self.random_state)
-        X = check_X(self, X, dtype, reset=True).astype(dtype, copy=False)
-        y = check_y(y, X)
-        targets, is_flat = real_targets(y, dtype), y.ndim == 1
-        weights = first_weights(
-            X.shape[1],
-            targets.shape[1],
-            self.fit_intercept,
-            self.weight_init,
-            seed,
-            dtype,
-            coef_init,
-            intercept_init,
-        )
-        task = LinearTask(
-            kernels,
-            X,
-            targets,
-            State(weights, np.empty((0, 0))),
-            learning_rate=rate,
-            online=bool(self.online),
-            shuffle=bool(self.shuffle and self.online),
-            seed=seed,
-        )
-        self._commit(weights, is_flat, np.empty(0), "interrupted")
-        return task, rules, is_flat
-
-    def _commit(self, weights: NDArray, is_flat: bool, curve: NDArray, reason: str) -> None:
+    def _commit(
+        self, weights: NDArray, is_flat: bool, curve: NDArray, n_iter: int, reason: str
+    ) -> None:
         """Take down, in one step, how far a fit has come."""
         coef, intercept = split_weights(weights, self.fit_intercept)
         commit(
@@ -173,7 +240,7 @@ class LinearNetwork(RegressorMixin, Estimator):
             intercept_=intercept[0] if is_flat else intercept,
             loss_curve_=curve,
             loss_=float(curve[-1]) if len(curve) else np.inf,
-            n_iter_=len(curve),
+            n_iter_=n_iter,
             stop_reason_=reason,
         )
 
@@ -197,50 +264,5 @@ class LinearNetwork(RegressorMixin, Estimator):
         predicted = self.predict(X)
         y = check_y(y, predicted)
         real_targets(y, self.coef_.dtype)  # raises
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
-
-
-def split_weights(weights: NDArray, fit_intercept: bool) -> tuple[NDArray, NDArray]:
-    """Return coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
-    if fit_intercept:
-        return weights[1:].T, weights[0]
-    return weights.T, np.zeros(weights.shape[1], weights.dtype)
-
-
-def first_weights(
-    n_features: int,
-    n_outputs: int,
-    fit_intercept: bool,
-    weight_init: str,
-    seed: int,
-    dtype: np.dtype,
-    coef_init: ArrayLike | None,
-    intercept_init: ArrayLike | None,
-) -> NDArray:
-    """Return initial weights (n_inputs, n_outputs), the bias first; ValueError if they don't fit.
-
-    Parameters
-    ----------
-    coef_init : (n_outputs, n_features) or, for one output, (n_features,)
-    intercept_init : (n_outputs,) or a number
-    """
-    check_choice("weight_init", weight_init, ("uniform", "zeros"))
-    n_inputs = n_features + bool(fit_intercept)
-    weights = np.zeros((n_inputs, n_outputs), dtype)
-    if weight_init == "uniform":
-        weights[:] = random.uniform(n_inputs * n_outputs, seed).reshape(n_inputs, n_outputs)
-    if coef_init is not None:
-        shape = (n_outputs, n_features)
-        weights[n_inputs - n_features :] = _given("coef_init", coef_init, shape, dtype).T
-    if intercept_init is not None:
-        if not fit_intercept:
-            raise ValueError("intercept_init: expected None, since fit_intercept is False")
-        weights[0] = _given("intercept_init", intercept_init, (n_outputs,), dtype)
-    return weights
-
-
-def _given(name: str, values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-    array = as_reals(name, values, dtype)
-    if array.size != np.prod(shape) or array.shape[-1:] not in ((), shape[-1:]):
-        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    return array.reshape(shape)
+        weights = check_weights(sample_weight, predicted, FLOAT64)
+        return float(r2_score(y, predicted, sample_weight=weights))

@@ -120,6 +120,8 @@ class Observer:
     callbacks after each epoch.
     """
 
+    reason = "callback"  # of a stop
+
     def __init__(self, model: Any, callbacks: list[Hooks], data: FitData):
         self._model, self._callbacks, self._data = model, callbacks, data
         if data.validation is None and any(callback.needs_validation for callback in callbacks):

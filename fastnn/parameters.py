@@ -26,6 +26,7 @@ ABOVE_0 = Range("a number above 0", lambda value: value > 0)
 NOT_BELOW_0 = Range("a number of 0 or above", lambda value: value >= 0)
 FRACTION = Range("a number from 0 to below 1", lambda value: 0 <= value < 1)
 BETWEEN_0_AND_1 = Range("a number between 0 and 1", lambda value: 0 < value < 1)
+UP_TO_1 = Range("a number from 0 to 1", lambda value: 0 <= value <= 1)
 FACTOR = Range("a number above 0, at most 1", lambda value: 0 < value <= 1)
 
 

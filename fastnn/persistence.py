@@ -44,6 +44,7 @@ _ESTIMATORS = {
 _CONTENT = ("class", "parameters", "values", "requests")  # the last one if there are any
 # Those that scikit-learn's metadata routing may have requests for.
 _METHODS = ("fit", "partial_fit", "predict", "predict_proba", "decision_function", "score")
+_KEYS = (bool, int, float, str)  # types of a mapping's keys
 _DTYPE = re.compile(r"[<>|=](?:[iuf][1248]|b1|O|U[0-9]{1,8})")
 # What content that lies may lead to while it is decoded and checked.
 _LIES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
@@ -279,10 +280,22 @@ def _to_json(name: str, value: Any) -> Any:
         return value
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
-    if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, Mapping)):
+    if isinstance(value, Mapping):
+        return {"mapping": [[_key(name, key), _to_json(name, item)] for key, item in value.items()]}
+    if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray)):
         items = [_to_json(name, item) for item in value]
         return {"tuple": items} if isinstance(value, tuple) else items
-    raise ValueError(f"{name}={value!r}: only numbers, strings and sequences can be saved")
+    raise ValueError(
+        f"{name}={value!r}: only numbers, strings, sequences and mappings can be saved"
+    )
+
+
+def _key(name: str, key: Any) -> Any:
+    """Return the key of a mapping in Python's types; ValueError unless a number or a string."""
+    key = key.item() if isinstance(key, np.generic) else key
+    if type(key) in _KEYS:
+        return key
+    raise ValueError(f"{name}: only numbers and strings can be saved as keys, got {key!r}")
 
 
 def _of_json(value: Any) -> Any:
@@ -296,11 +309,23 @@ def _of_json(value: Any) -> Any:
         return ImageDistortion(*(_of_json(item) for item in value["distortion"]))
     if value.keys() == {"tuple"}:
         return tuple(_of_json(item) for item in value["tuple"])
+    if value.keys() == {"mapping"}:
+        return _mapping(value["mapping"])
     if value.keys() == {"dtype"}:
         return DTYPES[value["dtype"]]
     if value.keys() == {"array", "dtype"}:
         return _array(value["array"], value["dtype"])
     raise ValueError(f"unknown mark {sorted(value)}")
+
+
+def _mapping(pairs: Any) -> dict[Any, Any]:
+    """Return the mapping of which a file has the pairs."""
+    found = {key: _of_json(item) for key, item in pairs}
+    if not (isinstance(pairs, list) and all(type(key) in _KEYS for key in found)):
+        raise ValueError("expected a list of pairs, whose first is a number or a string")
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in a mapping")
+    return found
 
 
 def _network(

@@ -35,6 +35,7 @@ from .parameters import (
     is_integer,
 )
 from .random import seed_from
+from .single_layer import check_perceptron_parameters
 from .training import StoppingRules
 from .validation import check_distortion
 
@@ -113,12 +114,17 @@ def _are_numbers(value: Any) -> bool:
     return is_sequence and all(_is_number(item) for item in value)
 
 
+def _is_mapping(value: Any) -> bool:
+    are_labels = isinstance(value, dict) and all(_is_label(key) for key in value)
+    return are_labels and all(map(_is_number, value.values()))
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) or _is_number(value)
+
+
 def _is_distortion(value: Any) -> bool:
     return isinstance(value, ImageDistortion)
-
-
-def _is_weight_of_classes(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_number(weight) for weight in value.values())
 
 
 def _is_formula(value: Any) -> bool:
@@ -143,12 +149,14 @@ _FORMULA = (_is_formula,), "a name or (name, number)"
 _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("learning_rate_init", "learning_rate_decay", *CONSTANTS), _NUMBER),
     **dict.fromkeys(("label_smoothing", "bias_init", "input_scale", "eta0", "power_t"), _NUMBER),
-    **dict.fromkeys(("max_iter", "n_iter_no_change", "max_fun", "validation_fraction"), _NUMBER),
+    **dict.fromkeys(("max_iter", "n_iter_no_change", "max_fun"), _NUMBER),
+    **dict.fromkeys(("validation_fraction", "l1_ratio"), _NUMBER),
     **dict.fromkeys(("tol", "loss_threshold", "weight_threshold", "max_norm"), _OPTIONAL),
     **dict.fromkeys(("random_state", "n_jobs"), _OPTIONAL),
     **dict.fromkeys(("shuffle", "warm_start", "verbose"), _OPTIONAL),  # what has a truth value
     **dict.fromkeys(("online", "fit_intercept", "nesterovs_momentum", "early_stopping"), _OPTIONAL),
     "record_history": ((_is_bool,), "a bool"),  # a factor in `fit`
+    "penalty": ((_is_none,), "None"),
     **dict.fromkeys(("solver", "weight_init"), _TEXT),
     **dict.fromkeys(("out_activation", "loss"), _FORMULA),
     "learning_rate": ((_is_text, _is_schedule, _are_numbers), "a name, (name, ...) or numbers"),
@@ -157,7 +165,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "batch_size": ((_is_number, _is_text), "a number or a string"),
     "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
     "dropout": ((_is_number, _are_numbers), "numbers"),
-    "class_weight": ((_is_none, _is_text, _is_weight_of_classes), "None, 'balanced' or a dict"),
+    "class_weight": ((_is_none, _is_text, _is_mapping), "None, 'balanced' or a dict"),
     "distortion": ((_is_none, _is_distortion), "None or an ImageDistortion"),
 }
 
@@ -202,6 +210,8 @@ def _check_shape(p: Values, n_outputs: int, n_classes: int) -> None:
 
 def _check_delta_rule_parameters(parameters: Values) -> None:
     check_real("eta0", parameters["eta0"], ABOVE_0)
+    if "class_weight" in parameters:
+        check_perceptron_parameters(parameters)
     rules = {name: parameters[name] for name in StoppingRules._fields if name in parameters}
     StoppingRules(**rules).check()
     check_choice("weight_init", parameters["weight_init"], ("uniform", "zeros"))
@@ -230,6 +240,10 @@ def _is_loss(value: Any, _: Values) -> bool:
 
 def _are_scores(value: Any, values: Values) -> bool:
     return value is None or (isinstance(value, list) and all(_is_loss(v, values) for v in value))
+
+
+def _is_tally(value: Any, _: Values) -> bool:
+    return isinstance(value, (float, np.floating)) and 1 <= float(value) < MAX_COUNT**2
 
 
 def _is_curve(value: Any, _: Values) -> bool:
@@ -321,7 +335,9 @@ def _is_real_array(n_dimensions: int) -> Callable[[Any, Values], bool]:
 
 
 _COUNT = Rule(_is_count, "an integer from 0 on")
+_SEED = Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits")
 _LABELS = Rule(_are_classes, "2 labels or more, sorted, none twice")
+_REASON = Rule(_is_name, "a short string", False)  # not yet there in a callback
 _CURVE = Rule(_is_curve, "one dimension of float64")
 _SHARED = {
     "n_features_in_": Rule(lambda v, a: _is_count(v, a) and v > 0, "an integer from 1 on"),
@@ -332,7 +348,7 @@ _SHARED = {
 _TRAINED = {
     "loss_curve_": _CURVE,
     "loss_": Rule(_is_loss, "a number"),
-    "stop_reason_": Rule(_is_name, "a short string", False),  # not yet there in a callback
+    "stop_reason_": _REASON,
 }
 _MLP = {
     "n_outputs_": Rule(
@@ -347,7 +363,7 @@ _MLP = {
     ),
     "params_": Rule(_is_real_array(1), "one dimension of a real dtype"),
     "moments": Rule(_is_real_array(2), "two dimensions of a real dtype"),
-    "seed": Rule(lambda v, a: is_integer(v) and 0 <= v < 2**64, "an integer of 64 bits"),
+    "seed": _SEED,
     "step": _COUNT,
     "epoch": _COUNT,
     "idle": _COUNT,
@@ -370,12 +386,17 @@ ATTRIBUTES: dict[str, dict[str, Rule]] = {
         "intercept_": Rule(_is_intercept, "a finite number for each output"),
         "converged_": Rule(_is_flag, "a bool"),
         "history_": Rule(_is_real_array(3), "three dimensions of a real dtype", False),
+        "stop_reason_": _REASON,
+        "t_": Rule(_is_tally, "a number from 1 on", False),
+        "_seed": _SEED._replace(is_required=False),  # what older files lack
+        "_epoch": _COUNT._replace(is_required=False),
     },
     "LinearNetwork": {
         **_SHARED,
         **_TRAINED,
         "coef_": Rule(_are_rows_or_row, "finite weights for each feature"),
         "intercept_": Rule(_is_intercept, "a finite number for each output"),
+        "_seed": _SEED._replace(is_required=False),
     },
     "MLPClassifier": {
         **_SHARED,

@@ -119,12 +119,17 @@ def end_interrupted(message: str) -> None:
     KeyboardInterrupt
         If a library called, or was called on the way.
     """
-    frames = list(_frames(sys._getframe(1)))
-    owners = [owner for owner in map(_owner, frames) if owner != "neutral"]
-    if _is_driven(owners):
+    owners = map(_owner, _frames(sys._getframe(1)))
+    if _is_driven([owner for owner in owners if owner != "neutral"]):
         raise
+    warn_caller(message, UserWarning)
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn of something at the line that called fastnn."""
+    frames = list(_frames(sys._getframe(1)))
     depth = next((n for n, f in enumerate(frames) if not _is_ours(f)), len(frames))
-    warnings.warn(message, stacklevel=depth + 2)
+    warnings.warn(message, category, stacklevel=depth + 2)
 
 
 def interrupted_after(n_epochs: int) -> str:

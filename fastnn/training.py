@@ -5,10 +5,9 @@ one: about CALL_SECONDS of work, so that the progress bar moves and Ctrl-C is he
 """
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from .backends.thread_count import ThreadCount
 from .learning_rates import LearningRates
 from .parameters import NOT_BELOW_0, check_count, check_integer, check_real
 from .progress import progress_bar
-from .state import SolverState
+from .state import SolverState, warn_caller
 
 CALL_SECONDS = 0.5
 FIRST_WORK = 10**9  # multiply-adds of the first call, of 16 steps at most
@@ -110,6 +109,26 @@ class Watch:
                 if self.idle > rules.n_iter_no_change:
                     return epoch, "tol"
         return None
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    state: State
+    watch: Watch
+
+    @property
+    def n_samples(self) -> int:
+        """Number of training samples."""
+
+    def epochs_per_call(self) -> int:
+        """Return how many epochs fit in a call."""
+
+    def lower_rate(self) -> bool:
+        """Lower an adaptive learning rate; return whether there was one, and training goes on."""
+
+    def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
+        """Train for some epochs, fewer if nothing is left to learn; return the loss of each."""
 
 
 @dataclass
@@ -238,59 +257,6 @@ class MLPTask:
         return max(1, int(min(CALL_SECONDS, self.threads.seconds) / self.seconds_per_step))
 
 
-@dataclass
-class LinearTask:
-    """A linear network in training by the delta rule."""
-
-    kernels: Any
-    X: NDArray
-    targets: NDArray
-    state: State
-    learning_rate: float
-    online: bool
-    shuffle: bool
-    seed: int
-    watch: Watch = field(default_factory=Watch)
-    seconds_per_epoch: float = field(default=0.0, init=False)
-
-    @property
-    def n_samples(self) -> int:
-        """Number of training samples."""
-        return len(self.X)
-
-    def lower_rate(self) -> bool:
-        """Return False: the learning rate is constant."""
-        return False
-
-    def epochs_per_call(self) -> int:
-        """Return how many epochs fit in a call."""
-        most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
-        if self.seconds_per_epoch == 0:
-            return 1
-        return max(1, min(most, int(CALL_SECONDS / self.seconds_per_epoch)))
-
-    def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
-        """Train for some epochs; return the loss of each."""
-        epoch, weights = self.state.epoch, self.state.params.copy()
-        order = sample_orders(self.n_samples, self.shuffle, self.seed, epoch, n_epochs)
-        losses = np.empty(n_epochs)
-        begin = time.perf_counter()
-        self.kernels.linear_train(
-            self.X, self.targets, weights, self.learning_rate, order, self.online, losses
-        )
-        self.seconds_per_epoch = max(1e-9, (time.perf_counter() - begin) / n_epochs)
-        self.state = self.state._replace(params=weights, epoch=epoch + n_epochs)
-        progress.update(n_epochs * self.n_samples)
-        return losses
-
-
-def sample_orders(n: int, shuffle: bool, seed: int, epoch: int, n_epochs: int) -> NDArray[np.int64]:
-    """Return the sample orders of some epochs, or one that serves all of them."""
-    if shuffle:
-        return random.shuffled(n, seed, epoch, n_epochs)
-    return np.arange(n)[np.newaxis]
-
-
 class LossCurve:
     """The losses of all epochs: grows at a constant cost per epoch."""
 
@@ -308,7 +274,7 @@ class LossCurve:
 
 
 def train(
-    task: MLPTask | LinearTask,
+    task: Task,
     rules: StoppingRules,
     record: Callable[[State, NDArray[np.float64], str], None],
     verbose: int = 1,
@@ -322,7 +288,8 @@ def train(
     record : callable
         Takes down in one step how far the training has come: the state, the losses of the epochs
         since the last time, and why it ended, "interrupted" as long as it goes on. Other reasons
-        are "max_iter", "loss_threshold", "weight_threshold", "tol", "callback" and "diverged".
+        are "max_iter", "loss_threshold", "weight_threshold", "tol", "no_mistake", what the
+        observer calls its own ("callback"), and "diverged".
     observer : callbacks.Observer, optional
         Says after how many epochs it wants to look, and whether it wants to stop then.
     loop : callable of (task, rules, record, observer, bar), optional
@@ -341,11 +308,10 @@ def train(
         if observer is not None:
             observer.end()
     if diverged is not None:
-        warnings.warn(
+        warn_caller(
             f"training diverged: the {diverged} of epoch {task.state.epoch - first} is not finite; "
             "try a lower learning rate",
             RuntimeWarning,
-            stacklevel=3,
         )
 
 
@@ -366,7 +332,7 @@ def _train(task, rules, record, observer, bar) -> str | None:
         record(task.state, losses, stop or "interrupted")
         bar.epochs(task.state.epoch - first, losses)
         if observer is not None and observer.after(task) and stop in (None, "max_iter"):
-            stop = "callback"
+            stop = observer.reason
             record(task.state, np.empty(0), stop)
     if stop != "diverged":
         return None
@@ -382,11 +348,12 @@ def _run_block(task, rules, n_left, bar) -> tuple[NDArray[np.float64], str | Non
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
     n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
-    before, reason = task.state, None
+    before = task.state
     losses = task.run(n_epochs, bar)
+    reason = "no_mistake" if len(losses) < n_epochs else None
     if rules.need_losses or not np.isfinite(losses).all():
-        n_kept, reason = task.watch.first_stop(losses, rules) or (n_epochs, None)
-        if n_kept < n_epochs:
+        n_kept, reason = task.watch.first_stop(losses, rules) or (len(losses), reason)
+        if n_kept < len(losses):
             task.state = before
             task.run(n_kept, bar)
             losses = losses[:n_kept]

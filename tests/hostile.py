@@ -26,6 +26,7 @@ def honest_models():
     models = {
         "Perceptron": (fastnn.Perceptron(record_history=True, **SHORT), X, NAMES[THREE]),
         "Perceptron of two": (fastnn.Perceptron(**SHORT), X, THREE > 0),
+        "class weights": (fastnn.Perceptron(class_weight={0: 2, 1: 0.5}, **SHORT), X, THREE),
         "LinearNetwork": (fastnn.LinearNetwork(**SHORT), X, X[:, 0]),
         "LinearNetwork of two": (fastnn.LinearNetwork(dtype="float32", **SHORT), X, X[:, :2]),
         "Adam": (classifier((5, 3), "tanh", **shape), X, NAMES[THREE].astype(object)),
@@ -72,6 +73,8 @@ VALUES = (
     *(None, True, False, -1, 0, 1, 2, 7, 2**31, 2**63, 2**64, 10**30, -0.5, 0.5, 1.0, 1e300),
     *(float("nan"), float("inf"), "", "x", "1", "auto", "relu", "float16", "long " * 500),
     *([], [1], [-1, 2], ["x"], [[1], [2]], {}, {"x": 1}, {"tuple": [1, 2]}, {"tuple": 3}),
+    *({"mapping": []}, {"mapping": [[1, -1]]}, {"mapping": [["x", "y"]]}, {"mapping": 3}),
+    *({"mapping": [[]]}, {"mapping": [[[1], 2]]}, {"mapping": [[1, 2], [1.0, 3]]}),
     *({"dtype": "object"}, {"array": [1, 2], "dtype": "<i8"}, {"array": [1], "dtype": "|O"}),
     *({"array": ["a", "a"], "dtype": "|O"}, {"array": ["b", "a"], "dtype": "<U1"}),
     *({"array": ["x"] * 20, "dtype": "U400000000"}, {"array": 10**30, "dtype": "<i8"}),

@@ -335,20 +335,23 @@ def test_two_threads_fit_at_once():
 
 
 @needs_cuda
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize(("online", "bias"), [*itertools.product([True, False], [0, 1])])
-def test_single_layers(rng, online, bias):
+def test_single_layers(rng, online, bias, is_weighted):
     cuda = backends.kernels("numba-cuda")
     X = rng.normal(size=(7, 9))
     targets = np.where(rng.random((7, 2)) > 0.5, 1.0, -1.0)
     start = 0.1 * rng.normal(size=(9 + bias, 2))
     order = np.array([rng.permutation(7) for _ in range(2)])
+    weights = rng.uniform(0.1, 2, 7) if is_weighted else None
     results = []
     for kernels in (cuda, REFERENCE):
         w, history = start.copy(), np.full((3, *start.shape), np.nan)
-        epochs = kernels.perceptron_train(X, targets, w, 0.1, 3, order, online, history)
-        linear, losses = start.copy(), np.empty(2)
-        kernels.linear_train(X, targets, linear, 0.02, order, online, losses)
-        results.append((epochs, w, history[:epochs], linear, losses))
+        losses, linear, squares = np.empty(3), start.copy(), np.empty(2)
+        given = X, targets, w, 0.1, order, online, losses, history
+        epochs = kernels.perceptron_train(*given, weights)
+        kernels.linear_train(X, targets, linear, 0.02, order, online, squares, weights)
+        results.append((epochs, w, history[:epochs], losses[:epochs], linear, squares))
     assert results[0][0] == results[1][0] > 1
     for values, reference in zip(results[0][1:], results[1][1:], strict=True):
         assert relative_error(values, reference) < 1e-12

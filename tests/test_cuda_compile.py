@@ -47,7 +47,8 @@ def signatures(real):
             yield kernels.apply, (vector, vector, *layers, *samples, indices, real, vector)
     switches = types.boolean, array(INT, 2), types.boolean
     single = delta_rule.delta_rule_kernel(real)
-    yield single, (matrix, matrix, matrix, matrix, real, *switches, cube, doubles, indices)
+    ends = cube, doubles, indices, vector, DOUBLE
+    yield single, (matrix, matrix, matrix, matrix, real, *switches, *ends)
     images = bytes_, bytes_, INT, INT, DOUBLE, DOUBLE, doubles, doubles, UINT, INT
     yield distortion.distort, (*images, array(DOUBLE, 3))
 

@@ -182,19 +182,23 @@ def compare(case, kernels, kind, full_batch=False):
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("bias", [0, 1])
 @pytest.mark.parametrize(("n", "d", "k"), [(1, 1, 1), (7, 5, 1), (40, 33, 1), (30, 70, 3)])
-def test_perceptron_and_delta_rule(compiled, dtype, online, n, d, k, bias, rng):
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_perceptron_and_delta_rule(compiled, dtype, online, n, d, k, bias, is_weighted, rng):
     X = rng.normal(size=(n, d)).astype(dtype)
     signs = np.where(rng.random((n, k)) < 0.5, -1, 1).astype(dtype)
     orders = np.stack([rng.permutation(n) for _ in range(4)])
     start = rng.random((bias + d, k)).astype(dtype)
+    weights = rng.uniform(0.1, 2, n).astype(dtype) if is_weighted else None
     tolerance = {"float64": 1e-10, "float32": 2e-4}[dtype]
     results = []
     for kernels in (REFERENCE, compiled):
         w, v = start.copy(), start.copy()
-        history, losses = np.zeros((6, bias + d, k), dtype), np.zeros(6)
-        epochs = kernels.perceptron_train(X, signs, w, 0.1, 6, orders, online, history)
-        kernels.linear_train(X, signs, v, 0.01, orders, online, losses)
-        results.append((epochs, w, history, v, losses))
+        history, losses, squares = np.zeros((6, bias + d, k), dtype), np.zeros(6), np.zeros(6)
+        given = X, signs, w, 0.1, orders, online, losses, history
+        epochs = kernels.perceptron_train(*given, weights)
+        losses[epochs:] = 0  # that of an epoch without mistakes means nothing
+        kernels.linear_train(X, signs, v, 0.01, orders, online, squares, weights)
+        results.append((epochs, w, history, losses, v, squares))
     expected, found = results
     assert found[0] == expected[0]
     for a, b in zip(found[1:], expected[1:], strict=True):

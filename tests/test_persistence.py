@@ -1,5 +1,6 @@
 """Saved models: what comes back, damage, kills, and training that goes on as if never stopped."""
 
+import json
 import os
 import random
 import signal
@@ -55,6 +56,54 @@ def test_every_estimator(model, blobs, tmp_path):
     loaded = fastnn.load(tmp_path / "m")
     assert np.array_equal(loaded.predict(X), model.predict(X))
     assert vars(loaded).keys() == vars(model).keys()
+
+
+@pytest.mark.parametrize(
+    "class_weight",
+    [None, "balanced", {0: 2, 1: 0.5}, {np.int64(0): np.float32(0.25), 2.0: np.int8(3)}, {}],
+)
+def test_a_perceptron_goes_on(backend, blobs, class_weight, tmp_path):
+    options = {"class_weight": class_weight, "shuffle": True, "n_jobs": 2, "verbose": 2}
+    options |= {"tol": 1e-9, "early_stopping": class_weight is None, "warm_start": True}
+    model = fastnn.Perceptron(max_iter=3, **options).fit(*blobs)
+    model.save(tmp_path / "m")
+    loaded = fastnn.load(tmp_path / "m")
+    assert loaded.get_params() == model.get_params()
+    assert vars(loaded).keys() == vars(model).keys()
+    assert loaded.t_ == model.t_
+    assert np.array_equal(loaded.fit(*blobs).coef_, model.fit(*blobs).coef_)
+
+
+def test_class_weights_that_no_file_can_hold(blobs, tmp_path):
+    model = fastnn.Perceptron(max_iter=2).fit(*blobs).set_params(class_weight={(1, 2): 3})
+    with pytest.raises(ValueError, match="class_weight: only numbers and strings can be saved"):
+        model.save(tmp_path / "m")
+    model.set_params(class_weight={"ant": 1, 2: 3}).save(tmp_path / "m")
+    assert fastnn.load(tmp_path / "m").class_weight == {"ant": 1, 2: 3}
+
+
+@pytest.mark.parametrize("estimator", [fastnn.Perceptron, fastnn.LinearNetwork])
+def test_a_file_without_what_is_newer(backend, blobs, estimator, tmp_path):
+    """As fastnn wrote it before these estimators could go on."""
+    X, y = blobs
+    model = estimator(max_iter=3, online=True, eta0=0.01, random_state=0).fit(X, y)
+    model.save(tmp_path / "m")
+    content, tensors = persistence._read(tmp_path / "m")
+    newer = "penalty", "alpha", "l1_ratio", "early_stopping", "validation_fraction", "n_jobs"
+    for name in (*newer, "class_weight", "warm_start"):
+        content["parameters"].pop(name, None)
+    if estimator is fastnn.Perceptron:
+        del content["parameters"]["tol"], content["parameters"]["n_iter_no_change"]
+        del content["values"]["stop_reason_"], content["values"]["t_"], content["values"]["_epoch"]
+    del content["values"]["_seed"]
+    text = json.dumps(content)
+    metadata = {"format": "fastnn", "version": "3", "content": text}
+    metadata["sha256"] = persistence._digest(text, tensors)
+    save_file(tensors, tmp_path / "older", metadata)
+    loaded = fastnn.load(tmp_path / "older")
+    assert loaded.get_params() == model.get_params()
+    assert np.array_equal(loaded.predict(X), model.predict(X))
+    assert np.array_equal(loaded.partial_fit(X, y).coef_, model.partial_fit(X, y).coef_)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "momentum", "adam"])

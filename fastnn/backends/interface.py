@@ -239,15 +239,16 @@ class Kernels(Protocol):
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
-        max_epochs: int,
         order: NDArray[np.int64],
         online: bool,
+        losses: NDArray[np.float64],
         history: NDArray,
+        sample_weights: NDArray | None = None,
     ) -> int:
         """Train single-layer perceptrons, in place, until an epoch makes no mistake.
 
-        With Y = sign(X W): batch, W += rate X^T (T - Y) / N; online (1.2), for each sample
-        w += rate (t - y) x.
+        With Z = X W, Y = sign(Z): batch, W += rate X^T S (T - Y) / sum(S); online (1.2), for each
+        sample w += rate s (t - y) x. The weights S of the samples are 1 if there are none.
 
         Parameters
         ----------
@@ -257,8 +258,13 @@ class Kernels(Protocol):
             (1.2.3), which every sample is understood to have.
         order : (r, n) of int64
             Sample order of online epoch e: row e % r.
+        losses : (max_epochs,) of float64
+            Receives sum S max(0, -T Z) / sum(S) of each epoch that changed the weights, with the
+            Z that its updates used.
         history : (max_epochs, *weights.shape) or (0, *weights.shape)
             If not empty, receives the weights after each epoch.
+        sample_weights : (n,) in the real dtype, or None
+            Each above 0.
 
         Returns
         -------
@@ -275,11 +281,12 @@ class Kernels(Protocol):
         order: NDArray[np.int64],
         online: bool,
         losses: NDArray[np.float64],
+        sample_weights: NDArray | None = None,
     ) -> None:
         """Train a linear network by the delta rule, in place, for len(losses) epochs.
 
-        As `perceptron_train` with Y = X W (1.5); `losses` receives sum (T - Y)^2 / 2N of each
-        epoch, with the Y that the updates of that epoch used.
+        As `perceptron_train` with Y = X W (1.5); `losses` receives sum S (T - Y)^2 / 2 sum(S) of
+        each epoch, with the Y that the updates of that epoch used.
         """
 
     def mlp_forward(

@@ -46,24 +46,50 @@ class Compiled:
         return samples
 
     def perceptron_train(
-        self, X, targets, weights, learning_rate, max_epochs, order, online, history
+        self,
+        X,
+        targets,
+        weights,
+        learning_rate,
+        order,
+        online,
+        losses,
+        history,
+        sample_weights=None,
     ):
         """Train by the perceptron rule."""
         return self._delta_rule(
-            X, targets, weights, learning_rate, True, order, online, history, np.empty(max_epochs)
+            X, targets, weights, learning_rate, True, order, online, losses, history, sample_weights
         )
 
-    def linear_train(self, X, targets, weights, learning_rate, order, online, losses):
+    def linear_train(
+        self, X, targets, weights, learning_rate, order, online, losses, sample_weights=None
+    ):
         """Train by the delta rule."""
         history = np.empty((0, *weights.shape), weights.dtype)
-        self._delta_rule(X, targets, weights, learning_rate, False, order, online, history, losses)
+        self._delta_rule(
+            X,
+            targets,
+            weights,
+            learning_rate,
+            False,
+            order,
+            online,
+            losses,
+            history,
+            sample_weights,
+        )
 
-    def _delta_rule(self, X, targets, weights, rate, use_sign, order, online, history, losses):
+    def _delta_rule(
+        self, X, targets, weights, rate, use_sign, order, online, losses, history, sample_weights
+    ):
         kernels = self._load(weights.dtype)
+        total = len(X) if sample_weights is None else sample_weights.sum(dtype=np.float64)
         by_output = np.ascontiguousarray(weights.T)
         change = np.empty_like(by_output)
         epochs = kernels.delta_rule(
-            X, targets, by_output, change, rate, use_sign, order, online, history, losses
+            *(X, targets, by_output, change, rate, use_sign, order, online, history, losses),
+            *(sample_weights, float(total)),
         )
         weights[:] = by_output.T
         return epochs

@@ -1,6 +1,6 @@
 """Perceptron and linear network, with Numba; it follows cython_cpu/delta_rule.pxi."""
 
-from .compile import kernel
+from .compile import kernel, merged
 from .vector import (
     lanes,
     load,
@@ -17,32 +17,51 @@ from .vector import (
 
 
 @kernel
-def delta_rule(X, targets, weights, change, rate, use_sign, order, online, history, losses):
+def delta_rule(
+    X, targets, weights, change, rate, use_sign, order, online, history, losses, sample_weights,
+    total,
+):  # fmt: skip
     """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
 
-    `change` is scratch of the same shape. Returns the epochs run.
+    `change` is scratch of the same shape; `total` is the sum of the `sample_weights`, the number of
+    samples if these are None. Returns the epochs run.
     """
+    # A loop for each, with constants in place of arguments, is faster.
+    others = order, online, history, losses, sample_weights, total
+    if use_sign:
+        return delta_rule_epochs(X, targets, weights, change, rate, True, *others)
+    return delta_rule_epochs(X, targets, weights, change, rate, False, *others)
+
+
+@merged
+def delta_rule_epochs(
+    X, targets, weights, change, rate, use_sign, order, online, history, losses, sample_weights,
+    total,
+):  # fmt: skip
+    """Do the work of `delta_rule`."""
     n, d = X.shape
     n_outputs, size = weights.shape
     bias = size - d  # 1 if the first weight is that of an input of 1
     x, w, dw = pointer(X), pointer(weights), pointer(change)
     for epoch in range(len(losses)):
-        n_mistakes, squares = 0, 0.0
+        n_mistakes, loss_sum = 0, 0.0
         if not online:
             change[:] = 0
         for q in range(n):
             i = order[epoch % len(order), q] if online else q
             wrong = False
+            weight = real(x, 1.0) if sample_weights is None else sample_weights[i]
             for c in range(n_outputs):
                 z = dot(x, i * d, w, c * size + bias, d)
                 if bias:
                     z += weights[c, 0]
-                if use_sign:
-                    z = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0)
-                error = targets[i, c] - z
-                squares += float(error) * error
+                y = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0) if use_sign else z
+                error = targets[i, c] - y
                 if error != 0:
                     wrong = True
+                    # A wrong sign's loss -t z is |z|.
+                    loss_sum += weight * (abs(float(z)) if use_sign else float(error) * error)
+                    error *= weight
                     if online:  # w += rate (t - y) x (1.2)
                         add_scaled(real(x, rate * error), x, i * d, w, c * size + bias, d)
                         if bias:
@@ -54,8 +73,8 @@ def delta_rule(X, targets, weights, change, rate, use_sign, order, online, histo
             n_mistakes += wrong
         if not online:
             for c in range(n_outputs):
-                add_scaled(real(x, rate / n), dw, c * size, w, c * size, size)
-        losses[epoch] = squares / (2 * n)
+                add_scaled(real(x, rate / total), dw, c * size, w, c * size, size)
+        losses[epoch] = loss_sum / (total if use_sign else 2 * total)
         if use_sign and n_mistakes == 0:
             return epoch
         if len(history):

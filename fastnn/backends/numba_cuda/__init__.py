@@ -59,21 +59,33 @@ def most_threads(net: Network, batch_size: int, n_threads: int) -> int:
     return 1
 
 
-def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, online, history):
+def perceptron_train(
+    X, targets, weights, learning_rate, order, online, losses, history, sample_weights=None
+):
     """Train by the perceptron rule; see `interface.Kernels`."""
-    losses = np.empty(max_epochs)
-    return _delta_rule(X, targets, weights, learning_rate, True, order, online, history, losses)
+    return _delta_rule(
+        X, targets, weights, learning_rate, True, order, online, losses, history, sample_weights
+    )
 
 
-def linear_train(X, targets, weights, learning_rate, order, online, losses):
+def linear_train(X, targets, weights, learning_rate, order, online, losses, sample_weights=None):
     """Train by the delta rule; see `interface.Kernels`."""
     history = np.empty((0, *weights.shape), weights.dtype)
-    _delta_rule(X, targets, weights, learning_rate, False, order, online, history, losses)
+    _delta_rule(
+        X, targets, weights, learning_rate, False, order, online, losses, history, sample_weights
+    )
 
 
-def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, losses):
+def _delta_rule(
+    X, targets, weights, rate, use_sign, order, online, losses, history, sample_weights
+):
     from .delta_rule import THREADS, delta_rule_kernel
 
+    total = float(len(X))
+    if sample_weights is None:
+        sample_weights = np.empty(0, weights.dtype)
+    else:
+        total = float(sample_weights.sum(dtype=np.float64))
     with gpu() as cuda, few_blocks():
         w = cuda.to_device(np.ascontiguousarray(weights.T))  # by output
         done = cuda.to_device(np.zeros(1, np.int64))
@@ -90,6 +102,8 @@ def _delta_rule(X, targets, weights, rate, use_sign, order, online, history, los
             dev_history,
             dev_losses,
             done,
+            on_device(cuda, sample_weights),
+            total,
         )
         weights[:] = w.copy_to_host().T
         losses[:] = dev_losses.copy_to_host()

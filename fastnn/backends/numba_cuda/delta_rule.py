@@ -43,27 +43,35 @@ def delta_rule_kernel(real: Any) -> Any:
         return t - z
 
     @cuda.jit
-    def delta_rule(X, targets, w, change, rate, use_sign, order, online, history, losses, done):
+    def delta_rule(
+        X, targets, w, change, rate, use_sign, order, online, history, losses, done,
+        sample_weights, total,
+    ):  # fmt: skip
         """Make epochs of w += rate (t - y) x (1.2); `done` receives how many changed the weights.
 
-        w and change are (n_outputs, n_weights), the bias first if there is one.
+        w and change are (n_outputs, n_weights), the bias first if there is one; without
+        `sample_weights` there are none of them, and `total`, their sum, is the number of samples.
         """
         shared = cuda.shared.array(THREADS, real)
         t, n, d = cuda.threadIdx.x, X.shape[0], X.shape[1]
         n_outputs, bias = w.shape[0], w.shape[1] - d
         for epoch in range(losses.shape[0]):
-            n_mistakes, squares = 0, 0.0
+            n_mistakes, loss_sum = 0, 0.0
             if not online:
                 for c in range(n_outputs):
                     for k in range(t, w.shape[1], THREADS):
                         change[c, k] = zero
             for q in range(n):
                 i = order[epoch % order.shape[0], q] if online else q
+                weight = sample_weights[i] if sample_weights.shape[0] > 0 else one
                 for c in range(n_outputs):
-                    e = error_of(pre_activation(X, w, c, i, bias, shared), targets[i, c], use_sign)
-                    squares += e * e
+                    z = pre_activation(X, w, c, i, bias, shared)
+                    e = error_of(z, targets[i, c], use_sign)
                     if e != zero:
                         n_mistakes += 1
+                        # A wrong sign's loss -t z is |z|.
+                        loss_sum += weight * (abs(z) if use_sign else e * e)
+                        e *= weight
                         step = rate * e if online else e
                         for k in range(t, d, THREADS):
                             if online:
@@ -81,12 +89,12 @@ def delta_rule_kernel(real: Any) -> Any:
             for c in range(n_outputs):
                 for k in range(t, w.shape[1], THREADS):
                     if not online:
-                        w[c, k] += rate * change[c, k] / real(n)
+                        w[c, k] += rate * change[c, k] / real(total)
                     if history.shape[0] > 0:
                         history[epoch, k, c] = w[c, k]
             cuda.syncthreads()
             if t == 0:
-                losses[epoch] = squares / (2 * n)  # (2.2)
+                losses[epoch] = loss_sum / (total if use_sign else 2 * total)
                 done[0] = epoch + 1
 
     return delta_rule

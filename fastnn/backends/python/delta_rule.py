@@ -3,12 +3,14 @@
 from .formulas import rounded, sign
 
 
-def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, online, history):
+def perceptron_train(
+    X, targets, weights, learning_rate, order, online, losses, history, sample_weights=None
+):
     """Train by the perceptron rule; see `interface.Kernels`."""
     w = weights.tolist()
-    for epoch in range(max_epochs):
-        n_mistakes, _ = _delta_rule_epoch(
-            X, targets, w, learning_rate, order[epoch % len(order)], online, sign
+    for epoch in range(len(losses)):
+        n_mistakes, losses[epoch] = _delta_rule_epoch(
+            X, targets, w, learning_rate, order[epoch % len(order)], online, sample_weights, True
         )
         if n_mistakes == 0:
             weights[:] = w
@@ -17,26 +19,31 @@ def perceptron_train(X, targets, weights, learning_rate, max_epochs, order, onli
         if len(history):
             history[epoch] = w
     weights[:] = w
-    return max_epochs
+    return len(losses)
 
 
-def linear_train(X, targets, weights, learning_rate, order, online, losses):
+def linear_train(X, targets, weights, learning_rate, order, online, losses, sample_weights=None):
     """Train by the delta rule; see `interface.Kernels`."""
     w = weights.tolist()
     for epoch in range(len(losses)):
-        _, squares = _delta_rule_epoch(
-            X, targets, w, learning_rate, order[epoch % len(order)], online, lambda z: z
+        _, losses[epoch] = _delta_rule_epoch(
+            X, targets, w, learning_rate, order[epoch % len(order)], online, sample_weights, False
         )
         w = [rounded(row, weights.dtype) for row in w]
-        losses[epoch] = squares / (2 * len(X))  # (2.2)
     weights[:] = w
 
 
-def _delta_rule_epoch(X, targets, w, rate, order, online, f):
-    """Make one epoch of w += rate (t - y) x (1.2); return the wrong samples and sum (t - y)^2."""
+def _delta_rule_epoch(X, targets, w, rate, order, online, sample_weights, use_sign):
+    """Make one epoch of w += rate s (t - y) x (1.2), s being the weight of a sample.
+
+    Returns the number of wrong samples, and the weighted mean of max(0, -t z), with y = sign(z),
+    or of (t - y)^2 / 2 (2.2), with y = z.
+    """
     n_samples, n_outputs = len(X), len(w[0])
+    weights = [1.0] * n_samples if sample_weights is None else sample_weights.tolist()
+    total = sum(weights)
     change = [[0.0] * n_outputs for _ in w]
-    n_mistakes, squares = 0, 0.0
+    n_mistakes, loss_sum = 0, 0.0
     for i in order if online else range(n_samples):
         x, t = X[i].tolist(), targets[i].tolist()
         if len(w) > len(x):
@@ -46,9 +53,11 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, f):
             z = 0.0
             for k in range(len(x)):
                 z += x[k] * w[k][c]
-            errors[c] = t[c] - f(z)
-            squares += errors[c] * errors[c]
+            errors[c] = t[c] - (sign(z) if use_sign else z)
+            loss = max(0.0, -t[c] * z) if use_sign else errors[c] * errors[c] / 2
+            loss_sum += weights[i] * loss
         n_mistakes += any(e != 0 for e in errors)
+        errors = [weights[i] * e for e in errors]
         for k in range(len(x)):
             for c in range(n_outputs):
                 if online:
@@ -58,5 +67,5 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, f):
     if not online:
         for k in range(len(w)):
             for c in range(n_outputs):
-                w[k][c] += rate * change[k][c] / n_samples
-    return n_mistakes, squares
+                w[k][c] += rate * change[k][c] / total
+    return n_mistakes, loss_sum / total
