@@ -48,6 +48,8 @@ def extensions() -> list[Extension]:
             extra_compile_args=["-O3", "-fno-math-errno", *flags]
             if sys.platform != "win32"
             else [],
+            # Named, or the loader takes the oldest exp and log of the C library, the slowest.
+            libraries=["m"] if sys.platform != "win32" else [],
             optional=True,
         )
         for level, flags in levels.items()

@@ -108,8 +108,7 @@ class Compiled:
     def _predict_few(self, net: Network, params, samples: Samples):
         """Return the network's outputs for few samples."""
         outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
-        sizes, formulas = _arrays(net)
-        longest = -(-max(net.sizes) // 16) * 16  # reals in two cache lines: all layers aligned
+        sizes, formulas, longest = _arrays(net)
         scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
         kernels = self._load(params.dtype)
         kernels.predict_few(sizes, formulas, params, samples.X, samples.scale, scratch, outputs)
@@ -301,13 +300,15 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def _arrays(net: Network) -> tuple[NDArray, NDArray]:
+def _arrays(net: Network) -> tuple[NDArray, NDArray, int]:
     """Return the sizes, and each layer's activation with its parameter, as `predict_few` has them.
 
-    To make them takes as long as a sample.
+    The third is the room for a layer, a multiple of two cache lines so that all are aligned. To
+    make these takes as long as a sample.
     """
     formulas = zip(net.activations, net.formula_parameters, strict=False)
-    return np.array(net.sizes), np.array(list(formulas), np.float64)
+    longest = -(-max(net.sizes) // 16) * 16
+    return np.array(net.sizes), np.array(list(formulas), np.float64), longest
 
 
 def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:

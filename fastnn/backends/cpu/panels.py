@@ -130,6 +130,9 @@ def build(
     # Per sample: the positions, their count and the splits between threads; per input: the
     # samples and their count.
     n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0
+    # Per thread: numbers of inputs in their order, and of the first layer's as they are used;
+    # after them that of the bias, and how many are used.
+    n_lists += 2 * n_threads * (max(net.sizes) + 2)
     # After the layers: a panel's worth of scratch per thread, a row of zeros (that stands in for a
     # bias where there is none), and the values of the two lists.
     n_scratch = n_threads * (batch + 1) * width + width

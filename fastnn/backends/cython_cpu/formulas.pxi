@@ -5,6 +5,9 @@ What a formula is called, and where it comes from, the table codes.py says.
 
 
 cdef enum:
+    KEPT = 32  # exponentials of a softmax that are kept, not computed twice
+
+cdef enum:
     NO_PENALTY, WITH_L2, WITH_L1
 
 
@@ -121,6 +124,7 @@ cdef double loss_and_delta(
     cdef Py_ssize_t c, at, n = layer.n_out, label = -1
     cdef double z, y, e, target, largest, total = 0, log_total, loss = 0, mean = 0
     cdef double a = task.loss_parameter
+    cdef double powers[KEPT]
     cdef real *out = layer.outputs
     if from_z and layer.activation == SOFTMAX:
         largest = out[offset_of(task, i, 0)]
@@ -129,14 +133,17 @@ cdef double loss_and_delta(
             if z > largest:
                 largest = z
         for c in range(n):
-            total += exp(out[offset_of(task, i, c)] - largest)
+            e = exp(out[offset_of(task, i, c)] - largest)
+            if c < KEPT:
+                powers[c] = e
+            total += e
         log_total = log(total)
         if t != NULL and task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
             label = <Py_ssize_t>t[0]
         for c in range(n):
             at = offset_of(task, i, c)
             z = out[at] - largest
-            y = exp(z) / total
+            y = (powers[c] if c < KEPT else exp(z)) / total
             out[at] = <real>y
             if t == NULL:
                 continue

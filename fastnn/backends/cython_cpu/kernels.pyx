@@ -72,6 +72,8 @@ cdef struct Layer:
     int activation
     real parameter  # of the activation
     uint32_t drop_limit
+    const int32_t *used  # (n_in + 1): its inputs, first the n_used that are not 0; last the bias
+    Py_ssize_t n_used
     real *weights
     real *moment_1
     real *moment_2
@@ -119,6 +121,8 @@ cdef struct Task:
     real *zeros
     real *packed  # this thread's scratch: (batch + 1, WIDTH)
     Lists lists
+    int32_t *in_order  # 0, 1, 2, ...
+    int32_t *used      # of the first layer
     int64_t *sync
     const int64_t *stop
 
@@ -148,6 +152,7 @@ cdef Task *new_task(
     cdef const uint8_t[:, ::1] X_bytes
     cdef const real[::1] sample_weights = samples.weights
     cdef Py_ssize_t n = table.shape[0] - 1, l, n_in = table[0, UNITS], batch = settings[BATCH]
+    cdef Py_ssize_t longest = 0
     cdef Task *task = <Task *>malloc(sizeof(Task) + (n + 1) * sizeof(Layer))
     cdef Layer *layer
     if task == NULL:
@@ -186,6 +191,12 @@ cdef Task *new_task(
         task.lists.sample = task.lists.position + n_in * batch
         task.lists.split = task.lists.sample + n_in * batch
         task.lists.start = task.lists.split + (n_threads + 1) * batch
+    for l in range(n + 1):
+        longest = table[l, UNITS] if table[l, UNITS] > longest else longest
+    task.in_order = &lists[lists.shape[0] - 2 * (n_threads - thread) * (longest + 2)]
+    task.used = task.in_order + longest + 2
+    for l in range(longest + 1):
+        task.in_order[l] = task.used[l] = <int32_t>l
     task.packed = task.zeros - (n_threads - thread) * (batch + 1) * WIDTH
     for l in range(1, n + 1):
         layer = &task.layers[l]
@@ -194,6 +205,7 @@ cdef Task *new_task(
         layer.activation = <int>table[l, ACTIVATION]
         layer.parameter = <real>numbers[N_NUMBERS + l - 1]
         layer.drop_limit = <uint32_t>table[l, DROP_LIMIT]
+        layer.used, layer.n_used = task.used if l == 1 else task.in_order, layer.n_in
         layer.weights = &weights[table[l, WEIGHTS]]
         layer.moment_1 = &moment_1[table[l, WEIGHTS]] if moment_1.shape[0] else NULL
         layer.moment_2 = &moment_2[table[l, WEIGHTS]] if moment_2.shape[0] else NULL
@@ -290,6 +302,8 @@ cdef bint train_batch(Task *task, Step *now, real max_norm) noexcept nogil:
         return False
     if task.sparse and not is_online(task, now):
         list_by_input(task)
+    if not task.sparse:
+        find_used(task)
     for l in range(1, task.n_layers + 1):
         forward(task, l, True)
         if not meet(task):
@@ -336,6 +350,8 @@ cdef void apply(
         task.rows = task.batch if end - start >= task.batch else end - start
         task.first_sample, task.losses = start, losses + start
         load_batch(task)
+        if not task.sparse:
+            find_used(task)
         for l in range(1, layer + 1):
             forward(task, l, False)
         for i in range(task.rows):

@@ -27,7 +27,9 @@ cdef void activate_layer(
     cdef real *packed = task.packed
     cdef int code = layer.activation
     cdef real a = layer.parameter
-    if used >= WIDTH or 2 * rest > LANES:
+    if 2 * rest > LANES:
+        whole, rest = whole + LANES, 0
+    if whole >= WIDTH:
         activate_all(code, a, y + i * WIDTH, slope + i * WIDTH, (end - i) * WIDTH)
         return
     if whole:
@@ -175,6 +177,25 @@ cdef void load_sparse(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogi
     split[task.n_threads] = found
 
 
+cdef void find_used(Task *task) noexcept nogil:
+    """Put the inputs that are 0 in the whole batch behind the others, which are all that count."""
+    cdef Layer *layer = &task.layers[1]
+    cdef Py_ssize_t k, i, found = 0, end = layer.n_in, rows = task.rows
+    cdef const real *x
+    for k in range(layer.n_in):
+        x = layer.inputs + column_of(k, task.batch)
+        i = 0
+        while i < rows and x[i * WIDTH] == 0:
+            i += 1
+        if i < rows or rows < FEW_ROWS:
+            task.used[found] = <int32_t>k
+            found += 1
+        else:
+            end -= 1
+            task.used[end] = <int32_t>k
+    layer.n_used = found
+
+
 cdef void list_by_input(Task *task) noexcept nogil:
     """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
     cdef Lists *lists = &task.lists
@@ -226,8 +247,9 @@ cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
             multiply_panel_sparse(task, share.row, share.row_end, w, w + size - WIDTH,
                                   layer.outputs + at)
         else:
-            multiply_panel(layer.inputs, task.batch, share.row, share.row_end, layer.n_in,
-                           w, w + size - WIDTH, layer.outputs + at)
+            multiply_panel(layer.inputs, task.batch, share.row, share.row_end, layer.used,
+                           layer.n_used, w, w + size - WIDTH, layer.outputs + at,
+                           is_half(layer.n_out, p))
         if not from_z:
             activate_layer(task, layer, p, share.row, share.row_end)
         if training and layer.drop_limit > 0:
@@ -243,9 +265,9 @@ cdef void deltas_below(Task *task, Layer *layer) noexcept nogil:
     cdef Py_ssize_t p, q, at
     for p in range(share.panel, share.panel_end):
         at = p * task.batch * WIDTH
-        multiply_panel(layer.deltas, task.batch, share.row, share.row_end, layer.n_out,
-                       layer.transposed + p * layer.n_out * WIDTH, task.zeros,
-                       layer.deltas_below + at)
+        multiply_panel(layer.deltas, task.batch, share.row, share.row_end, task.in_order,
+                       layer.n_out, layer.transposed + p * layer.n_out * WIDTH, task.zeros,
+                       layer.deltas_below + at, is_half(layer.n_in, p))
         q = at + share.row * WIDTH
         while q < at + share.row_end * WIDTH:
             vstore(layer.deltas_below + q,

@@ -3,58 +3,86 @@
 Shapes as in layers.pxi; a panel of weights is (n, W), of inputs or outputs (B, W).
 """
 
+cdef enum:
+    FEW_ROWS = 8  # whether an input is 0 in all of them is no question that pays
+
 # --- products of panels ------------------------------------------------------------------------
 
 
+cdef inline bint is_half(Py_ssize_t n, Py_ssize_t p) noexcept nogil:
+    """Say whether the second vectors of panel p hold none of n columns."""
+    return n <= p * WIDTH + LANES
+
+
+cdef inline Py_ssize_t column_of(size_t k, Py_ssize_t batch) noexcept nogil:
+    """Return where column k of panels of `batch` rows begins."""
+    return (k // WIDTH) * WIDTH * batch + k % WIDTH
+
+
+
 cdef void multiply_panel(
-    const real *a, Py_ssize_t batch, Py_ssize_t i, Py_ssize_t end, Py_ssize_t n,
-    const real *w, const real *bias, real *out,
+    const real *a, Py_ssize_t batch, Py_ssize_t i, Py_ssize_t end, const int32_t *used,
+    Py_ssize_t n, const real *w, const real *bias, real *out, bint half,
 ) noexcept nogil:
-    """out[i:end] = bias + a[i:end] w for one panel w of n rows; `a` is in panels of `batch` rows.
+    """out[i:end] = bias + a[i:end] w for one panel w, of whose rows n are `used`.
+
+    `a` is in panels of `batch` rows. Of a panel that is `half` full, the rest is left out.
+    """
+    if half:  # known to the compiler, it is no branch
+        multiply_tiles(a, batch, i, end, used, n, w, bias, out, True)
+    else:
+        multiply_tiles(a, batch, i, end, used, n, w, bias, out, False)
+
+
+cdef inline void multiply_tiles(
+    const real *a, Py_ssize_t batch, Py_ssize_t i, Py_ssize_t end, const int32_t *used,
+    Py_ssize_t n, const real *w, const real *bias, real *out, bint half,
+) noexcept nogil:
+    """Do the work of `multiply_panel`.
 
     Tiles of 4 samples by 2 vectors stay in 8 registers: each load of a weight serves 4 samples.
     """
-    cdef Py_ssize_t k, p, first, m
+    cdef Py_ssize_t q
     cdef const real *x
     cdef const real *wk
+    cdef real *y
     cdef vec w0, w1, b0 = vload(bias), b1 = vload(bias + LANES)
     cdef vec s00, s01, s10, s11, s20, s21, s30, s31
     while i + 4 <= end:
         s00 = s10 = s20 = s30 = b0
         s01 = s11 = s21 = s31 = b1
-        wk = w
-        for p in range((n + WIDTH - 1) // WIDTH):
-            first = p * WIDTH
-            x = a + first * batch + i * WIDTH
-            m = n - first if n - first < WIDTH else WIDTH
-            for k in range(m):
-                w0, w1 = vload(wk), vload(wk + LANES)
-                s00, s01 = vfma(x[k], w0, s00), vfma(x[k], w1, s01)
-                s10, s11 = vfma(x[k + WIDTH], w0, s10), vfma(x[k + WIDTH], w1, s11)
-                s20, s21 = vfma(x[k + 2 * WIDTH], w0, s20), vfma(x[k + 2 * WIDTH], w1, s21)
-                s30, s31 = vfma(x[k + 3 * WIDTH], w0, s30), vfma(x[k + 3 * WIDTH], w1, s31)
-                wk += WIDTH
-        vstore(out + i * WIDTH, s00)
-        vstore(out + i * WIDTH + LANES, s01)
-        vstore(out + (i + 1) * WIDTH, s10)
-        vstore(out + (i + 1) * WIDTH + LANES, s11)
-        vstore(out + (i + 2) * WIDTH, s20)
-        vstore(out + (i + 2) * WIDTH + LANES, s21)
-        vstore(out + (i + 3) * WIDTH, s30)
-        vstore(out + (i + 3) * WIDTH + LANES, s31)
+        for q in range(n):
+            x = a + i * WIDTH + column_of(used[q], batch)
+            wk = w + used[q] * WIDTH
+            w0 = vload(wk)
+            s00, s10 = vfma(x[0], w0, s00), vfma(x[WIDTH], w0, s10)
+            s20, s30 = vfma(x[2 * WIDTH], w0, s20), vfma(x[3 * WIDTH], w0, s30)
+            if not half:
+                w1 = vload(wk + LANES)
+                s01, s11 = vfma(x[0], w1, s01), vfma(x[WIDTH], w1, s11)
+                s21, s31 = vfma(x[2 * WIDTH], w1, s21), vfma(x[3 * WIDTH], w1, s31)
+        y = out + i * WIDTH
+        vstore(y, s00)
+        vstore(y + WIDTH, s10)
+        vstore(y + 2 * WIDTH, s20)
+        vstore(y + 3 * WIDTH, s30)
+        if not half:
+            vstore(y + LANES, s01)
+            vstore(y + WIDTH + LANES, s11)
+            vstore(y + 2 * WIDTH + LANES, s21)
+            vstore(y + 3 * WIDTH + LANES, s31)
         i += 4
     while i < end:
         s00, s01 = b0, b1
-        wk = w
-        for p in range((n + WIDTH - 1) // WIDTH):
-            first = p * WIDTH
-            x = a + first * batch + i * WIDTH
-            m = n - first if n - first < WIDTH else WIDTH
-            for k in range(m):
-                s00, s01 = vfma(x[k], vload(wk), s00), vfma(x[k], vload(wk + LANES), s01)
-                wk += WIDTH
+        for q in range(n):
+            x = a + i * WIDTH + column_of(used[q], batch)
+            wk = w + used[q] * WIDTH
+            s00 = vfma(x[0], vload(wk), s00)
+            if not half:
+                s01 = vfma(x[0], vload(wk + LANES), s01)
         vstore(out + i * WIDTH, s00)
-        vstore(out + i * WIDTH + LANES, s01)
+        if not half:
+            vstore(out + i * WIDTH + LANES, s01)
         i += 1
 
 
@@ -91,53 +119,73 @@ cdef void multiply_panel_sparse(
 
 
 cdef inline void update_row(
-    Layer *layer, Py_ssize_t at, vec g0, vec g1, bint penalized, Step *now
+    Layer *layer, Py_ssize_t at, vec g0, vec g1, bint penalized, bint half, Step *now
 ) noexcept nogil:
     """Update one row of a panel from its gradient."""
     cdef real *w = layer.weights + at
     cdef real *m = layer.moment_1 + at
     cdef real *v = layer.moment_2 + at
     optimizer_step(w, m, v, g0, penalized, now)
-    optimizer_step(w + LANES, m + LANES, v + LANES, g1, penalized, now)
+    if not half:
+        optimizer_step(w + LANES, m + LANES, v + LANES, g1, penalized, now)
 
 
 cdef void update_panel(
     Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *step
 ) noexcept nogil:
-    """Update rows k to end of panel p; row n_in is the bias. The gradient stays in registers."""
-    cdef Py_ssize_t i, tile, at = (p * (layer.n_in + 1) + k) * WIDTH, rows = task.rows
-    cdef const real *d = layer.deltas + p * task.batch * WIDTH
-    cdef const real *x
+    """Update the rows of panel p that are k to end of those `used`; row n_in is the bias."""
+    if is_half(layer.n_out, p):
+        update_tiles(task, layer, p, k, end, True, step[0])
+    else:
+        update_tiles(task, layer, p, k, end, False, step[0])
+
+
+cdef inline void update_tiles(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half, Step now
+) noexcept nogil:
+    """Do the work of `update_panel`; the gradient stays in registers, and so does `now`, a copy."""
+    cdef Py_ssize_t i, first = p * (layer.n_in + 1) * WIDTH, batch = task.batch
+    cdef Py_ssize_t rows = task.rows * WIDTH
+    cdef const int32_t *used = layer.used
+    cdef const real *d = layer.deltas + p * batch * WIDTH
+    cdef const real *x0
+    cdef const real *x1
+    cdef const real *x2
+    cdef const real *x3
     cdef vec d0, d1, g00, g01, g10, g11, g20, g21, g30, g31
-    cdef Step now = step[0]  # a copy that no store can change: it stays in registers
     while k < end:
-        tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= layer.n_in else 1
-        x = layer.inputs + (k // WIDTH) * task.batch * WIDTH + k % WIDTH
+        x0 = layer.inputs + column_of(used[k], batch)
         g00 = g01 = g10 = g11 = g20 = g21 = g30 = g31 = vsplat(0)
-        if tile == 4:
-            for i in range(rows):
-                d0, d1 = vload(d + i * WIDTH), vload(d + i * WIDTH + LANES)
-                g00, g01 = vfma(x[0], d0, g00), vfma(x[0], d1, g01)
-                g10, g11 = vfma(x[1], d0, g10), vfma(x[1], d1, g11)
-                g20, g21 = vfma(x[2], d0, g20), vfma(x[2], d1, g21)
-                g30, g31 = vfma(x[3], d0, g30), vfma(x[3], d1, g31)
-                x += WIDTH
-            update_row(layer, at, g00, g01, True, &now)
-            update_row(layer, at + WIDTH, g10, g11, True, &now)
-            update_row(layer, at + 2 * WIDTH, g20, g21, True, &now)
-            update_row(layer, at + 3 * WIDTH, g30, g31, True, &now)
-        elif k < layer.n_in:
-            for i in range(rows):
-                g00 = vfma(x[i * WIDTH], vload(d + i * WIDTH), g00)
-                g01 = vfma(x[i * WIDTH], vload(d + i * WIDTH + LANES), g01)
-            update_row(layer, at, g00, g01, True, &now)
-        else:
-            for i in range(rows):
-                g00 = vadd(g00, vload(d + i * WIDTH))
-                g01 = vadd(g01, vload(d + i * WIDTH + LANES))
-            update_row(layer, at, g00, g01, False, &now)
-        k += tile
-        at += tile * WIDTH
+        if k + 4 <= end and k + 4 <= layer.n_used:
+            x1 = layer.inputs + column_of(used[k + 1], batch)
+            x2 = layer.inputs + column_of(used[k + 2], batch)
+            x3 = layer.inputs + column_of(used[k + 3], batch)
+            for i from 0 <= i < rows by WIDTH:
+                d0 = vload(d + i)
+                g00, g10 = vfma(x0[i], d0, g00), vfma(x1[i], d0, g10)
+                g20, g30 = vfma(x2[i], d0, g20), vfma(x3[i], d0, g30)
+                if not half:
+                    d1 = vload(d + i + LANES)
+                    g01, g11 = vfma(x0[i], d1, g01), vfma(x1[i], d1, g11)
+                    g21, g31 = vfma(x2[i], d1, g21), vfma(x3[i], d1, g31)
+            update_row(layer, first + used[k] * WIDTH, g00, g01, True, half, &now)
+            update_row(layer, first + used[k + 1] * WIDTH, g10, g11, True, half, &now)
+            update_row(layer, first + used[k + 2] * WIDTH, g20, g21, True, half, &now)
+            update_row(layer, first + used[k + 3] * WIDTH, g30, g31, True, half, &now)
+            k += 4
+            continue
+        if k < layer.n_used:
+            for i from 0 <= i < rows by WIDTH:
+                g00 = vfma(x0[i], vload(d + i), g00)
+                if not half:
+                    g01 = vfma(x0[i], vload(d + i + LANES), g01)
+        elif k == layer.n_in:
+            for i from 0 <= i < rows by WIDTH:
+                g00 = vadd(g00, vload(d + i))
+                if not half:
+                    g01 = vadd(g01, vload(d + i + LANES))
+        update_row(layer, first + used[k] * WIDTH, g00, g01, k < layer.n_in, half, &now)
+        k += 1
 
 
 cdef void update_panel_sparse(
@@ -159,7 +207,7 @@ cdef void update_panel_sparse(
             di = d + lists.sample[q] * WIDTH
             g0 = vfma(lists.sample_value[q], vload(di), g0)
             g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
-        update_row(layer, at + k * WIDTH, g0, g1, True, &now)
+        update_row(layer, at + k * WIDTH, g0, g1, True, False, &now)
         k += 1
     if k < end:
         update_panel(task, layer, p, k, end, step)

@@ -26,6 +26,9 @@ from ..cpu.panels import (
 from .compile import kernel
 from .formulas import activate, limit_norms, loss_and_delta, philox
 from .panels import (
+    FEW_ROWS,
+    column_of,
+    is_half,
     is_online,
     multiply_panel,
     multiply_panel_sparse,
@@ -34,7 +37,7 @@ from .panels import (
     update_panel_online,
     update_panel_sparse,
 )
-from .task import column, parameter_of
+from .task import column, parameter_of, used_by
 from .vector import lanes, load, real, vload, vmul, vstore
 
 # --- activations, dropout, loss ----------------------------------------------------------------
@@ -54,9 +57,11 @@ def activate_layer(p, layer, panel, i, end):
     y = column(p, layer, OUTPUTS) + panel * p.batch * W
     slope = column(p, layer, SLOPES) + panel * p.batch * W
     used = column(p, layer, UNITS) - panel * W
-    whole = L if used >= L else 0
+    whole = used // L * L
     rest = used - whole
-    if used >= W or 2 * rest > L:
+    if 2 * rest > L:
+        whole, rest = whole + L, 0
+    if whole >= W:
         activate_all(code, a, work, y + i * W, slope + i * W, (end - i) * W)
         return
     if whole > 0:
@@ -159,6 +164,25 @@ def load_batch(p, b):
 
 
 @kernel
+def find_used(p, rows):
+    """Put the inputs that are 0 in the whole batch behind the others, which are all that count."""
+    W, n = 2 * lanes(p.weights), p.n_features
+    found, end = 0, n
+    for k in range(n):
+        x = column(p, 0, OUTPUTS) + column_of(k, p.batch, W)
+        i = 0
+        while i < rows and load(p.work, x + i * W) == 0:
+            i += 1
+        if i < rows or rows < FEW_ROWS:
+            p.used[found] = k
+            found += 1
+        else:
+            end -= 1
+            p.used[end] = k
+    p.used[n + 1] = found
+
+
+@kernel
 def list_by_input(p, rows):
     """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
     n, stride = p.n_features, p.n_threads + 1
@@ -207,6 +231,7 @@ def forward(p, layer, b, training):
         or p.loss == BINARY_CROSSENTROPY
         or (p.loss == POISSON and code == EXPONENTIAL)
     )
+    used, n_used = used_by(p, layer)
     for q in range(panel, panel_end):
         w = column(p, layer, WEIGHTS) + q * (n_in + 1) * W
         bias = w + n_in * W
@@ -216,7 +241,20 @@ def forward(p, layer, b, training):
         else:
             x = column(p, layer - 1, OUTPUTS)
             multiply_panel(
-                p.work, x, batch, i, end, n_in, p.weights, w, p.weights, bias, p.work, at
+                p.work,
+                x,
+                batch,
+                i,
+                end,
+                used,
+                n_used,
+                p.weights,
+                w,
+                p.weights,
+                bias,
+                p.work,
+                at,
+                is_half(column(p, layer, UNITS), q, W),
             )
         if not from_z:
             activate_layer(p, layer, q, i, end)
@@ -244,6 +282,7 @@ def deltas_below(p, layer, b):
             batch,
             i,
             end,
+            p.in_order,
             column(p, layer, UNITS),
             p.work,
             t,
@@ -251,6 +290,7 @@ def deltas_below(p, layer, b):
             zeros,
             p.work,
             at,
+            is_half(column(p, layer - 1, UNITS), q, W),
         )
         slope = column(p, layer - 1, SLOPES) + q * batch * W
         for j in range(i * W, end * W, L):

@@ -4,57 +4,86 @@ The functions follow cython_cpu/panels.pxi. `p` is a `Task`, `layer` a row of it
 Shapes as in layers.py; a panel of weights is (n, W), of inputs or outputs (B, W).
 """
 
+import numpy as np
+
 from ..codes import SGD
 from ..cpu.panels import DELTAS, OUTPUTS, TRANSPOSED, UNITS, WEIGHTS
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .formulas import optimizer_step
-from .task import column
+from .task import column, used_by
 from .vector import lanes, load, vadd, vfma, vload, vmul, vsplat, vstore, vzero
+
+FEW_ROWS = 8  # whether an input is 0 in all of them is no question that pays
 
 # --- products of panels ------------------------------------------------------------------------
 
 
+@inlined
+def is_half(n, panel, W):
+    """Say whether the second vectors of a panel hold none of n columns."""
+    return n <= panel * W + W // 2
+
+
+@inlined
+def column_of(k, batch, W):
+    """Return where column k of panels of `batch` rows begins."""
+    return (k & -W) * batch + (k & (W - 1))
+
+
 @kernel
-def multiply_panel(x, a, batch, i, end, n, w, b, bias, c, y, out):
-    """y[out + i:end] = bias[c] + x[a + i:end] w[b] for a panel of n rows, in tiles of 4 samples."""
+def multiply_panel(x, a, batch, i, end, used, n, w, b, bias, c, y, out, half):
+    """y[out + i:end] = bias[c] + x[a + i:end] w[b] for a panel, of whose rows n are `used`.
+
+    Of a panel that is `half` full, the rest is left out.
+    """
+    if half:  # known to LLVM, it is no branch
+        multiply_tiles(x, a, batch, i, end, used, n, w, b, bias, c, y, out, True)
+    else:
+        multiply_tiles(x, a, batch, i, end, used, n, w, b, bias, c, y, out, False)
+
+
+@merged
+def multiply_tiles(x, a, batch, i, end, used, n, w, b, bias, c, y, out, half):
+    """Do the work of `multiply_panel`, in tiles of 4 samples."""
     L = lanes(w)
     W = 2 * L
     while i + 4 <= end:
         s00 = s10 = s20 = s30 = vload(bias, c)
         s01 = s11 = s21 = s31 = vload(bias, c + L)
-        at = b
-        for first in range(0, n, W):
-            k = a + first * batch + i * W
-            for q in range(k, k + min(W, n - first)):
-                w0, w1 = vload(w, at), vload(w, at + L)
-                x0, x1 = load(x, q), load(x, q + W)
-                x2, x3 = load(x, q + 2 * W), load(x, q + 3 * W)
-                s00, s01 = vfma(x0, w0, s00), vfma(x0, w1, s01)
-                s10, s11 = vfma(x1, w0, s10), vfma(x1, w1, s11)
-                s20, s21 = vfma(x2, w0, s20), vfma(x2, w1, s21)
-                s30, s31 = vfma(x3, w0, s30), vfma(x3, w1, s31)
-                at += W
+        for q in range(n):
+            k = np.int64(load(used, q))
+            at, q0 = b + k * W, a + i * W + column_of(k, batch, W)
+            x0, x1 = load(x, q0), load(x, q0 + W)
+            x2, x3 = load(x, q0 + 2 * W), load(x, q0 + 3 * W)
+            w0 = vload(w, at)
+            s00, s10 = vfma(x0, w0, s00), vfma(x1, w0, s10)
+            s20, s30 = vfma(x2, w0, s20), vfma(x3, w0, s30)
+            if not half:
+                w1 = vload(w, at + L)
+                s01, s11 = vfma(x0, w1, s01), vfma(x1, w1, s11)
+                s21, s31 = vfma(x2, w1, s21), vfma(x3, w1, s31)
         to = out + i * W
         vstore(y, to, s00)
-        vstore(y, to + L, s01)
         vstore(y, to + W, s10)
-        vstore(y, to + W + L, s11)
         vstore(y, to + 2 * W, s20)
-        vstore(y, to + 2 * W + L, s21)
         vstore(y, to + 3 * W, s30)
-        vstore(y, to + 3 * W + L, s31)
+        if not half:
+            vstore(y, to + L, s01)
+            vstore(y, to + W + L, s11)
+            vstore(y, to + 2 * W + L, s21)
+            vstore(y, to + 3 * W + L, s31)
         i += 4
     while i < end:
         s00, s01 = vload(bias, c), vload(bias, c + L)
-        at = b
-        for first in range(0, n, W):
-            k = a + first * batch + i * W
-            for q in range(k, k + min(W, n - first)):
-                x0 = load(x, q)
-                s00, s01 = vfma(x0, vload(w, at), s00), vfma(x0, vload(w, at + L), s01)
-                at += W
+        for q in range(n):
+            k = np.int64(load(used, q))
+            at, x0 = b + k * W, load(x, a + i * W + column_of(k, batch, W))
+            s00 = vfma(x0, vload(w, at), s00)
+            if not half:
+                s01 = vfma(x0, vload(w, at + L), s01)
         vstore(y, out + i * W, s00)
-        vstore(y, out + i * W + L, s01)
+        if not half:
+            vstore(y, out + i * W + L, s01)
         i += 1
 
 
@@ -90,51 +119,72 @@ def multiply_panel_sparse(p, i, end, w, bias, out):
 # --- updates -----------------------------------------------------------------------------------
 
 
+@inlined
+def update_row(p, at, g0, g1, penalized, half, u):
+    """Update one row of a panel from its gradient."""
+    optimizer_step(p, at, g0, penalized, u)
+    if not half:
+        optimizer_step(p, at + lanes(p.weights), g1, penalized, u)
+
+
 @kernel
 def update_panel(p, layer, panel, k, end, rows, u):
-    """Update rows k to end of a panel; row n_in is the bias. The gradient stays in registers."""
+    """Update the rows of a panel that are k to end of those used; the last is the bias."""
+    if is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights)):
+        update_tiles(p, layer, panel, k, end, rows, True, u)
+    else:
+        update_tiles(p, layer, panel, k, end, rows, False, u)
+
+
+@merged
+def update_tiles(p, layer, panel, k, end, rows, half, u):
+    """Do the work of `update_panel`; the gradient stays in registers."""
     L = lanes(p.weights)
     W = 2 * L
     work, batch, n_in = p.work, p.batch, column(p, layer - 1, UNITS)
-    at = column(p, layer, WEIGHTS) + (panel * (n_in + 1) + k) * W
+    used, n_used = used_by(p, layer)
+    first = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
+    inputs = column(p, layer - 1, OUTPUTS)
     d = column(p, layer, DELTAS) + panel * batch * W
     zero = vzero(work)
     while k < end:
-        tile = 4 if k % 4 == 0 and k + 4 <= end and k + 4 <= n_in else 1
-        x = column(p, layer - 1, OUTPUTS) + (k // W) * batch * W + k % W
+        k0 = np.int64(load(used, k))
+        q0 = inputs + column_of(k0, batch, W)
         g00 = g01 = g10 = g11 = g20 = g21 = g30 = g31 = zero
-        if tile == 4:
+        if k + 4 <= end and k + 4 <= n_used:
+            k1, k2 = np.int64(load(used, k + 1)), np.int64(load(used, k + 2))
+            k3 = np.int64(load(used, k + 3))
+            q1, q2 = inputs + column_of(k1, batch, W), inputs + column_of(k2, batch, W)
+            q3 = inputs + column_of(k3, batch, W)
             for i in range(0, rows * W, W):
-                d0, d1 = vload(work, d + i), vload(work, d + i + L)
-                x0, x1 = load(work, x + i), load(work, x + i + 1)
-                x2, x3 = load(work, x + i + 2), load(work, x + i + 3)
-                g00, g01 = vfma(x0, d0, g00), vfma(x0, d1, g01)
-                g10, g11 = vfma(x1, d0, g10), vfma(x1, d1, g11)
-                g20, g21 = vfma(x2, d0, g20), vfma(x2, d1, g21)
-                g30, g31 = vfma(x3, d0, g30), vfma(x3, d1, g31)
-            optimizer_step(p, at, g00, True, u)
-            optimizer_step(p, at + L, g01, True, u)
-            optimizer_step(p, at + W, g10, True, u)
-            optimizer_step(p, at + W + L, g11, True, u)
-            optimizer_step(p, at + 2 * W, g20, True, u)
-            optimizer_step(p, at + 2 * W + L, g21, True, u)
-            optimizer_step(p, at + 3 * W, g30, True, u)
-            optimizer_step(p, at + 3 * W + L, g31, True, u)
-        elif k < n_in:
+                x0, x1 = load(work, q0 + i), load(work, q1 + i)
+                x2, x3 = load(work, q2 + i), load(work, q3 + i)
+                d0 = vload(work, d + i)
+                g00, g10 = vfma(x0, d0, g00), vfma(x1, d0, g10)
+                g20, g30 = vfma(x2, d0, g20), vfma(x3, d0, g30)
+                if not half:
+                    d1 = vload(work, d + i + L)
+                    g01, g11 = vfma(x0, d1, g01), vfma(x1, d1, g11)
+                    g21, g31 = vfma(x2, d1, g21), vfma(x3, d1, g31)
+            update_row(p, first + k0 * W, g00, g01, True, half, u)
+            update_row(p, first + k1 * W, g10, g11, True, half, u)
+            update_row(p, first + k2 * W, g20, g21, True, half, u)
+            update_row(p, first + k3 * W, g30, g31, True, half, u)
+            k += 4
+            continue
+        if k < n_used:
             for i in range(0, rows * W, W):
-                x0 = load(work, x + i)
+                x0 = load(work, q0 + i)
                 g00 = vfma(x0, vload(work, d + i), g00)
-                g01 = vfma(x0, vload(work, d + i + L), g01)
-            optimizer_step(p, at, g00, True, u)
-            optimizer_step(p, at + L, g01, True, u)
-        else:
+                if not half:
+                    g01 = vfma(x0, vload(work, d + i + L), g01)
+        elif k == n_in:
             for i in range(0, rows * W, W):
                 g00 = vadd(g00, vload(work, d + i))
-                g01 = vadd(g01, vload(work, d + i + L))
-            optimizer_step(p, at, g00, False, u)
-            optimizer_step(p, at + L, g01, False, u)
-        k += tile
-        at += tile * W
+                if not half:
+                    g01 = vadd(g01, vload(work, d + i + L))
+        update_row(p, first + k0 * W, g00, g01, k < n_in, half, u)
+        k += 1
 
 
 @kernel

@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from ..cpu.panels import N_COLUMNS, N_NUMBERS, OUTPUTS
+import numpy as np
+
+from ..cpu.panels import N_COLUMNS, N_NUMBERS, OUTPUTS, UNITS
 from .compile import inlined
 from .vector import lanes, real
 
@@ -36,6 +38,10 @@ class Task(NamedTuple):
     losses: Any
     sync: Any
     stop: Any
+    in_order: Any  # 0, 1, 2, ...
+    # The inputs of the first layer, first those that are not 0 in all of a batch; then the bias,
+    # and how many are not 0
+    used: Any
     # The non-zero inputs of a batch, by sample and by input
     position: Any  # (batch, n_in): the inputs of a sample that are not 0, ascending
     value: Any  # as `position`
@@ -65,6 +71,15 @@ def column(p, layer, name):
 def parameter_of(p, layer):
     """Return the number in the activation of a layer."""
     return real(p.work, p.numbers[N_NUMBERS + layer - 1])
+
+
+@inlined
+def used_by(p, layer):
+    """Return the numbers of a layer's inputs and its bias, as they are used, and how many are."""
+    n_in = column(p, layer - 1, UNITS)
+    if layer == 1 and not p.sparse:
+        return p.used, np.int64(p.used[n_in + 1])
+    return p.in_order, n_in
 
 
 @inlined

@@ -17,7 +17,15 @@ from ..cpu.panels import (
 from .barrier import barrier_wait, is_stopped
 from .compile import kernel
 from .formulas import first_step, step_sizes
-from .layers import deltas_below, forward, limit_layer, list_by_input, load_batch, update
+from .layers import (
+    deltas_below,
+    find_used,
+    forward,
+    limit_layer,
+    list_by_input,
+    load_batch,
+    update,
+)
 from .panels import is_online, transpose_panel
 from .small import is_small, train_small
 from .task import Batch, Task, column, offset_of
@@ -32,6 +40,10 @@ def new_task(problem, samples, order, losses, thread, n_threads):
     n = n_features * batch if sparse else 0
     width = 2 * lanes(work)
     n_targets = samples.targets.shape[1] if len(samples.targets) else 0
+    longest = problem.table[:, UNITS].max() + 2
+    orders = lists[len(lists) - 2 * (n_threads - thread) * longest :]
+    for k in range(longest):
+        orders[k] = orders[longest + k] = k
     values, splits = len(work) - 2 * n, (n_threads + 1) * batch if sparse else 0
     return Task(
         len(problem.table) - 1,
@@ -60,6 +72,8 @@ def new_task(problem, samples, order, losses, thread, n_threads):
         pointer(losses),
         pointer(problem.sync),
         pointer(problem.stop),
+        pointer(orders),
+        pointer(orders[longest:]),
         pointer(lists),
         pointer(work[values:]),
         pointer(lists[2 * n :]),
@@ -125,6 +139,8 @@ def train_batch(p, b, u):
         return False
     if p.sparse and not is_online(p, b.rows, u):
         list_by_input(p, b.rows)
+    if not p.sparse:
+        find_used(p, b.rows)
     for layer in range(1, p.n_layers + 1):
         forward(p, layer, b, True)
         if not barrier_wait(p.sync, p.stop, p.n_threads):
@@ -151,6 +167,8 @@ def forward_samples(problem, samples, order, losses, outputs, last, start, stop)
         rows = min(p.batch, stop - first)
         b = Batch(rows, 1.0, 0, first, first)  # the deltas are not looked at
         load_batch(p, b)
+        if not p.sparse:
+            find_used(p, b.rows)
         for layer in range(1, last + 1):
             forward(p, layer, b, False)
         for i in range(b.rows):
