@@ -88,8 +88,18 @@ class Compiled:
         by_output = np.ascontiguousarray(weights.T)
         change = np.empty_like(by_output)
         epochs = kernels.delta_rule(
-            *(X, targets, by_output, change, rate, use_sign, order, online, history, losses),
-            *(sample_weights, float(total)),
+            X,
+            targets,
+            by_output,
+            change,
+            rate,
+            use_sign,
+            order,
+            online,
+            history,
+            losses,
+            sample_weights,
+            float(total),
         )
         weights[:] = by_output.T
         return epochs

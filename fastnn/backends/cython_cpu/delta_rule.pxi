@@ -60,23 +60,6 @@ cdef Py_ssize_t delta_rule_epoch(
     const real *sample_weights, double total, double *loss,
 ) noexcept nogil:
     """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples."""
-    # A loop for each, with constants in place of arguments, is faster.
-    if sample_weights != NULL:
-        return delta_rule_steps(X, targets, weights, change, rate, use_sign, order, online,
-                                sample_weights, total, loss)
-    if use_sign:
-        return delta_rule_steps(X, targets, weights, change, rate, True, order, online, NULL,
-                                total, loss)
-    return delta_rule_steps(X, targets, weights, change, rate, False, order, online, NULL,
-                            total, loss)
-
-
-cdef inline Py_ssize_t delta_rule_steps(
-    const real[:, ::1] X, const real[:, ::1] targets, real[:, ::1] weights, real[:, ::1] change,
-    double rate, bint use_sign, const int64_t[::1] order, bint online,
-    const real *sample_weights, double total, double *loss,
-) noexcept nogil:
-    """Do the work of `delta_rule_epoch`."""
     cdef Py_ssize_t n = X.shape[0], d = X.shape[1], q, i, c, n_mistakes = 0
     cdef Py_ssize_t bias = weights.shape[1] - d  # 1 if the first weight is that of an input of 1
     cdef bint wrong
