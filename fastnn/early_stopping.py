@@ -10,7 +10,7 @@ from .backends.interface import State
 from .observer import Epoch
 from .optimizers import LBFGS
 from .parameters import BETWEEN_0_AND_1, check_flag, check_real
-from .state import commit, go_back, state_of
+from .state import go_back, state_of
 
 
 def holds_out(model: Any) -> bool:
@@ -70,27 +70,23 @@ class HeldOutScore:
     def __init__(self, tol: float | None, n_iter_no_change: float):
         self._tol, self._most = tol, n_iter_no_change
         self._idle = 0
-        self._best: float | None = None
+        self._best = -np.inf
         self._best_state: State | None = None
 
     def on_fit_begin(self, model: Any) -> None:
         """Begin with the best epoch of earlier fits, if this one goes on where they ended."""
-        self._best = model.best_validation_score_
-        if self._best is not None and np.isfinite(self._best):
+        if model.best_validation_score_ is not None:
+            self._best = model.best_validation_score_
             self._keep(model)
 
     def on_epoch_end(self, epoch: Epoch) -> bool:
         """Compare with the best score so far."""
-        model, score = epoch.model, epoch.val_accuracy
-        best = -np.inf if self._best is None else self._best
+        score = epoch.val_score
         if self._tol is not None:
-            self._idle = self._idle + 1 if score < best + self._tol else 0
-        if score > best:
-            best = score
-            self._keep(model)
-        self._best = best
-        scores = [*(model.validation_scores_ or ()), score]
-        commit(model, validation_scores_=scores, best_validation_score_=best)
+            self._idle = self._idle + 1 if score < self._best + self._tol else 0
+        if score > self._best:
+            self._best = score
+            self._keep(epoch.model)
         return self._idle > self._most
 
     def on_fit_end(self, model: Any) -> None:

@@ -292,12 +292,16 @@ class BaseMLP(CallbackSupport, Estimator):
             raise
         curve, n_earlier = LossCurve(self.loss_curve_), len(self.loss_curve_)
         first, n_seen = task.state.epoch, self.t_
+        scores, n_measured = self.validation_scores_, len(self._validation_curve)
 
         def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
             measured = observer.validation_curve(state)  # before what it belongs to is there
-            best = self.best_loss_
+            best, best_score, all_scores = self.best_loss_, self.best_validation_score_, scores
             if best is not None:  # else held-out samples say what is best
                 best = float(np.fmin.reduce(losses, initial=best))
+            elif scores is not None and len(measured) > n_measured:
+                all_scores = [*scores, *measured[n_measured:, 2].tolist()]
+                best_score = float(np.fmax.reduce(all_scores, initial=-np.inf))
             record(
                 self,
                 state.params,
@@ -306,6 +310,8 @@ class BaseMLP(CallbackSupport, Estimator):
                 n_earlier,
                 reason,
                 best_loss_=best,
+                validation_scores_=all_scores,
+                best_validation_score_=best_score,
                 learning_rate_=task.rates.after(task.learning_rate, state.epoch),
                 t_=n_seen + (state.epoch - first) * task.n_samples,
                 _validation_curve=measured,
