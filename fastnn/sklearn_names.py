@@ -52,7 +52,7 @@ _NETWORK = (
         DIFFERENT,
         'default 32; there "auto", min(200, n_samples). One above n_samples is cut without a '
         "warning",
-        "up to six times the steps in as many epochs: small tables are learned within max_iter",
+        "up to six times the steps in as many epochs: measured in docs/from-scikit-learn.md",
     ),
     Name(
         "learning_rate",
@@ -112,8 +112,9 @@ _NETWORK = (
     Name(
         "loss_",
         DIFFERENT,
-        "without the penalty. With several outputs of a regression their sum, there their mean; "
-        '"poisson" without the terms of y alone; with sample_weight each batch counts by its '
+        "without the penalty. With several outputs of a regression their sum, there their mean, so "
+        "that tol ends a fit later. "
+        '"poisson" is without the terms of y alone; with sample_weight each batch counts by its '
         "weight, there by its size",
         "the same measure as that of validation_data and evaluate; what the steps descend",
     ),
