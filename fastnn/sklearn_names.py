@@ -320,7 +320,7 @@ def compared(class_name: str, width: int = 92) -> str:
     widths = [max(len(row.name) for row in rows) + 1, 38]
     widths.append(width - sum(widths) - 2)
     rule = " ".join("=" * n for n in widths)
-    lines = [rule, *_wrapped(("name", "here", "why"), widths), rule]
+    lines = [rule, *_wrapped(("name", "what", "why"), widths), rule]
     for (verdict, what, why), group in groupby(rows, itemgetter(1, 2, 3)):
         names = ", ".join(row.name for row in group)
         here = what if verdict == DIFFERENT else f"absent. {what}".rstrip(". ")
@@ -353,19 +353,18 @@ def markdown(class_names: Sequence[str]) -> str:
     for class_name in class_names:
         for row in CLASSES[class_name]:
             rows.setdefault(row, []).append(class_name)
-    lines = ["| name | here | what, and why |", "|---|---|---|"]
+    lines = ["| name | here | what | why |", "|---|---|---|---|"]
     for row, owners in rows.items():
         owner = "" if len(owners) == len(class_names) else f" ({', '.join(owners)})"
-        text = ": ".join(filter(None, (row.what, row.why)))
-        lines.append(f"| `{row.name}`{owner} | {row.verdict} | {text} |")
+        lines.append(f"| `{row.name}`{owner} | {row.verdict} | {row.what} | {row.why} |")
     return "\n".join(lines)
 
 
 def renewed(page: str) -> str:
     """Return the text of the page with its tables, between comments that name classes, anew."""
     return re.sub(
-        r"(<!-- names of (.*?) -->\n).*?(\n<!-- end -->)",
-        lambda found: found[1] + markdown(found[2].split()) + found[3],
+        r"(<!-- names of (.*?) -->\n).*?(<!-- end -->)",
+        lambda found: found[1] + markdown(found[2].split()) + "\n" + found[3],
         page,
         flags=re.DOTALL,
     )
