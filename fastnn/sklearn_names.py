@@ -81,8 +81,9 @@ _NETWORK = (
     Name(
         "warm_start",
         DIFFERENT,
-        "y may have some of the known classes only; other hidden_layer_sizes, or another dtype or "
-        "kind of solver, are refused, and the solver's moments go on",
+        "y may have some of the known classes only; other hidden_layer_sizes, which count for "
+        "nothing there, or another kind of solver are refused; the solver's moments go on, there "
+        "they begin anew",
         "two short fits are a long one",
     ),
     *_same("momentum nesterovs_momentum"),
@@ -99,8 +100,9 @@ _NETWORK = (
         "fit",
         DIFFERENT,
         "what diverges warns, with stop_reason_ 'diverged'; there ValueError. Ctrl-C in a search "
-        "ends the search, there one fit of it. Weights of samples below 0 are refused. Sparse X "
-        "is made dense. Takes callbacks, validation_data, coefs_init and intercepts_init as well",
+        "ends the search, there one fit of it. Weights of samples below 0 are refused, samples of "
+        "weight 0 are as good as absent. Sparse X is made dense. Takes callbacks, "
+        "validation_data, coefs_init and intercepts_init as well",
         "whatever ends a fit, the model is what its complete epochs made it; kernels are for "
         "dense arrays",
     ),
