@@ -89,7 +89,7 @@ def test_a_row_is_true(owner, row, fitted):
 def test_what_loss_says(loss, n_outputs):
     """The loss of a regression, from scikit-learn's at the same parameters."""
     X = np.random.default_rng(0).normal(size=(30, 4))
-    y = np.abs(X[:, :n_outputs]) + 1
+    y = np.abs(X[:, :n_outputs]).squeeze() + 1
     arguments = {"hidden_layer_sizes": (5,), "loss": loss, "max_iter": 1, "random_state": 0}
     arguments |= {"solver": "sgd", "learning_rate_init": 1e-12, "batch_size": 30, "verbose": 0}
     theirs = neural_network.MLPRegressor(**arguments, alpha=1.0).fit(X, y)
@@ -126,6 +126,14 @@ def test_the_docstring_says_what_differs(owner):
     text = getattr(fastnn, owner).__doc__
     for row in CLASSES[owner]:
         assert row.verdict == SAME or row.name in text.partition("Notes")[2]
+
+
+@pytest.mark.parametrize("owner", CLASSES)
+def test_the_page_has_our_own_names_too(owner, fitted):
+    ours = getattr(fastnn, owner)
+    own = public(owner, ours, fitted[ours]) - {row.name for row in CLASSES[owner]}
+    beside = PAGE.read_text(encoding="utf-8").partition("## What there is beside")[2]
+    assert not {name for name in own if f"`{name}`" not in beside}
 
 
 def test_the_page_is_up_to_date():
