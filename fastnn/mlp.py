@@ -23,6 +23,7 @@ from .formulas import (
 from .learning_rates import SCHEDULES
 from .mlp_base import BaseMLP, is_trained_in_steps
 from .optimizers import LBFGS
+from .sklearn_names import compared
 from .targets import kind_of, labels_of
 
 M = TypeVar("M", bound=Callable)
@@ -345,4 +346,5 @@ for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):
     _text = PARAMETERS.replace("LOSS_NAMES", _names(loss_names(_n_classes)))
     _own = _parameters(loss_rows(_n_classes))
     _text = _text.replace("LOSS_PARAMETERS", f"\n        Parameters: {_own}." if _own else "")
+    _text += compared(_estimator.__name__)
     _estimator.__doc__ = (_estimator.__doc__ or "") + _text

@@ -172,7 +172,10 @@ def check_hidden_sizes(sizes: Any) -> tuple[int, ...]:
     """Return the units of each hidden layer; ValueError unless they are integers above 0."""
     if is_integer(sizes):
         sizes = (sizes,)
-    items = check_sequence("hidden_layer_sizes", sizes, "an integer or a sequence of integers")
+    expected = "an integer or a sequence of integers"
+    if isinstance(sizes, str):  # first in scikit-learn's MLPRegressor is the loss
+        expected += f"; a loss is not the first argument here, but has a name: loss={shown(sizes)}"
+    items = check_sequence("hidden_layer_sizes", sizes, expected)
     for size in items:
         if not is_integer(size) or size < 1:
             raise ValueError(

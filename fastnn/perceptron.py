@@ -37,6 +37,7 @@ from .single_layer import (
     sign_targets,
     split_weights,
 )
+from .sklearn_names import compared
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
 from .training import StoppingRules, train
 from .validation import (
@@ -119,50 +120,6 @@ class Perceptron(ClassifierMixin, Estimator):
     history_ : (n_iter_, n_outputs, n_inputs)
         The weights after each epoch, the intercept first if it is fitted.
     backend_ : str
-
-    Notes
-    -----
-    Compared with scikit-learn's `Perceptron`, whose programs run here as they are; what is not
-    named has its meaning and its default:
-
-    ====================== ======================================= ==============================
-    name                   here                                    why
-    ====================== ======================================= ==============================
-    eta0                   an update is twice as large: t - y is   (1.2); with eta0 / 2 all is the
-                           2 or -2 for a wrong sign, 1 or -1       same but for z = 0
-                           where z = 0
-    coef_, intercept_      begin with U(0, 1); there, as with      the course's programs
-                           weight_init="zeros", with 0
-    tol                    None; there 0.001. The first epoch      (1.2.7)
-                           without a mistake ends a fit
-    n_iter_, t_            n_iter_ without that epoch; t_ without  what changed the weights, and
-                           samples held out or of weight 0         what was looked at
-    shuffle, random_state  False, None; there True, 0              the course's order; other
-                                                                   random numbers
-    verbose                True, a bar; 2 or more: lines           as for our networks
-    max_iter               no warning if it is reached             see converged_, stop_reason_
-    penalty                None only, else ValueError              weights would shrink without a
-                                                                   mistake, against (1.2);
-                                                                   `SGDClassifier` has penalties
-    alpha, l1_ratio        no effect, as there without a penalty   see penalty
-    early_stopping         tol=None is 0.001, there it is never;   to hold samples out and never
-                           one accuracy for all classes            to look would be in vain
-    class_weight           of a sample in all outputs; there,      as sample_weight; the same for
-                           with 3 classes, in that of its class.   two classes
-                           "balanced" counts sample_weight         a weight of 2 is two samples
-    sample_weight          0 or above; samples of weight 0 are as  what counts for nothing
-                           good as absent                          changes nothing
-    partial_fit            always refuses early_stopping and       it sees a part of the samples
-                           "balanced"; there at the first call
-    warm_start             labels among `classes_`; shuffles and   two short fits are a long one
-                           `dtype` go on
-    n_jobs                 no effect                               all outputs learn in one pass
-    fit                    labels in {-1, 1} need not show both;   the course's system 1 has one
-                           what diverges warns, and is kept        sample; stop_reason_ says so
-    coef_.dtype            is `dtype`; there that of X             kernels are for dense arrays,
-    sparsify, densify      absent; sparse X is made dense          of one dtype
-    loss_functions         absent                                  scikit-learn's own table
-    ====================== ======================================= ==============================
 
     Examples
     --------
@@ -426,3 +383,6 @@ class Perceptron(ClassifierMixin, Estimator):
         y = class_labels(check_y(y, predicted))
         weights = check_weights(sample_weight, predicted, FLOAT64)
         return float(accuracy_score(y, predicted, sample_weight=weights))
+
+
+Perceptron.__doc__ = (Perceptron.__doc__ or "") + compared("Perceptron")

@@ -22,7 +22,7 @@ def project(tmp_path):
     """Return a copy of the project in which remains of other builds lie about."""
     project = tmp_path / "project"
     ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "kernels.c")
-    for name in ("fastnn", "tests", "bench"):
+    for name in ("fastnn", "tests", "bench", "docs"):
         shutil.copytree(ROOT / name, project / name, ignore=ignore)
     for path in ROOT.iterdir():
         if path.suffix in (".py", ".toml", ".in", ".md") or path.name == "LICENSE":
@@ -72,9 +72,9 @@ def test_sdist(project):
     assert not {name for name in names if Path(name).suffix in (".so", ".pyd", ".nbi")}
     written = {"fastnn/backends/cython_cpu/kernels.c", "fastnn/backends/cython_cpu/codes.pxi"}
     assert not written & names
-    for folder in ("tests", "bench", "fastnn"):
+    for folder in ("tests", "bench", "docs", "fastnn"):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".pyx", ".pxi", ".h", ".toml", ".safetensors"):
+            if path.suffix in (".py", ".pyx", ".pxi", ".h", ".toml", ".safetensors", ".md"):
                 name = path.relative_to(ROOT).as_posix()
                 assert name in names | written
     assert {"README.md", "CHANGELOG.md", "LICENSE", "setup.py", "pyproject.toml"} <= names
@@ -92,4 +92,6 @@ def test_wheel(project):
     assert built == {"fastnn/bench/peers/xor.c"}  # a source
     sources = {f"fastnn/backends/cython_cpu/{name}" for name in ("kernels.pyx", "vector.h")}
     assert sources <= set(names)
+    programs = {f"fastnn/bench/programs/{p.name}" for p in (ROOT / "bench/programs").glob("*.py")}
+    assert programs <= set(names)
     assert not {name for name in names if name.startswith(("tests/", "build/"))}

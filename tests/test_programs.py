@@ -1,0 +1,30 @@
+"""Programs for scikit-learn, with its networks and with ours: see bench/side_by_side.py."""
+
+import math
+
+import pytest
+import sklearn
+from sklearn.utils.fixes import parse_version
+
+from fastnn.bench.side_by_side import PROGRAMS, run, source_of
+
+is_recent = parse_version(sklearn.__version__) >= parse_version("1.7")
+
+
+def test_there_are_ten_and_one_line_is_another():
+    assert len(PROGRAMS) >= 10
+    for name in PROGRAMS:
+        theirs, ours = (source_of(name, ours).splitlines() for ours in (False, True))
+        changed = [line for line, other in zip(ours, theirs, strict=True) if line != other]
+        assert len(changed) == 1
+        assert changed[0].startswith("from fastnn import")
+
+
+@pytest.mark.skipif(not is_recent, reason="networks take weights of samples from 1.7 on")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_runs_with_both_imports(name):
+    """The scores are near each other: how near, and why not nearer, needs more seeds."""
+    theirs, ours = run(name, False), run(name, True)
+    assert math.isfinite(theirs)
+    assert ours == pytest.approx(theirs, abs=0.2)
