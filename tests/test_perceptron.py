@@ -241,24 +241,6 @@ def test_history_holds_what_was_kept(backend, data):
     assert len(held_out.history_) == held_out.n_iter_ > 1
 
 
-def test_every_name_of_scikit_learn_works_or_is_in_the_table(data):
-    X, y, _, _ = data
-    table = fastnn.Perceptron.__doc__.partition("Compared with scikit-learn")[2]
-    rows = re.findall(r"^    ([a-z]\w*(?:, \w+)*)  ", table, re.MULTILINE)
-    named = {name for row in rows for name in row.split(", ")}
-    ours, theirs = fastnn.Perceptron(), Theirs()
-    defaults = ours.get_params()
-    for name, value in theirs.get_params().items():
-        assert name in defaults
-        assert name in named or defaults[name] == value, name
-    ours.fit(X, y)
-    theirs.fit(X, y)
-    public = {name for name in dir(theirs) if not name.startswith("_")}
-    public -= vars(theirs).keys() - {name for name in vars(theirs) if name.endswith("_")}
-    missing = {name for name in public if not hasattr(ours, name)}
-    assert missing == {"sparsify", "densify", "loss_functions"} <= named
-
-
 def test_a_program_of_scikit_learn(data):
     """Every parameter, in a search, with another class in the import only."""
     X, y, _, weights = data
