@@ -242,7 +242,7 @@ class BaseMLP(CallbackSupport, Estimator):
             (n_samples, n_labels) of 0 and 1 where a sample may have several labels
         sample_weight : (n_samples,), optional
             How much each sample counts in the loss of its batch, the weighted mean; 0 or above.
-            A sample of weight 0 is as if it were not there.
+            A sample of weight 0 is as if it were not there. In batches of 1 nothing else matters.
         coefs_init, intercepts_init : sequences of (n_in, n_out) and (n_out,)
             Initial weights and biases of each layer, instead of random ones.
         callbacks : sequence
@@ -263,7 +263,8 @@ class BaseMLP(CallbackSupport, Estimator):
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs are over before the rule of `tol` ended the fit.
+            If `max_iter` epochs are over before the rule of `tol` ended the fit, and no callback
+            could have ended it.
         """
         return self._train(
             X,
@@ -278,6 +279,7 @@ class BaseMLP(CallbackSupport, Estimator):
     def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
         draft, checked = draft_of(self), check_callbacks(callbacks)
+        is_watched = len(checked) > 0
         if not given.get("is_partial"):
             checked += hooks_of(self, X, y, given["sample_weight"])
         task, rules, data = begin(draft, X, y, **given)
@@ -323,7 +325,7 @@ class BaseMLP(CallbackSupport, Estimator):
             train(task, rules, take_down, verbose, observer, loop)
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
-        if self.stop_reason_ == "max_iter" and not given.get("is_partial"):
+        if self.stop_reason_ == "max_iter" and not is_watched and not given.get("is_partial"):
             self._warn_of_max_iter()
         return self
 

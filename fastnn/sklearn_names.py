@@ -70,7 +70,11 @@ _NETWORK = (
         "anew there",
         "all back ends draw the same, on any number of threads; two short fits are a long one",
     ),
-    Name("tol", SAME, "None: the rule is off, and so is ConvergenceWarning"),
+    Name(
+        "tol",
+        SAME,
+        "None: the rule is off, and so is ConvergenceWarning, as it is in a fit with callbacks",
+    ),
     Name(
         "verbose",
         DIFFERENT,

@@ -1,6 +1,7 @@
 """The parameter `early_stopping`."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -119,6 +120,9 @@ def test_the_warning_of_max_iter():
     model = fastnn.MLPClassifier((3,), max_iter=2)
     with pytest.warns(ConvergenceWarning, match="max_iter=2: the training has not converged yet"):
         model.fit(X, Y)
+    with warnings.catch_warnings():  # who looks at each epoch knows
+        warnings.simplefilter("error")
+        model.fit(X, Y, callbacks=[lambda epoch: False])
     with pytest.warns(ConvergenceWarning):
         copy.copy(model).set_params(n_iter_no_change=float("inf"), tol=1e9).fit(X, Y)
 
