@@ -13,7 +13,7 @@ import numpy as np
 import fastnn
 
 from .peers import with_fastnn
-from .workloads import Workload, initial_weights, load, smaller
+from .workloads import Workload, load, smaller
 
 # Largest difference from plain Python, relative to the largest value of a vector.
 TRAINING = {"float64": 1e-9, "float32": 1e-4}
@@ -96,14 +96,14 @@ def _trained(workload: Workload, backend: str, n_threads: int) -> dict:
             model = with_fastnn.make_model(workload, n_threads)
             models = with_fastnn.train_many(workload, X, y, model)
             return {"parameters": np.stack([model.params_ for model in models])}
-        start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
+        start = with_fastnn.start_of(workload)
         model = with_fastnn.make_model(workload, n_threads)
         if workload.task == "predict":
             with_fastnn.keep_weights(model, X, y, start)
             X = X[: workload.epochs]
             return {"outputs": np.vstack([model.predict_proba(x[np.newaxis]) for x in X])}
-        model.fit(X, y, *start)
-        state = {f"moments {i + 1}": m for i, m in enumerate(model._moments)}
+        model.fit(X, y, **start)
+        state = {f"moments {i + 1}": m for i, m in enumerate(model.solver_state_.moments)}
         return {"parameters": model.params_, **state, "losses": model.loss_curve_}
 
 

@@ -24,13 +24,13 @@ def prepare(workload, backend, n_threads):
         return lambda: float(
             np.mean([network.loss_ for network in train_many(workload, X, y, model)])
         )
-    start = [list(arrays) for arrays in zip(*initial_weights(workload), strict=True)]
+    start = start_of(workload)
     if workload.task == "predict":
         keep_weights(model, X, y, start)
         samples = [X[i : i + 1] for i in range(workload.epochs)]
         return lambda: float(np.mean([model.predict(x)[0] for x in samples]))
     if workload.data == "xor":
-        return lambda: model.fit(X, y, *start).loss_
+        return lambda: model.fit(X, y, **start).loss_
     fitted = False
 
     def run():
@@ -38,15 +38,23 @@ def prepare(workload, backend, n_threads):
         if fitted:
             return model.set_params(warm_start=True).fit(X, y).loss_
         fitted = True
-        return model.fit(X, y, *start).loss_
+        return model.fit(X, y, **start).loss_
 
     return run
+
+
+def start_of(workload):
+    """Return the initial weights and biases of a workload, as `fit` takes them."""
+    coefs, intercepts = zip(*initial_weights(workload), strict=True)
+    return {"coefs_init": coefs, "intercepts_init": intercepts}
 
 
 def keep_weights(model, X, y, start):
     """Give a network its weights by a training step of no length, on a sample of each class."""
     few = np.unique(y, return_index=True)[1]
-    model.set_params(solver="sgd", momentum=0, learning_rate_init=1e-30).fit(X[few], y[few], *start)
+    model.set_params(solver="sgd", momentum=0, learning_rate_init=1e-30).fit(
+        X[few], y[few], **start
+    )
 
 
 def train_many(workload, X, y, model):
