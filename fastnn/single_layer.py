@@ -79,8 +79,16 @@ class SingleLayerTask:
 
     def _call(self, weights: NDArray, order: NDArray, losses: NDArray) -> int:
         """Let the kernels train weights in place; return how many epochs changed them."""
-        given = self.X, self.targets, weights, self.learning_rate, order, self.online, losses
-        self.kernels.linear_train(*given, self.sample_weights)
+        self.kernels.linear_train(
+            self.X,
+            self.targets,
+            weights,
+            self.learning_rate,
+            order,
+            self.online,
+            losses,
+            self.sample_weights,
+        )
         return len(losses)
 
 
@@ -110,8 +118,18 @@ class PerceptronTask(SingleLayerTask):
         if self.record_history:
             self._make_room(begin + len(losses))
             history = self._history[begin : begin + len(losses)]
-        given = self.X, self.targets, weights, self.learning_rate, order, self.online, losses
-        return int(self.kernels.perceptron_train(*given, history, self.sample_weights))
+        n_run = self.kernels.perceptron_train(
+            self.X,
+            self.targets,
+            weights,
+            self.learning_rate,
+            order,
+            self.online,
+            losses,
+            history,
+            self.sample_weights,
+        )
+        return int(n_run)
 
     def _make_room(self, n_epochs: int) -> None:
         if n_epochs > len(self._history):
