@@ -31,7 +31,14 @@ from .parameters import (
 from .state import SolverState, record
 from .targets import Targets, kind_of
 from .training import MLPTask, StoppingRules, Watch
-from .validation import auto_dtype, check_distortion, check_scaled, check_weights, check_X
+from .validation import (
+    auto_dtype,
+    check_distortion,
+    check_scaled,
+    check_weights,
+    check_X,
+    counted,
+)
 
 
 def begin(
@@ -77,10 +84,7 @@ def begin(
     weights = check_weights(sample_weight, X, dtype)
     targets = kind.learn(network, y, dtype, going_on, classes)
     weights = kind.weights(network, y, targets, weights)
-    values = targets.values
-    if weights is not None and not weights.all():  # of weight 0: as if they were not there
-        rows = np.flatnonzero(weights)
-        X, y, values, weights = X[rows], y[rows], values[rows], weights[rows]
+    weights, X, y, values = counted(weights, X, y, targets.values)
     distortion, angles = check_distortion(network.distortion, X, values, targets.n_classes)
     net = make_network(
         (X.shape[1], *hidden, targets.n_outputs),
@@ -110,8 +114,8 @@ def begin(
     elif best_loss is None:
         network.best_loss_ = best_loss = np.inf
     initial = assigned_to(network) if warm_start or is_partial else {}
-    initial |= {"coefs_init": coefs_init} if coefs_init is not None else {}
-    initial |= {"intercepts_init": intercepts_init} if intercepts_init is not None else {}
+    named = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
+    initial |= {name: arrays for name, arrays in named.items() if arrays is not None}
     if initial:
         params = given_parameters(net, params, initial)
     samples, held_out = Samples(X, scale, values, weights), None

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from math import cos, pi
 from typing import Any, NamedTuple
 
@@ -166,7 +167,7 @@ class LearningRates:
         self._numbers: tuple[float, ...] = ()
         self.factor = factor
         if callable(learning_rate):
-            self._given = _check_function(learning_rate)
+            self._given = cache(_check_function(learning_rate))  # asked once for each epoch
         elif _is_named(learning_rate):
             if isinstance(learning_rate, str) and learning_rate == "invscaling":
                 learning_rate = (learning_rate, power_t)
@@ -193,7 +194,7 @@ class LearningRates:
         """Return the rate of the epoch after so many; at the end of a schedule, the last one."""
         if self._given is not None or self.name in ("cosine", "one_cycle"):
             epoch = min(epoch, self._n_epochs - 1)
-        return float(self.of(initial, epoch, 1)[0]) if epoch >= 0 else initial
+        return self._rate(initial, epoch) * self._decay**epoch if epoch >= 0 else initial
 
     def lower(self, initial: float) -> bool:
         """Divide by 5, if it is adaptive; return whether the training is to go on."""

@@ -23,7 +23,6 @@ from .parameters import (
 from .persistence import save
 from .single_layer import (
     SingleLayerTask,
-    counted,
     first_weights,
     given_weights,
     known_weights,
@@ -31,7 +30,7 @@ from .single_layer import (
 )
 from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
 from .training import LossCurve, StoppingRules, train
-from .validation import check_weights, check_X, check_y, real_targets
+from .validation import check_weights, check_X, check_y, counted, real_targets
 
 
 class LinearNetwork(RegressorMixin, Estimator):
@@ -203,7 +202,12 @@ class LinearNetwork(RegressorMixin, Estimator):
             start = first_weights(*shape, self.fit_intercept, self.weight_init, seed, dtype)
         start = given_weights(start, X.shape[1], coef_init, intercept_init)
         task = SingleLayerTask(
-            *(kernels, X, targets, weights, State(start, np.empty((0, 0)), epoch=epoch), rate),
+            kernels,
+            X,
+            targets,
+            weights,
+            State(start, np.empty((0, 0)), epoch=epoch),
+            rate,
             online=bool(self.online),
             shuffle=bool(self.shuffle),
             seed=seed,

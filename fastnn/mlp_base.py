@@ -1,6 +1,5 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from .state import (
     end_interrupted,
     interrupted_after,
     record,
+    warn_caller,
 )
 from .summary import summary_of
 from .targets import kind_of
@@ -333,11 +333,10 @@ class BaseMLP(CallbackSupport, Estimator):
         """Warn as scikit-learn does, if there was a rule that could have ended the fit before."""
         if self.tol is None or self.max_iter == 0:
             return
-        warnings.warn(
+        warn_caller(
             f"max_iter={self.max_iter}: the training has not converged yet (by tol={self.tol}); "
             "more epochs may make it better; tol=None runs max_iter epochs without this warning",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:

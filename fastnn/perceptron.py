@@ -29,7 +29,6 @@ from .single_layer import (
     PerceptronTask,
     check_perceptron_parameters,
     classes_of,
-    counted,
     first_weights,
     given_weights,
     known_classes,
@@ -46,6 +45,7 @@ from .validation import (
     check_y,
     class_index,
     class_labels,
+    counted,
 )
 
 EARLY_STOPPING_TOL = 1e-3
@@ -306,7 +306,12 @@ class Perceptron(ClassifierMixin, Estimator):
             start = first_weights(*shape, self.fit_intercept, self.weight_init, seed, dtype)
         start = given_weights(start, shape[0], coef_init, intercept_init)
         task = PerceptronTask(
-            *(kernels, X, targets, weights, State(start, np.empty((0, 0)), epoch=epoch), rate),
+            kernels,
+            X,
+            targets,
+            weights,
+            State(start, np.empty((0, 0)), epoch=epoch),
+            rate,
             online=bool(self.online),
             shuffle=bool(self.shuffle),
             seed=seed,

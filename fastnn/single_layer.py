@@ -197,14 +197,6 @@ def sign_targets(index: NDArray, n_classes: int, dtype: np.dtype) -> NDArray:
     return targets
 
 
-def counted(weights: NDArray | None, *arrays: NDArray) -> tuple[Any, ...]:
-    """Return weights and arrays without the samples whose weight is 0."""
-    if weights is None or weights.all():
-        return weights, *arrays
-    counts = weights > 0
-    return weights[counts], *(array[counts] for array in arrays)
-
-
 def split_weights(weights: NDArray, fit_intercept: bool) -> tuple[NDArray, NDArray]:
     """Return coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
     if fit_intercept:

@@ -335,6 +335,14 @@ def check_weights(weights: Any, X: NDArray, dtype: np.dtype) -> NDArray | None:
     return found
 
 
+def counted(weights: NDArray | None, *arrays: NDArray) -> tuple[Any, ...]:
+    """Return weights and arrays without the samples whose weight is 0."""
+    if weights is None or weights.all():
+        return weights, *arrays
+    counts = weights > 0
+    return weights[counts], *(array[counts] for array in arrays)
+
+
 def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
     """Return a new finite C-contiguous array of `dtype`.
 
