@@ -83,7 +83,7 @@ def begin(
     y = kind.check(y, X)
     weights = check_weights(sample_weight, X, dtype)
     targets = kind.learn(network, y, dtype, going_on, classes)
-    weights = kind.weights(network, y, targets, weights)
+    weights = kind.weights(network, targets, weights)
     weights, X, y, values = counted(weights, X, y, targets.values)
     distortion, angles = check_distortion(network.distortion, X, values, targets.n_classes)
     net = make_network(

@@ -35,6 +35,9 @@ class Targets(NamedTuple):
     ----------
     values : (n_samples, 1) or (n_samples, n_outputs)
         As the loss takes them.
+    labels : (n_samples,) or (n_samples, n_labels)
+        Where the class of each sample stands among all; several labels as they are; nothing for
+        real numbers.
     n_classes : int
         0 where a sample does not have one class: for several labels, and real numbers.
     learned : dict
@@ -42,6 +45,7 @@ class Targets(NamedTuple):
     """
 
     values: NDArray
+    labels: NDArray[np.int64]
     n_outputs: int
     loss: Formula
     out_activation: Any
@@ -95,14 +99,15 @@ class Classes:
             known, is_multilabel = given, is_matrix
             if known is None:
                 known = np.arange(y.shape[1]) if is_matrix else np.unique(y)
-        if goes_on or given is not None:
-            _check_known(y, known, is_multilabel, "as before" if goes_on else "as classes says")
+        how = "as before" if goes_on else "as classes says"
+        index = _index_of(y, known, is_multilabel, how)
         # A label is there or not: a choice of two, for each.
         n_classes = 2 if is_multilabel else len(known)
         loss = choose_loss(model.loss, n_classes, model.label_smoothing)
         n_outputs = len(known) if is_multilabel else n_outputs_for(loss.row, n_classes)
         return Targets(
-            _class_targets(y, known, loss.row, dtype),
+            _class_targets(index, len(known), loss.row, dtype),
+            index,
             n_outputs,
             loss,
             choose_output(model.out_activation, loss.row, n_classes),
@@ -110,13 +115,7 @@ class Classes:
             {"classes_": known, "multilabel_": is_multilabel},
         )
 
-    def weights(
-        self,
-        model: Any,
-        y: NDArray,
-        targets: Targets,
-        weights: NDArray | None,
-    ) -> NDArray | None:
+    def weights(self, model: Any, targets: Targets, weights: Any) -> NDArray | None:
         """Return the weights of samples, with those of their classes; ValueError if wrong."""
         wanted = model.class_weight
         if wanted is None:
@@ -124,21 +123,23 @@ class Classes:
         dtype = targets.values.dtype
         if not targets.learned["multilabel_"]:
             classes = targets.learned["classes_"]
-            return with_class_weight(weights, wanted, class_index(y, classes), classes, dtype)
+            return with_class_weight(weights, wanted, targets.labels, classes, dtype)
         if not isinstance(wanted, str):
             raise ValueError(
                 f"class_weight={shown(wanted)}: expected None or 'balanced' where a sample has "
                 "several labels"
             )
-        factors = np.ones(len(y))  # of all labels, as scikit-learn's compute_sample_weight
-        for label in y.T:
+        factors = np.ones(
+            len(targets.labels)
+        )  # of all labels, as scikit-learn's compute_sample_weight
+        for label in targets.labels.T:
             factors *= class_weights(wanted, label, np.arange(2), weights)[label]
         return (factors if weights is None else factors * weights).astype(dtype)
 
     def encode(self, model: Any, y: NDArray, dtype: np.dtype) -> NDArray:
         """Return targets for checked labels, as in the last fit; ValueError if one is unknown."""
-        _check_known(y, model.classes_, model.multilabel_, "as in fit")
-        return _class_targets(y, model.classes_, LOSSES[model.network_.loss], dtype)
+        index = _index_of(y, model.classes_, model.multilabel_, "as in fit")
+        return _class_targets(index, len(model.classes_), LOSSES[model.network_.loss], dtype)
 
     def score(
         self, model: Any, outputs: NDArray, y: NDArray, weights: Any, n_right: float
@@ -167,9 +168,11 @@ class Reals:
         loss = choose_loss(model.loss, 0, model.label_smoothing)
         last = choose_output(model.out_activation, loss.row, n_classes=0)
         values = check_targets(real_targets(y, dtype), loss.row)
-        return Targets(values, values.shape[1], loss, last, 0, {"_flat": y.ndim == 1})
+        return Targets(
+            values, np.empty(0, np.int64), values.shape[1], loss, last, 0, {"_flat": y.ndim == 1}
+        )
 
-    def weights(self, model: Any, y: NDArray, targets: Targets, weights: Any) -> NDArray | None:
+    def weights(self, model: Any, targets: Targets, weights: Any) -> NDArray | None:
         """Return the weights of samples as they are."""
         if model.class_weight is not None:
             raise ValueError(
@@ -212,27 +215,33 @@ def _check_classes(classes: ArrayLike) -> NDArray:
     return np.unique(class_labels(found, "classes"))
 
 
-def _check_known(y: NDArray, classes: NDArray, is_multilabel: bool, how: str) -> None:
-    """Raise ValueError unless labels are of the kind, and the number, that the classes say."""
+def _index_of(y: NDArray, classes: NDArray, is_multilabel: bool, how: str) -> NDArray[np.int64]:
+    """Return where each sample's class stands, or several labels as they are.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not of the kind, and the number, that the classes say.
+    """
     if is_multilabel and (y.ndim != 2 or y.shape[1] != len(classes)):
         raise ValueError(
             f"y: got shape {y.shape}; expected {len(classes)} columns, one per label, {how}"
         )
     if not is_multilabel and y.ndim == 2:
         raise ValueError(f"y: got {y.shape[1]} columns; expected one class per sample, {how}")
-    if not is_multilabel:
-        try:
-            class_index(y, classes)
-        except ValueError as error:
-            raise ValueError(f"{error}, {how}") from None
+    if is_multilabel:
+        return y
+    try:
+        return class_index(y, classes)
+    except ValueError as error:
+        raise ValueError(f"{error}, {how}") from None
 
 
-def _class_targets(y: NDArray, classes: NDArray, loss: Loss, dtype: np.dtype) -> NDArray:
+def _class_targets(index: NDArray, n_classes: int, loss: Loss, dtype: np.dtype) -> NDArray:
     """Return what a loss takes for labels: (n, 1), or one column per class or label."""
     low = -1 if loss.targets == "sign" else 0
-    if y.ndim == 2:
-        return np.where(y == 1, dtype.type(1), dtype.type(low))
-    index, n_classes = class_index(y, classes), len(classes)
+    if index.ndim == 2:
+        return np.where(index == 1, dtype.type(1), dtype.type(low))
     if loss.targets == "index":
         return index[:, np.newaxis].astype(dtype)
     n_outputs = n_outputs_for(loss, n_classes)
