@@ -124,7 +124,7 @@ class Samples(NamedTuple):
 
     Attributes
     ----------
-    X : (n_samples, n_features) in the real dtype, or uint8
+    X : (n_samples, n_features) in the real dtype, or uint8; an array or `CompressedRows`
     scale : float
         The network sees X * scale.
     targets : (n_samples, n_targets) in the real dtype
