@@ -162,7 +162,7 @@ def begin(
     if validation_data is not None:
         held_out = _checked(network, validation_data, dtype, scale)
     if held_out is not None:
-        held_out = kernels.to_device(held_out[0]), *held_out[1:]
+        held_out = kernels.to_device(held_out[0], n_threads), *held_out[1:]
     n_earlier = len(network.loss_curve_)
     record(network, params, solver, network.loss_curve_, n_earlier, "interrupted")
     forget_assigned(network)

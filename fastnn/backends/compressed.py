@@ -1,6 +1,7 @@
 """Tables of mostly zeros as compressed sparse rows: only what is not 0 is kept."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ class CompressedRows:
     def dtype(self) -> np.dtype:
         """Of the values."""
         return self.values.dtype
+
+    @cached_property
+    def longest(self) -> int:
+        """The largest number of values in a row."""
+        return int(np.diff(self.starts).max(initial=0))
 
     def row(self, i: int) -> NDArray[Any]:
         """Return row i as an array of all its columns."""

@@ -230,8 +230,8 @@ class Kernels(Protocol):
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
 
-    def to_device(self, samples: Samples) -> Samples:
-        """Return samples as several calls take them: on a CPU, the same arrays."""
+    def to_device(self, samples: Samples, n_threads: int = 1) -> Samples:
+        """Return samples as several calls take them, once for all: on the device, or compressed."""
 
     def perceptron_train(
         self,

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import SGD, STORE_GRADIENT
+from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import gaussian_weights, loss_gradient
 from ..thread_count import Work
 from ..threads import available_processors, run_workers
-from . import panels
+from . import inputs, panels
 
 NO_STATE: Any = np.empty((0, 0))
 IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
@@ -31,8 +32,9 @@ class Compiled:
     Parameters
     ----------
     load : callable
-        Returns, for a real dtype, an object with the attributes `panel_width`, `train_thread`,
-        `forward_samples`, `predict_few`, `delta_rule` and `distort_images`.
+        Returns, for a real dtype, an object with the attributes `panel_width`, `count_values`,
+        `compress_rows`, `train_thread`, `forward_samples`, `predict_few`, `delta_rule` and
+        `distort_images`.
     """
 
     NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
@@ -41,9 +43,11 @@ class Compiled:
         self._load = load
         self._compiled: set[tuple] = set()
 
-    def to_device(self, samples: Samples) -> Samples:
-        """Return training data as they are; see `interface.Kernels`."""
-        return samples
+    def to_device(self, samples: Samples, n_threads: int = 1) -> Samples:
+        """Return samples, their inputs compressed if that is faster; see `interface.Kernels`."""
+        dtype = samples.X.dtype if samples.targets is None else samples.targets.dtype
+        kernels = self._load(dtype)
+        return samples._replace(X=inputs.compressed(kernels, samples.X, dtype, n_threads))
 
     def perceptron_train(
         self,
@@ -120,8 +124,9 @@ class Compiled:
         outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
         sizes, formulas, longest = _arrays(net)
         scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
+        X = samples.X.toarray() if isinstance(samples.X, CompressedRows) else samples.X
         kernels = self._load(params.dtype)
-        kernels.predict_few(sizes, formulas, params, samples.X, samples.scale, scratch, outputs)
+        kernels.predict_few(sizes, formulas, params, X, samples.scale, scratch, outputs)
         return outputs
 
     def mlp_evaluate(
@@ -140,9 +145,10 @@ class Compiled:
         kernels, n, losses = self._load(params.dtype), len(samples.X), np.empty(len(samples.X))
         if outputs is None:
             outputs = np.empty((n, net.sizes[layer]), params.dtype)
-        samples = _for_kernels(net, params.dtype, samples)
         batch = min(n, panels.FORWARD_BATCH)
         n_threads = panels.choose_threads(min(n_threads, -(-n // batch)), net, n)
+        X = inputs.compressed(kernels, samples.X, params.dtype, n_threads)
+        samples = _for_kernels(net, params.dtype, samples._replace(X=X))
         problem = panels.build(
             net,
             Optimizer(SGD),
@@ -150,14 +156,14 @@ class Compiled:
             NO_STATE,
             width=kernels.panel_width,
             batch=batch,
-            sparse=panels.is_sparse(samples.X),
+            most_values=inputs.most_values(X, batch),
         )
         per_call = max(1, WORK_PER_CALL // (net.n_parameters * batch)) * batch
 
         if n_threads > 1:
             self._compile(
                 lambda: kernels.forward_samples(problem, samples, losses, outputs, layer, 0, 0),
-                ("forward", params.dtype, samples.X.dtype),
+                ("forward", params.dtype),
             )
 
         def worker(thread: int) -> None:
@@ -166,6 +172,7 @@ class Compiled:
                 own = problem._replace(
                     work=panels.aligned(len(problem.work), params.dtype),
                     lists=panels.aligned(len(problem.lists), np.int32),
+                    offsets=panels.aligned(len(problem.offsets), np.int64),
                 )
             for first, end in parts(n, thread, n_threads, per_call, problem.stop):
                 kernels.forward_samples(own, samples, losses, outputs, layer, first, end)
@@ -197,8 +204,9 @@ class Compiled:
     ) -> Work | None:
         """Train; `stop` is that of a call which this is part of."""
         kernels, params = self._load(state.params.dtype), state.params
-        samples, order = _for_kernels(net, params.dtype, samples), schedule.order
-        batch = min(schedule.batch_size, order.shape[1])
+        order, batch = schedule.order, min(schedule.batch_size, schedule.order.shape[1])
+        most_values = inputs.most_values(samples.X, batch)
+        samples = _for_kernels(net, params.dtype, samples)
         n_threads = panels.choose_threads(n_threads, net, batch)
         problem = panels.build(
             net,
@@ -207,7 +215,7 @@ class Compiled:
             state.moments,
             width=kernels.panel_width,
             batch=batch,
-            sparse=panels.is_sparse(samples.X),
+            most_values=most_values,
             n_threads=n_threads,
             seed=schedule.seed,
             step=state.step,
@@ -219,9 +227,7 @@ class Compiled:
             kernels.train_thread(problem, samples, order, rates[: len(sums)], losses, sums, thread)
 
         if n_threads > 1:
-            self._compile(
-                lambda: worker(0, loss_sums[:0]), ("train", params.dtype, samples.X.dtype)
-            )
+            self._compile(lambda: worker(0, loss_sums[:0]), ("train", params.dtype))
         work = run_workers(worker, n_threads, problem.stop)
         if optimizer.kind != STORE_GRADIENT:
             panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
@@ -266,8 +272,7 @@ class Compiled:
                     return
                 train(i, loss_sums[i])
 
-        key = "train", state.params.dtype, samples.X.dtype
-        self._compile(lambda: train(0, loss_sums[0, :0]), key)
+        self._compile(lambda: train(0, loss_sums[0, :0]), ("train", state.params.dtype))
         run_workers(worker, n_workers, stop, apart=True)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
@@ -306,7 +311,7 @@ class Compiled:
         if n_threads > 1:
             self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
         run_workers(worker, n_threads, stop)
-        return distorted
+        return inputs.compressed(kernels, distorted, np.dtype(np.float64), n_threads)
 
 
 @lru_cache(maxsize=64)
@@ -326,6 +331,7 @@ def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:
     X, scale, targets, weights = samples
     if targets is None:
         targets = np.empty((0, net.n_targets), dtype)
+    X = inputs.for_kernels(X, dtype)
     return Samples(X, float(scale), targets, np.empty(0, dtype) if weights is None else weights)
 
 

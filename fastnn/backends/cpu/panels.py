@@ -29,15 +29,17 @@ N_COLUMNS = 9
 
 # The settings of a call: one vector of integers, and one of floats, in which the parameters of the
 # formulas follow, of each layer's activation and of the loss.
-BATCH, LOSS, OPTIMIZER, SPARSE, N_THREADS, SEED, STEP = range(7)
+BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP = range(8)
 BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM = range(7)
 N_NUMBERS = 7
 
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 # Below this many multiply-adds in a step, a second thread costs more than it brings.
 WORK_PER_THREAD = 100_000
-# Above this fraction of non-zero inputs, skipping zeros costs more than it saves.
-SPARSE_BELOW = 0.35
+# The gradient of a panel of the first layer is summed sample by sample if it has so few panels, and
+# so few inputs that the sums stay in a near cache; else input by input, in registers.
+SCATTERED_PANELS = 2
+SCATTERED_INPUTS = 2048
 FORWARD_BATCH = 64
 SLEEP_NANOSECONDS = 50_000_000  # at a barrier; then a thread looks whether to give up
 # Up to so many samples, the outputs are sooner computed than the weights are packed.
@@ -51,11 +53,12 @@ class Problem(NamedTuple):
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
         The layers, inputs first.
-    settings : (7,) of int64
+    settings : (8,) of int64
     numbers : (N_NUMBERS + n_layers + 1,) of float64
     weights, moment_1, moment_2 : flat buffers in panels; a moment that is not used is empty
     work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
-    lists : int32 buffer for the positions of non-zero inputs
+    lists : int32 buffer for the columns of compressed inputs, and for numbers of inputs
+    offsets : int64 buffer for where inputs and samples begin in the lists
     sync : int64, alone in its cache line
         The counters of the barrier (see vector.h) and its longest sleep, seconds and nanoseconds.
     stop : int64, alone in its cache line; not 0: the kernel has to return as soon as it can
@@ -69,6 +72,7 @@ class Problem(NamedTuple):
     moment_2: NDArray
     work: NDArray
     lists: NDArray[np.int32]
+    offsets: NDArray[np.int64]
     sync: NDArray[np.int64]
     stop: NDArray[np.int64]
 
@@ -99,19 +103,22 @@ def build(
     *,
     width: int,
     batch: int,
-    sparse: bool = False,
+    most_values: int = 0,
     n_threads: int = 1,
     seed: int = 0,
     step: int = 0,
     stop: NDArray[np.int64] | None = None,
 ) -> Problem:
-    """Lay out a network and its optimizer's state for kernels with panels of `width` columns."""
+    """Lay out a network and its optimizer's state for kernels with panels of `width` columns.
+
+    Of compressed inputs a batch has `most_values` at most; 0: inputs are dense.
+    """
     table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)
     n_weights = n_work = 0
     for layer, units in enumerate(net.sizes):
         row = table[layer]
         row[UNITS], row[PANELS] = units, count_panels(units, width)
-        n_values = row[PANELS] * batch * width
+        n_values = row[PANELS] * batch * width if layer or not most_values else 0
         row[OUTPUTS], n_work = n_work, n_work + n_values
         if layer == 0:
             continue
@@ -124,19 +131,22 @@ def build(
             row[TRANSPOSED] = n_work
             n_work += table[layer - 1, PANELS] * units * width
     empty = np.empty(0, params.dtype)
-    settings = [batch, net.loss, optimizer.kind, sparse, n_threads, seed, step]
+    n_in = net.sizes[0]
+    scattered = most_values > 0 and n_in <= SCATTERED_INPUTS
+    scattered = scattered and table[1, PANELS] <= SCATTERED_PANELS
+    settings = [batch, net.loss, optimizer.kind, most_values, scattered, n_threads, seed, step]
     numbers = [optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.alpha]
     numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm, *net.formula_parameters]
-    # Per sample: the positions, their count and the splits between threads; per input: the
-    # samples and their count.
-    n_lists = (2 * net.sizes[0] + n_threads + 1) * batch + net.sizes[0] + 1 if sparse else 0
+    # The columns of the values by sample, and the samples by input; where inputs and samples begin.
+    n_lists = 2 * most_values
+    n_offsets = n_in + 1 + (n_threads + 1) * batch if most_values else 0
     # Per thread: numbers of inputs in their order, and of the first layer's as they are used;
     # after them that of the bias, and how many are used.
     n_lists += 2 * n_threads * (max(net.sizes) + 2)
-    # After the layers: a panel's worth of scratch per thread, a row of zeros (that stands in for a
-    # bias where there is none), and the values of the two lists.
-    n_scratch = n_threads * (batch + 1) * width + width
-    n_scratch += 2 * net.sizes[0] * batch if sparse else 0
+    # After the layers: the scattered gradient and a panel's worth of scratch per thread, a row of
+    # zeros (that stands in for a bias where there is none), and the values of the two lists.
+    n_scratch = n_threads * (batch + 1 + scattered * n_in) * width + width
+    n_scratch += 2 * most_values
     lines = aligned(2 * ALIGNMENT // 8, np.int64)
     problem = Problem(
         table,
@@ -147,6 +157,7 @@ def build(
         aligned(n_weights, params.dtype) if len(moments) > 1 else empty,
         aligned(n_work + n_scratch, params.dtype),
         aligned(n_lists, np.int32),
+        aligned(n_offsets, np.int64),
         lines[: ALIGNMENT // 8],
         lines[ALIGNMENT // 8 :] if stop is None else stop,
     )
@@ -198,12 +209,6 @@ def choose_threads(n_threads: int, net: Network, batch: int) -> int:
         return 1
     most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
     return min(most, available_processors()) if most > 1 else 1
-
-
-def is_sparse(X: NDArray, n_probed: int = 256) -> bool:
-    """Say whether skipping zero inputs pays, from evenly spaced samples."""
-    probe = X[:: max(1, len(X) // n_probed)]
-    return X.shape[1] >= 32 and bool(np.count_nonzero(probe) < SPARSE_BELOW * probe.size)
 
 
 def count_right(net: Network, outputs: NDArray, samples: Samples) -> float:

@@ -110,6 +110,8 @@ def load_level(level: str, dtype: np.dtype) -> Any:
     module = _import(dtype, level)
     return SimpleNamespace(
         panel_width=module.PANEL_WIDTH,
+        count_values=module.count_values,
+        compress_rows=module.compress_rows,
         train_thread=module.train_thread,
         forward_samples=module.forward_samples,
         predict_few=module.predict_few,

@@ -5,9 +5,6 @@ What a formula is called, and where it comes from, the table codes.py says.
 
 
 cdef enum:
-    KEPT = 32  # exponentials of a softmax that are kept, not computed twice
-
-cdef enum:
     NO_PENALTY, WITH_L2, WITH_L1
 
 
@@ -124,26 +121,24 @@ cdef double loss_and_delta(
     cdef Py_ssize_t c, at, n = layer.n_out, label = -1
     cdef double z, y, e, target, largest, total = 0, log_total, loss = 0, mean = 0
     cdef double a = task.loss_parameter
-    cdef double powers[KEPT]
     cdef real *out = layer.outputs
+    cdef const real *powers = layer.slopes  # which a softmax has no use for
     if from_z and layer.activation == SOFTMAX:
         largest = out[offset_of(task, i, 0)]
         for c in range(1, n):
             z = out[offset_of(task, i, c)]
             if z > largest:
                 largest = z
+        exponentials(task, layer, i, <real>largest)
         for c in range(n):
-            e = exp(out[offset_of(task, i, c)] - largest)
-            if c < KEPT:
-                powers[c] = e
-            total += e
+            total += powers[offset_of(task, i, c)]
         log_total = log(total)
         if t != NULL and task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
             label = <Py_ssize_t>t[0]
         for c in range(n):
             at = offset_of(task, i, c)
             z = out[at] - largest
-            y = (powers[c] if c < KEPT else exp(z)) / total
+            y = powers[at] / total
             out[at] = <real>y
             if t == NULL:
                 continue
@@ -190,6 +185,16 @@ cdef double loss_and_delta(
             loss += loss_of_output(task.loss, a, t[c], out[at], &e)
             layer.deltas[at] = <real>(share * e * layer.slopes[at])
     return loss
+
+
+cdef void exponentials(Task *task, Layer *layer, Py_ssize_t i, real largest) noexcept nogil:
+    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes."""
+    cdef Py_ssize_t c, at
+    cdef vec z
+    for c from 0 <= c < layer.n_out by LANES:
+        at = offset_of(task, i, c)
+        z = vsub(vload(layer.outputs + at), vsplat(largest))
+        vstore(layer.slopes + at, vexp_or_0(z))
 
 
 cdef void step_sizes(

@@ -6,7 +6,7 @@ Compiled once per processor level and dtype (setup.py), with `real` and `vec` fr
 """
 
 from libc.math cimport NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 cdef extern from "vector.h" nogil:
@@ -37,6 +37,7 @@ cdef extern from "vector.h" nogil:
     vec vsqrt(vec a)
     vec vmin(vec a, vec b)
     vec vexp(vec a)
+    vec vexp_or_0(vec a)
     vec vexp_minus(vec a, real shift)
     vec vlog1p(vec a)
     vec vnormal(vec z, vec *bell)
@@ -45,6 +46,7 @@ cdef extern from "vector.h" nogil:
     void release_vectors(void *start)
     vec vsum_within(vec a, int n)
     vec vsum_across(vec a, int n)
+    void fetch(const void *first, const void *end)
     bint is_stopped(const int64_t *stop)
     bint barrier_wait(int64_t *sync, const int64_t *stop, int64_t n)
     int processor_level()
@@ -55,7 +57,7 @@ include "codes.pxi"  # written by setup.py
 cdef enum:
     UNITS, PANELS, ACTIVATION, DROP_LIMIT, WEIGHTS, TRANSPOSED, OUTPUTS, SLOPES, DELTAS
 cdef enum:
-    BATCH, LOSS, OPTIMIZER, SPARSE, N_THREADS, SEED, STEP
+    BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP
 cdef enum:
     BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM, N_NUMBERS
 
@@ -86,13 +88,21 @@ cdef struct Layer:
     real *slopes_below
 
 
-cdef struct Lists:  # the non-zero inputs of a batch, by sample and by input
-    int32_t *position    # (batch, n_in): the inputs of a sample that are not 0, ascending
-    int32_t *split       # (batch, n_threads + 1): where each thread's range of inputs begins
-    int32_t *sample      # the samples of an input, input after input
-    int32_t *start       # (n_in + 1): where an input's samples begin
-    real *value          # as `position`
+cdef struct Inputs:  # as in cpu/inputs.py; NULL: there is no such thing
+    const real *reals
+    const uint8_t *bytes
+    const uint16_t *short_columns
+    const int32_t *columns
+    const int64_t *starts
+
+
+cdef struct Lists:  # the values of a batch that are not 0, by sample and by input
+    int32_t *column      # (most_values): of a sample's values, ascending
+    real *value          # as `column`
+    int64_t *split       # (batch, n_threads + 1): where each thread's range of columns begins
+    int32_t *sample      # (most_values): the samples of an input, input after input
     real *sample_value   # as `sample`
+    int64_t *start       # (n_in + 1): where an input's samples begin
 
 
 cdef struct Share:  # one thread's part of a matrix
@@ -104,14 +114,14 @@ cdef struct Task:
     Py_ssize_t n_layers, batch, rows
     int loss
     double loss_parameter
-    bint sparse
+    bint sparse, scattered
+    Inputs inputs
     int64_t n_threads, thread
     uint32_t seed_low, seed_high, step
-    const real *X
-    const uint8_t *X_bytes
     Py_ssize_t n_features
     real scale
     const int64_t *samples  # of the batch; NULL: from first_sample on
+    Py_ssize_t n_after      # how many follow these in `samples`
     Py_ssize_t first_sample
     const real *targets     # NULL: no loss, no deltas
     Py_ssize_t n_targets
@@ -119,7 +129,8 @@ cdef struct Task:
     double size             # of the batch: the sum of its samples' weights
     double *losses
     real *zeros
-    real *packed  # this thread's scratch: (batch + 1, WIDTH)
+    real *packed    # this thread's scratch: (batch + 1, WIDTH)
+    real *gradient  # and, if `scattered`, (n_in, WIDTH): zeros between two panels
     Lists lists
     int32_t *in_order  # 0, 1, 2, ...
     int32_t *used      # of the first layer
@@ -129,6 +140,7 @@ cdef struct Task:
 
 include "formulas.pxi"
 include "panels.pxi"
+include "inputs.pxi"
 include "layers.pxi"
 include "small.pxi"
 include "delta_rule.pxi"
@@ -146,25 +158,19 @@ cdef Task *new_task(
     cdef real[::1] weights = problem.weights, moment_1 = problem.moment_1
     cdef real[::1] moment_2 = problem.moment_2, work = problem.work
     cdef int32_t[::1] lists = problem.lists
+    cdef int64_t[::1] offsets = problem.offsets
     cdef int64_t[::1] sync = problem.sync
     cdef const int64_t[::1] stop = problem.stop
-    cdef const real[:, ::1] X, targets = samples.targets
-    cdef const uint8_t[:, ::1] X_bytes
+    cdef const real[:, ::1] targets = samples.targets
     cdef const real[::1] sample_weights = samples.weights
     cdef Py_ssize_t n = table.shape[0] - 1, l, n_in = table[0, UNITS], batch = settings[BATCH]
-    cdef Py_ssize_t longest = 0
+    cdef Py_ssize_t longest = 0, most_values = settings[MOST_VALUES]
     cdef Task *task = <Task *>malloc(sizeof(Task) + (n + 1) * sizeof(Layer))
     cdef Layer *layer
     if task == NULL:
         raise MemoryError("no memory for the table of layers")
     try:
-        task.X, task.X_bytes = NULL, NULL
-        if samples.X.dtype == "uint8":
-            X_bytes = samples.X
-            task.X_bytes = &X_bytes[0, 0] if X_bytes.shape[0] else NULL
-        else:
-            X = samples.X
-            task.X = &X[0, 0] if X.shape[0] else NULL
+        read_inputs(samples.X, &task.inputs)
         task.scale = <real><double>samples.scale  # Cython takes `real` for a float
     except BaseException:
         free(task)
@@ -172,7 +178,7 @@ cdef Task *new_task(
     task.layers = <Layer *>(task + 1)
     task.n_layers, task.batch, task.loss = n, batch, <int>settings[LOSS]
     task.loss_parameter = numbers[N_NUMBERS + n]
-    task.sparse, task.n_threads, task.thread = settings[SPARSE] != 0, n_threads, thread
+    task.sparse, task.n_threads, task.thread = most_values > 0, n_threads, thread
     task.seed_low = <uint32_t>(<uint64_t>settings[SEED] & 0xFFFFFFFF)
     task.seed_high = <uint32_t>(<uint64_t>settings[SEED] >> 32)
     task.step = <uint32_t>settings[STEP]
@@ -180,24 +186,26 @@ cdef Task *new_task(
     task.losses, task.n_targets = &losses[0], targets.shape[1]
     task.targets = &targets[0, 0] if targets.shape[0] else NULL
     task.sample_weights = &sample_weights[0] if sample_weights.shape[0] else NULL
-    task.samples, task.first_sample = NULL, 0
+    task.samples, task.n_after, task.first_sample = NULL, 0, 0
     task.sync, task.stop = &sync[0], &stop[0]
     task.zeros = &work[work.shape[0] - WIDTH]
     if task.sparse:
-        task.zeros -= 2 * n_in * batch
+        task.zeros -= 2 * most_values
         task.lists.value = task.zeros + WIDTH
-        task.lists.sample_value = task.lists.value + n_in * batch
-        task.lists.position = &lists[0]
-        task.lists.sample = task.lists.position + n_in * batch
-        task.lists.split = task.lists.sample + n_in * batch
-        task.lists.start = task.lists.split + (n_threads + 1) * batch
+        task.lists.sample_value = task.lists.value + most_values
+        task.lists.column = &lists[0]
+        task.lists.sample = task.lists.column + most_values
+        task.lists.start = &offsets[0]
+        task.lists.split = task.lists.start + n_in + 1
     for l in range(n + 1):
         longest = table[l, UNITS] if table[l, UNITS] > longest else longest
     task.in_order = &lists[lists.shape[0] - 2 * (n_threads - thread) * (longest + 2)]
     task.used = task.in_order + longest + 2
     for l in range(longest + 1):
         task.in_order[l] = task.used[l] = <int32_t>l
-    task.packed = task.zeros - (n_threads - thread) * (batch + 1) * WIDTH
+    task.scattered = settings[SCATTERED] != 0
+    task.packed = task.zeros - (n_threads - thread) * (batch + 1 + task.scattered * n_in) * WIDTH
+    task.gradient = task.packed + (batch + 1) * WIDTH
     for l in range(1, n + 1):
         layer = &task.layers[l]
         layer.n_in, layer.n_out = table[l - 1, UNITS], table[l, UNITS]
@@ -263,6 +271,7 @@ cdef void train(
             task.samples = &order[epoch % order.shape[0], start]
             task.rows = task.batch if n - start >= task.batch else n - start
             start += task.batch
+            task.n_after = n - start
             task.step = <uint32_t>step
             step += 1
             step_sizes(&now, numbers, learning_rates[epoch], step)
@@ -300,7 +309,7 @@ cdef bint train_batch(Task *task, Step *now, real max_norm) noexcept nogil:
     load_batch(task)
     if not meet(task):
         return False
-    if task.sparse and not is_online(task, now):
+    if task.sparse and not task.scattered and not is_online(task, now):
         list_by_input(task)
     if not task.sparse:
         find_used(task)

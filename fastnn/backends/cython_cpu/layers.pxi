@@ -89,10 +89,6 @@ cdef inline Py_ssize_t offset_of(Task *task, Py_ssize_t i, Py_ssize_t c) noexcep
     return ((c // WIDTH) * task.batch + i) * WIDTH + c % WIDTH
 
 
-cdef inline Py_ssize_t sample_of(Task *task, Py_ssize_t i) noexcept nogil:
-    return task.samples[i] if task.samples != NULL else task.first_sample + i
-
-
 cdef void finish_sample(
     Task *task, Layer *layer, Py_ssize_t i, bint from_z
 ) noexcept nogil:
@@ -126,106 +122,6 @@ cdef Share share_of(Py_ssize_t panels, Py_ssize_t rows, Task *task) noexcept nog
     return share
 
 
-cdef void load_batch(Task *task) noexcept nogil:
-    """Read this thread's samples of the batch: all inputs, or the list of those that are not 0."""
-    cdef Py_ssize_t i
-    for i in range(task.rows * task.thread // task.n_threads,
-                   task.rows * (task.thread + 1) // task.n_threads):
-        if task.sparse:
-            load_sparse(task, i, sample_of(task, i))
-        else:
-            load_dense(task, i, sample_of(task, i))
-
-
-cdef void load_dense(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:
-    """Copy one sample's inputs into row i of the input panels."""
-    cdef Py_ssize_t p, k, m, n = task.n_features, first = sample * n, stride = task.batch * WIDTH
-    cdef real *out = task.layers[1].inputs + i * WIDTH
-    cdef real scale = task.scale  # a copy that no store can change: it stays in a register
-    for p in range(task.layers[1].panels_in):
-        m = n - p * WIDTH if n - p * WIDTH < WIDTH else WIDTH
-        if task.X_bytes == NULL:
-            for k in range(m):
-                out[k] = task.X[first + k] * scale
-        else:
-            for k in range(m):
-                out[k] = task.X_bytes[first + k] * scale
-        first += m
-        out += stride
-
-
-cdef void load_sparse(Task *task, Py_ssize_t i, Py_ssize_t sample) noexcept nogil:
-    """List one sample's non-zero inputs; written without branches, since zeros come at random."""
-    cdef Py_ssize_t k, n = task.n_features
-    cdef int64_t t
-    cdef int32_t found = 0
-    cdef int32_t *position = task.lists.position + i * n
-    cdef int32_t *split = task.lists.split + i * (task.n_threads + 1)
-    cdef real *value = task.lists.value + i * n
-    cdef const real *x = task.X + sample * n
-    cdef const uint8_t *x_bytes = task.X_bytes + sample * n
-    for t in range(task.n_threads):
-        split[t] = found
-        for k in range(n * t // task.n_threads, n * (t + 1) // task.n_threads):
-            position[found] = <int32_t>k
-            if task.X_bytes == NULL:
-                value[found] = x[k] * task.scale
-                found += x[k] != 0
-            else:
-                value[found] = x_bytes[k] * task.scale
-                found += x_bytes[k] != 0
-    split[task.n_threads] = found
-
-
-cdef void find_used(Task *task) noexcept nogil:
-    """Put the inputs that are 0 in the whole batch behind the others, which are all that count."""
-    cdef Layer *layer = &task.layers[1]
-    cdef Py_ssize_t k, i, found = 0, end = layer.n_in, rows = task.rows
-    cdef const real *x
-    for k in range(layer.n_in):
-        x = layer.inputs + column_of(k, task.batch)
-        i = 0
-        while i < rows and x[i * WIDTH] == 0:
-            i += 1
-        if i < rows or rows < FEW_ROWS:
-            task.used[found] = <int32_t>k
-            found += 1
-        else:
-            end -= 1
-            task.used[end] = <int32_t>k
-    layer.n_used = found
-
-
-cdef void list_by_input(Task *task) noexcept nogil:
-    """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
-    cdef Lists *lists = &task.lists
-    cdef Py_ssize_t n = task.n_features, i, q, k, stride = task.n_threads + 1
-    cdef Py_ssize_t first = n * task.thread // task.n_threads
-    cdef Py_ssize_t end = n * (task.thread + 1) // task.n_threads
-    cdef int32_t at = 0
-    cdef int32_t *split
-    # `start` is shifted by one while counting, so that filling leaves it right.
-    cdef int32_t *fill = lists.start + 1
-    for k in range(first, end):
-        fill[k] = 0
-    for i in range(task.rows):
-        split = lists.split + i * stride
-        at += split[task.thread]
-        for q in range(split[task.thread], split[task.thread + 1]):
-            fill[lists.position[i * n + q]] += 1
-    if task.thread == 0:
-        lists.start[0] = 0
-    for k in range(first, end):
-        fill[k], at = at, at + fill[k]
-    for i in range(task.rows):
-        split = lists.split + i * stride
-        for q in range(split[task.thread], split[task.thread + 1]):
-            k = lists.position[i * n + q]
-            lists.sample[fill[k]] = <int32_t>i
-            lists.sample_value[fill[k]] = lists.value[i * n + q]
-            fill[k] += 1
-
-
 cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
     """Compute this thread's share of layer l's outputs (2.12) to (2.15)."""
     cdef Layer *layer = &task.layers[l]
@@ -245,7 +141,7 @@ cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
         at = p * task.batch * WIDTH
         if l == 1 and task.sparse:
             multiply_panel_sparse(task, share.row, share.row_end, w, w + size - WIDTH,
-                                  layer.outputs + at)
+                                  layer.outputs + at, is_half(layer.n_out, p))
         else:
             multiply_panel(layer.inputs, task.batch, share.row, share.row_end, layer.used,
                            layer.n_used, w, w + size - WIDTH, layer.outputs + at,

@@ -87,31 +87,52 @@ cdef inline void multiply_tiles(
 
 
 cdef void multiply_panel_sparse(
-    Task *task, Py_ssize_t i, Py_ssize_t end, const real *w, const real *bias, real *out
+    Task *task, Py_ssize_t i, Py_ssize_t end, const real *w, const real *bias, real *out, bint half
 ) noexcept nogil:
-    """The same for the inputs of the batch, skipping zeros; two sums hide the adder's latency."""
-    cdef Py_ssize_t n_in = task.n_features, q, n
-    cdef const int32_t *k
-    cdef const real *x
-    cdef const real *wk
-    cdef vec s0, s1, r0, r1
+    """The same for compressed inputs."""
+    if half:
+        multiply_lists(task, i, end, w, bias, out, True)
+    else:
+        multiply_lists(task, i, end, w, bias, out, False)
+
+
+cdef inline void multiply_lists(
+    Task *task, Py_ssize_t i, Py_ssize_t end, const real *w, const real *bias, real *out, bint half
+) noexcept nogil:
+    """Do the work of `multiply_panel_sparse`; four sums hide the adder's latency."""
+    cdef int64_t q, last, T = task.n_threads
+    cdef const int32_t *k = task.lists.column
+    cdef const real *x = task.lists.value
+    cdef const real *w0
+    cdef const real *w1
+    cdef const real *w2
+    cdef const real *w3
+    cdef vec s0, s1, r0, r1, t0, u0
     while i < end:
-        k, x = task.lists.position + i * n_in, task.lists.value + i * n_in
-        n = task.lists.split[i * (task.n_threads + 1) + task.n_threads]
+        q, last = task.lists.split[i * (T + 1)], task.lists.split[i * (T + 1) + T]
         s0, s1 = vload(bias), vload(bias + LANES)
-        r0 = r1 = vsplat(0)
-        q = 0
-        while q + 2 <= n:
-            wk = w + k[q] * WIDTH
-            s0, s1 = vfma(x[q], vload(wk), s0), vfma(x[q], vload(wk + LANES), s1)
-            wk = w + k[q + 1] * WIDTH
-            r0, r1 = vfma(x[q + 1], vload(wk), r0), vfma(x[q + 1], vload(wk + LANES), r1)
+        r0 = r1 = t0 = u0 = vsplat(0)
+        while half and q + 4 <= last:
+            w0, w1 = w + <Py_ssize_t>k[q] * WIDTH, w + <Py_ssize_t>k[q + 1] * WIDTH
+            w2, w3 = w + <Py_ssize_t>k[q + 2] * WIDTH, w + <Py_ssize_t>k[q + 3] * WIDTH
+            s0, r0 = vfma(x[q], vload(w0), s0), vfma(x[q + 1], vload(w1), r0)
+            t0, u0 = vfma(x[q + 2], vload(w2), t0), vfma(x[q + 3], vload(w3), u0)
+            q += 4
+        while q + 2 <= last:
+            w0, w1 = w + <Py_ssize_t>k[q] * WIDTH, w + <Py_ssize_t>k[q + 1] * WIDTH
+            s0, r0 = vfma(x[q], vload(w0), s0), vfma(x[q + 1], vload(w1), r0)
+            if not half:
+                s1 = vfma(x[q], vload(w0 + LANES), s1)
+                r1 = vfma(x[q + 1], vload(w1 + LANES), r1)
             q += 2
-        if q < n:
-            wk = w + k[q] * WIDTH
-            s0, s1 = vfma(x[q], vload(wk), s0), vfma(x[q], vload(wk + LANES), s1)
-        vstore(out + i * WIDTH, vadd(s0, r0))
-        vstore(out + i * WIDTH + LANES, vadd(s1, r1))
+        if q < last:
+            w0 = w + <Py_ssize_t>k[q] * WIDTH
+            s0 = vfma(x[q], vload(w0), s0)
+            if not half:
+                s1 = vfma(x[q], vload(w0 + LANES), s1)
+        vstore(out + i * WIDTH, vadd(vadd(s0, t0), vadd(r0, u0)))
+        if not half:
+            vstore(out + i * WIDTH + LANES, vadd(s1, r1))
         i += 1
 
 
@@ -192,25 +213,77 @@ cdef void update_panel_sparse(
     Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *step
 ) noexcept nogil:
     """The same for the first layer: only the samples that have input k contribute."""
-    cdef Py_ssize_t q, at = p * (layer.n_in + 1) * WIDTH
+    cdef Py_ssize_t last = end if end < layer.n_in else layer.n_in
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
+    cdef real *sums = task.gradient
+    cdef bint half = is_half(layer.n_out, p)
+    if task.scattered and half:
+        scatter(task, k, last, d, sums, True)
+    elif task.scattered:
+        scatter(task, k, last, d, sums, False)
+    if half:
+        update_inputs(task, layer, p, k, last, d, sums, True, step[0])
+    else:
+        update_inputs(task, layer, p, k, last, d, sums, False, step[0])
+    if end > layer.n_in:
+        update_panel(task, layer, p, last, end, step)
+
+
+cdef inline void scatter(
+    Task *task, Py_ssize_t k, Py_ssize_t end, const real *d, real *sums, bint half
+) noexcept nogil:
+    """Add the gradient of the inputs k to end to sums (n_in, W), sample by sample.
+
+    Either `end` ends this thread's range of inputs, or all inputs are its own.
+    """
+    cdef Py_ssize_t i
+    cdef int64_t q, T = task.n_threads
+    cdef int64_t *split
+    cdef const int32_t *column = task.lists.column
+    cdef const real *x = task.lists.value
+    cdef real *g
+    cdef vec d0, d1
+    cdef bint all_inputs = k == 0 and end == task.n_features
+    for i in range(task.rows):
+        split = task.lists.split + i * (T + 1)
+        split += 0 if all_inputs else task.thread
+        d0, d1 = vload(d + i * WIDTH), vload(d + i * WIDTH + LANES)
+        for q in range(split[0], split[T if all_inputs else 1]):
+            g = sums + <Py_ssize_t>column[q] * WIDTH
+            vstore(g, vfma(x[q], d0, vload(g)))
+            if not half:
+                vstore(g + LANES, vfma(x[q], d1, vload(g + LANES)))
+
+
+cdef inline void update_inputs(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, const real *d,
+    real *sums, bint half, Step now
+) noexcept nogil:
+    """Update the rows of inputs k to end, from the scattered sums, which are 0 again, or lists."""
+    cdef Py_ssize_t at = p * (layer.n_in + 1) * WIDTH
+    cdef int64_t q
     cdef const real *di
     cdef Lists *lists = &task.lists
     cdef vec g0, g1
-    cdef Step now = step[0]  # a copy that no store can change: it stays in registers
-    while k < end and k < layer.n_in:
-        if lists.start[k] == lists.start[k + 1] and is_plain_step(&now):
+    cdef bint is_plain = is_plain_step(&now), scattered = task.scattered
+    while k < end:
+        if scattered:
+            g0, g1 = vload(sums + k * WIDTH), vload(sums + k * WIDTH + LANES)
+            vstore(sums + k * WIDTH, vsplat(0))
+            if not half:
+                vstore(sums + k * WIDTH + LANES, vsplat(0))
+        elif lists.start[k] == lists.start[k + 1] and is_plain:
             k += 1
             continue
-        g0 = g1 = vsplat(0)
-        for q in range(lists.start[k], lists.start[k + 1]):
-            di = d + lists.sample[q] * WIDTH
-            g0 = vfma(lists.sample_value[q], vload(di), g0)
-            g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
-        update_row(layer, at + k * WIDTH, g0, g1, True, False, &now)
+        else:
+            g0 = g1 = vsplat(0)
+            for q in range(lists.start[k], lists.start[k + 1]):
+                di = d + <Py_ssize_t>lists.sample[q] * WIDTH
+                g0 = vfma(lists.sample_value[q], vload(di), g0)
+                if not half:
+                    g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
+        update_row(layer, at + k * WIDTH, g0, g1, True, half, &now)
         k += 1
-    if k < end:
-        update_panel(task, layer, p, k, end, step)
 
 
 cdef void update_panel_online(
@@ -220,21 +293,25 @@ cdef void update_panel_online(
 
     Going through the sample's list, instead of all inputs, halves the time of online learning.
     """
-    cdef Py_ssize_t q, j, first = p * (layer.n_in + 1) * WIDTH
+    cdef Py_ssize_t j, first = p * (layer.n_in + 1) * WIDTH
+    cdef int64_t q
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
     cdef vec d0 = vmul(vsplat(-now.size), vload(d))
     cdef vec d1 = vmul(vsplat(-now.size), vload(d + LANES))
+    cdef bint half = is_half(layer.n_out, p)
     cdef real *w
-    for q in range(task.lists.split[task.n_threads]):
-        j = task.lists.position[q]
+    for q in range(task.lists.split[0], task.lists.split[task.n_threads]):
+        j = task.lists.column[q]
         if k <= j < end:
             w = layer.weights + first + j * WIDTH
             vstore(w, vfma(task.lists.value[q], d0, vload(w)))
-            vstore(w + LANES, vfma(task.lists.value[q], d1, vload(w + LANES)))
+            if not half:
+                vstore(w + LANES, vfma(task.lists.value[q], d1, vload(w + LANES)))
     if end > layer.n_in:
         w = layer.weights + first + layer.n_in * WIDTH
         vstore(w, vadd(d0, vload(w)))
-        vstore(w + LANES, vadd(d1, vload(w + LANES)))
+        if not half:
+            vstore(w + LANES, vadd(d1, vload(w + LANES)))
 
 
 cdef inline bint is_plain_step(Step *now) noexcept nogil:

@@ -159,7 +159,7 @@ cdef void load_small(Task *task, SmallLayer *layers, int group, Py_ssize_t rows)
                 task.targets[task.samples[i] * task.n_targets + k])
         for k in range(task.n_features):
             at = task.samples[i] * task.n_features + k
-            x = task.X[at] if task.X_bytes == NULL else task.X_bytes[at]
+            x = task.inputs.reals[at] if task.inputs.bytes == NULL else task.inputs.bytes[at]
             for l from i <= l < LANES by group:
                 layers[1].inputs[k * LANES + l] = x * task.scale
 

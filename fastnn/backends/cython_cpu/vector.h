@@ -140,6 +140,13 @@ INLINE void *allocate_vectors(size_t size) {
 INLINE void release_vectors(void *start) {
     if (start) free(((void **)start)[-1]);
 }
+/* Ask for memory that will soon be read. A function that does nothing else, GCC leaves out. */
+INLINE void fetch(const void *first, const void *end) {
+    for (const char *line = first; line < (const char *)end; line += 64) {
+        __builtin_prefetch(line);
+        __asm__ volatile("");
+    }
+}
 /* a with lane i replaced by lane i XOR n, for n = 1, 2, 4 or 8 below LANES */
 INLINE vec vexchange(vec a, int n) {
     words lane, other;
@@ -253,6 +260,8 @@ INLINE vec vlog1p(vec a) {
 }
 /* a where c > 0, else b */
 INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }
+/* exp(a), and 0 where that is no normal number */
+INLINE vec vexp_or_0(vec a) { return vif_positive(a - EXP_MIN, vexp(a), vsplat(0)); }
 
 /* The standard normal distribution function P(z), within 4 ulp where it is a normal number, and
  * bell = exp(-z^2 / 2).

@@ -33,15 +33,18 @@ def _load(dtype: np.dtype) -> Any:
         from . import training as kernels
         from .delta_rule import delta_rule
         from .distortion import distort_images
+        from .inputs import compress_rows, count_values
         from .predict import predict_few
         from .vector import VECTOR_BYTES
 
     def forward_samples(problem, samples, losses, outputs, layer, first, end):
-        order = np.arange(len(samples.X))[np.newaxis]
+        order = np.arange(len(losses))[np.newaxis]
         kernels.forward_samples(problem, samples, order, losses, outputs, layer, first, end)
 
     return SimpleNamespace(
         panel_width=2 * VECTOR_BYTES // dtype.itemsize,
+        count_values=count_values,
+        compress_rows=compress_rows,
         train_thread=kernels.train_thread,
         forward_samples=forward_samples,
         delta_rule=delta_rule,

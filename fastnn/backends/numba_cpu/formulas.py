@@ -24,7 +24,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import inlined, kernel, merged
-from .functions import vdiv_by_root, vexp, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
+from .functions import vdiv_by_root, vexp, vexp_or_0, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -169,13 +169,14 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
         largest = float(work[offset_of(p, layer, i, 0)])
         for c in range(1, n):
             largest = max(largest, float(work[offset_of(p, layer, i, c)]))
+        exponentials(p, layer, i, real(work, largest))
         for c in range(n):
-            total += math.exp(work[offset_of(p, layer, i, c)] - largest)
+            total += work[slopes + offset_of(p, layer, i, c)]
         log_total = math.log(total)
         for c in range(n):
             at = offset_of(p, layer, i, c)
             z = work[at] - largest
-            y = math.exp(z) / total
+            y = work[slopes + at] / total
             work[at] = y
             if not has_targets:
                 continue
@@ -223,6 +224,16 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
             loss += part
             work[deltas + at] = 1 / count * e * work[slopes + at]
     return loss
+
+
+@kernel
+def exponentials(p, layer, i, largest):
+    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes."""
+    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
+    for c in range(0, column(p, layer, UNITS), lanes(p.work)):
+        at = offset_of(p, layer, i, c)
+        z = vsub(vload(p.work, at), vsplat(largest))
+        vstore(p.work, slopes + at, vexp_or_0(z))
 
 
 @kernel

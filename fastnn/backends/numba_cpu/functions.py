@@ -16,6 +16,7 @@ EXP_TERMS_64 = (
     *(2.480150431378554e-05, 2.7557255400206422e-06),
     *(2.7626371065696354e-07, 2.5105217004720745e-08),
 )
+EXP_RANGE = {32: (-87.0, 88.0), 64: (-708.0, 709.0)}
 # Of the normal distribution function: see vector.h.
 NORMAL_TERMS_32 = (
     *(0.7410803, -0.5529922, 0.29537597, -0.09838392, 0.008719708, 0.007820226),
@@ -37,7 +38,7 @@ def _exp_parts(builder, vector, a, rest=None):
     """Parts q and power of exp(a - rest) = power + power q, by the method of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
-    low, high = (-87.0, 88.0) if single else (-708.0, 709.0)
+    low, high = EXP_RANGE[vector.dtype.bitwidth]
     if single:
         ln2_high, ln2_low = 0.693359375, -2.12194440e-4
     else:
@@ -127,6 +128,12 @@ def _exp(builder, vector, a):
     return _exp_minus(builder, vector, a, 0.0)
 
 
+def _exp_or_0(builder, vector, a):
+    lowest = constant_vector(vector, EXP_RANGE[vector.dtype.bitwidth][0])
+    zero = constant_vector(vector, 0.0)
+    return select(builder, ">", vector, a, lowest, _exp(builder, vector, a), zero)
+
+
 def _expm1(builder, vector, a):
     return _exp_minus(builder, vector, a, 1.0)
 
@@ -179,6 +186,7 @@ def _normal(builder, vector, z):
 
 
 vexp = unary(_exp)
+vexp_or_0 = unary(_exp_or_0)
 vexpm1 = unary(_expm1)
 vlog1p = unary(_log1p)
 vsigmoid = unary(_sigmoid)

@@ -26,8 +26,6 @@ from ..cpu.panels import (
 from .compile import kernel
 from .formulas import activate, limit_norms, loss_and_delta, philox
 from .panels import (
-    FEW_ROWS,
-    column_of,
     is_half,
     is_online,
     multiply_panel,
@@ -137,82 +135,6 @@ def share_of(panels, rows, p):
 
 
 @kernel
-def load_batch(p, b):
-    """Read this thread's samples of the batch: all inputs, or the list of those that are not 0.
-
-    The list is made without branches, since zeros come at random.
-    """
-    n, T, W = p.n_features, p.n_threads, 2 * lanes(p.weights)
-    inputs = column(p, 0, OUTPUTS)
-    for i in range(b.rows * p.thread // T, b.rows * (p.thread + 1) // T):
-        x = p.order[b.first + i] * n
-        if not p.sparse:
-            for first in range(0, n, W):
-                row = inputs + first * p.batch + i * W
-                for k in range(min(W, n - first)):
-                    p.work[row + k] = real(p.work, p.X[x + first + k]) * p.scale
-            continue
-        found = i * n
-        for t in range(T):
-            p.split[i * (T + 1) + t] = found - i * n
-            for k in range(n * t // T, n * (t + 1) // T):
-                value = p.X[x + k]
-                p.position[found] = k
-                p.value[found] = real(p.work, value) * p.scale
-                found += value != 0
-        p.split[i * (T + 1) + T] = found - i * n
-
-
-@kernel
-def find_used(p, rows):
-    """Put the inputs that are 0 in the whole batch behind the others, which are all that count."""
-    W, n = 2 * lanes(p.weights), p.n_features
-    found, end = 0, n
-    for k in range(n):
-        x = column(p, 0, OUTPUTS) + column_of(k, p.batch, W)
-        i = 0
-        while i < rows and load(p.work, x + i * W) == 0:
-            i += 1
-        if i < rows or rows < FEW_ROWS:
-            p.used[found] = k
-            found += 1
-        else:
-            end -= 1
-            p.used[end] = k
-    p.used[n + 1] = found
-
-
-@kernel
-def list_by_input(p, rows):
-    """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
-    n, stride = p.n_features, p.n_threads + 1
-    first, end = n * p.thread // p.n_threads, n * (p.thread + 1) // p.n_threads
-    # `start` is shifted by one while counting, so that filling leaves it right.
-    at = 0
-    for k in range(first, end):
-        p.start[k + 1] = 0
-    for i in range(rows):
-        split = i * stride + p.thread
-        at += p.split[split]
-        for q in range(i * n + p.split[split], i * n + p.split[split + 1]):
-            p.start[p.position[q] + 1] += 1
-    if p.thread == 0:
-        p.start[0] = 0
-    for k in range(first, end):
-        count = p.start[k + 1]
-        p.start[k + 1] = at
-        at += count
-    for i in range(rows):
-        split = i * stride + p.thread
-        for q in range(i * n + p.split[split], i * n + p.split[split + 1]):
-            k = p.position[q] + 1
-            to = p.start[k]
-            p.sample[to] = i
-            p.sample_value[to] = p.value[q]
-            p.start[k] = to + 1
-
-
-@kernel
 def forward(p, layer, b, training):
     """Compute this thread's share of layer l's outputs (2.12) to (2.15)."""
     L = lanes(p.weights)
@@ -237,7 +159,8 @@ def forward(p, layer, b, training):
         bias = w + n_in * W
         at = column(p, layer, OUTPUTS) + q * batch * W
         if layer == 1 and p.sparse:
-            multiply_panel_sparse(p, i, end, w, bias, at)
+            half = is_half(column(p, layer, UNITS), q, W)
+            multiply_panel_sparse(p, i, end, w, bias, at, half)
         else:
             x = column(p, layer - 1, OUTPUTS)
             multiply_panel(

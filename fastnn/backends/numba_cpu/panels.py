@@ -88,31 +88,47 @@ def multiply_tiles(x, a, batch, i, end, used, n, w, b, bias, c, y, out, half):
 
 
 @kernel
-def multiply_panel_sparse(p, i, end, w, bias, out):
-    """Do the same for the inputs, skipping zeros; two sums hide the adder's latency."""
+def multiply_panel_sparse(p, i, end, w, bias, out, half):
+    """Do the same for compressed inputs."""
+    if half:
+        multiply_lists(p, i, end, w, bias, out, True)
+    else:
+        multiply_lists(p, i, end, w, bias, out, False)
+
+
+@merged
+def multiply_lists(p, i, end, w, bias, out, half):
+    """Do the work of `multiply_panel_sparse`; four sums hide the adder's latency."""
     L = lanes(p.weights)
     W = 2 * L
-    n_in = p.n_features
     zero = vzero(p.weights)
     while i < end:
+        split = i * (p.n_threads + 1)
+        q, last = load(p.split, split), load(p.split, split + p.n_threads)
         s0, s1 = vload(p.weights, bias), vload(p.weights, bias + L)
-        r0 = r1 = zero
-        q = i * n_in
-        stop = q + load(p.split, (i + 1) * (p.n_threads + 1) - 1)
-        while q + 2 <= stop:
+        r0 = r1 = t0 = u0 = zero
+        while half and q + 4 <= last:
+            s0 = vfma(load(p.value, q), vload(p.weights, w + load(p.position, q) * W), s0)
+            r0 = vfma(load(p.value, q + 1), vload(p.weights, w + load(p.position, q + 1) * W), r0)
+            t0 = vfma(load(p.value, q + 2), vload(p.weights, w + load(p.position, q + 2) * W), t0)
+            u0 = vfma(load(p.value, q + 3), vload(p.weights, w + load(p.position, q + 3) * W), u0)
+            q += 4
+        while q + 2 <= last:
             x, at = load(p.value, q), w + load(p.position, q) * W
-            s0 = vfma(x, vload(p.weights, at), s0)
-            s1 = vfma(x, vload(p.weights, at + L), s1)
-            x, at = load(p.value, q + 1), w + load(p.position, q + 1) * W
-            r0 = vfma(x, vload(p.weights, at), r0)
-            r1 = vfma(x, vload(p.weights, at + L), r1)
+            y, to = load(p.value, q + 1), w + load(p.position, q + 1) * W
+            s0, r0 = vfma(x, vload(p.weights, at), s0), vfma(y, vload(p.weights, to), r0)
+            if not half:
+                s1 = vfma(x, vload(p.weights, at + L), s1)
+                r1 = vfma(y, vload(p.weights, to + L), r1)
             q += 2
-        if q < stop:
+        if q < last:
             x, at = load(p.value, q), w + load(p.position, q) * W
             s0 = vfma(x, vload(p.weights, at), s0)
-            s1 = vfma(x, vload(p.weights, at + L), s1)
-        vstore(p.work, out + i * W, vadd(s0, r0))
-        vstore(p.work, out + i * W + L, vadd(s1, r1))
+            if not half:
+                s1 = vfma(x, vload(p.weights, at + L), s1)
+        vstore(p.work, out + i * W, vadd(vadd(s0, t0), vadd(r0, u0)))
+        if not half:
+            vstore(p.work, out + i * W + L, vadd(s1, r1))
         i += 1
 
 
@@ -193,25 +209,67 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
 
     `layer` is 1, but given as a literal it would make Numba compile `update_panel` once more.
     """
+    last = min(end, p.n_features)
+    d = column(p, layer, DELTAS) + panel * p.batch * 2 * lanes(p.weights)
+    half = is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights))
+    if p.scattered:
+        if half:
+            scatter(p, k, last, d, rows, True)
+        else:
+            scatter(p, k, last, d, rows, False)
+    if half:
+        update_inputs(p, layer, panel, k, last, d, True, u)
+    else:
+        update_inputs(p, layer, panel, k, last, d, False, u)
+    if end > p.n_features:
+        update_panel(p, layer, panel, last, end, rows, u)
+
+
+@merged
+def scatter(p, k, end, d, rows, half):
+    """Add the gradient of the inputs k to end to the sums (n_in, W), sample by sample.
+
+    Either `end` ends this thread's range of inputs, or all inputs are its own.
+    """
+    L, T = lanes(p.weights), p.n_threads
+    W = 2 * L
+    all_inputs = k == 0 and end == p.n_features
+    first, width = (0, T) if all_inputs else (p.thread, 1)
+    for i in range(rows):
+        split = i * (T + 1) + first
+        d0, d1 = vload(p.work, d + i * W), vload(p.work, d + i * W + L)
+        for q in range(load(p.split, split), load(p.split, split + width)):
+            x, g = load(p.value, q), p.gradient + load(p.position, q) * W
+            vstore(p.work, g, vfma(x, d0, vload(p.work, g)))
+            if not half:
+                vstore(p.work, g + L, vfma(x, d1, vload(p.work, g + L)))
+
+
+@merged
+def update_inputs(p, layer, panel, k, end, d, half, u):
+    """Update the rows of inputs k to end, from the scattered sums, which are 0 again, or lists."""
     L = lanes(p.weights)
     W = 2 * L
-    n_in = p.n_features
-    at = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
-    d = column(p, layer, DELTAS) + panel * p.batch * W
-    zero = vzero(p.work)
-    skip = is_plain_step(u)
-    for j in range(k, min(end, n_in)):
-        first, stop = load(p.start, j), load(p.start, j + 1)
-        if skip and first == stop:
-            continue
+    at = column(p, layer, WEIGHTS) + panel * (p.n_features + 1) * W
+    zero, is_plain = vzero(p.work), is_plain_step(u)
+    for j in range(k, end):
         g0 = g1 = zero
-        for q in range(first, stop):
-            x, di = load(p.sample_value, q), d + load(p.sample, q) * W
-            g0, g1 = vfma(x, vload(p.work, di), g0), vfma(x, vload(p.work, di + L), g1)
-        optimizer_step(p, at + j * W, g0, True, u)
-        optimizer_step(p, at + j * W + L, g1, True, u)
-    if n_in < end:
-        update_panel(p, layer, panel, max(k, n_in), end, rows, u)
+        if p.scattered:
+            g = p.gradient + j * W
+            g0, g1 = vload(p.work, g), vload(p.work, g + L)
+            vstore(p.work, g, zero)
+            if not half:
+                vstore(p.work, g + L, zero)
+        else:
+            first, stop = load(p.start, j), load(p.start, j + 1)
+            if first == stop and is_plain:
+                continue
+            for q in range(first, stop):
+                x, di = load(p.sample_value, q), d + load(p.sample, q) * W
+                g0 = vfma(x, vload(p.work, di), g0)
+                if not half:
+                    g1 = vfma(x, vload(p.work, di + L), g1)
+        update_row(p, at + j * W, g0, g1, True, half, u)
 
 
 @kernel
@@ -225,18 +283,21 @@ def update_panel_online(p, panel, k, end, u):
     n_in = p.n_features
     first = column(p, 1, WEIGHTS) + panel * (n_in + 1) * W
     d = column(p, 1, DELTAS) + panel * p.batch * W
+    half = is_half(column(p, 1, UNITS), panel, W)
     rate = vsplat(-u.size)
     d0, d1 = vmul(rate, vload(p.work, d)), vmul(rate, vload(p.work, d + L))
-    for q in range(p.split[p.n_threads]):
-        j, x = p.position[q], load(p.value, q)
+    for q in range(load(p.split, 0), load(p.split, p.n_threads)):
+        j, x = load(p.position, q), load(p.value, q)
         if k <= j < end:
             w = first + j * W
             vstore(p.weights, w, vfma(x, d0, vload(p.weights, w)))
-            vstore(p.weights, w + L, vfma(x, d1, vload(p.weights, w + L)))
+            if not half:
+                vstore(p.weights, w + L, vfma(x, d1, vload(p.weights, w + L)))
     if end > n_in:
         w = first + n_in * W
         vstore(p.weights, w, vadd(d0, vload(p.weights, w)))
-        vstore(p.weights, w + L, vadd(d1, vload(p.weights, w + L)))
+        if not half:
+            vstore(p.weights, w + L, vadd(d1, vload(p.weights, w + L)))
 
 
 @inlined

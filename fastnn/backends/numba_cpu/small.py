@@ -18,6 +18,7 @@ from ..cpu.panels import (
 from .barrier import is_stopped
 from .compile import inlined, kernel
 from .formulas import activate, optimizer_step, step_sizes
+from .inputs import value_of
 from .panels import is_plain_step
 from .task import column, parameter_of
 from .vector import (
@@ -186,7 +187,7 @@ def load_small(p, s, n):
     for i in range(n):
         sample = p.order[i]
         for k in range(p.n_features):
-            value = real(p.work, p.X[sample * p.n_features + k]) * p.scale
+            value = value_of(p, sample * p.n_features + k)
             for lane in range(i, L, s.group):
                 s.rows[k * L + lane] = value
         for layer in range(1, s.n_layers + 1):

@@ -18,6 +18,7 @@ class Task(NamedTuple):
     loss: Any
     numbers: Any  # as in cpu/panels.py
     sparse: Any
+    scattered: Any
     thread: Any
     n_threads: Any
     seed: Any
@@ -29,7 +30,14 @@ class Task(NamedTuple):
     work: Any
     zeros: Any  # offset in `work` of a row of zeros
     packed: Any  # and of this thread's scratch: (batch + 1, width)
-    X: Any
+    gradient: Any  # and, if `scattered`, (n_in, width): zeros between two panels
+    reals: Any  # as in cpu/inputs.py
+    bytes: Any
+    short_columns: Any
+    columns: Any
+    starts: Any
+    is_bytes: Any
+    is_short: Any
     targets: Any
     n_targets: Any  # 0: no loss, no deltas
     sample_weights: Any
@@ -42,11 +50,11 @@ class Task(NamedTuple):
     # The inputs of the first layer, first those that are not 0 in all of a batch; then the bias,
     # and how many are not 0
     used: Any
-    # The non-zero inputs of a batch, by sample and by input
-    position: Any  # (batch, n_in): the inputs of a sample that are not 0, ascending
+    # The values of a batch that are not 0, by sample and by input
+    position: Any  # (most_values): the columns of a sample's values, ascending
     value: Any  # as `position`
-    split: Any  # (batch, n_threads + 1): where each thread's range of inputs begins
-    sample: Any  # the samples of an input, input after input
+    split: Any  # (batch, n_threads + 1): where each thread's range of columns begins
+    sample: Any  # (most_values): the samples of an input, input after input
     sample_value: Any  # as `sample`
     start: Any  # (n_in + 1): where an input's samples begin
 
@@ -58,6 +66,7 @@ class Batch(NamedTuple):
     size: Any  # the sum of its samples' weights
     step: Any
     first: Any  # its place in `order`
+    n_after: Any  # how many samples of the epoch follow
     first_loss: Any  # its place in `losses`
 
 

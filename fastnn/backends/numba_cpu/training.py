@@ -6,26 +6,20 @@ from ..cpu.panels import (
     BATCH,
     LOSS,
     MAX_NORM,
+    MOST_VALUES,
     N_THREADS,
     OPTIMIZER,
     PANELS,
+    SCATTERED,
     SEED,
-    SPARSE,
     STEP,
     UNITS,
 )
 from .barrier import barrier_wait, is_stopped
 from .compile import kernel
 from .formulas import first_step, step_sizes
-from .layers import (
-    deltas_below,
-    find_used,
-    forward,
-    limit_layer,
-    list_by_input,
-    load_batch,
-    update,
-)
+from .inputs import find_used, list_by_input, load_batch
+from .layers import deltas_below, forward, limit_layer, update
 from .panels import is_online, transpose_panel
 from .small import is_small, train_small
 from .task import Batch, Task, column, offset_of
@@ -36,22 +30,24 @@ from .vector import lanes, pointer, real
 def new_task(problem, samples, order, losses, thread, n_threads):
     """Gather pointers to all arrays of a call; the callers keep the arrays alive."""
     settings, work, lists = problem.settings, problem.work, problem.lists
-    batch, n_features, sparse = settings[BATCH], problem.table[0, UNITS], settings[SPARSE] != 0
-    n = n_features * batch if sparse else 0
+    batch, n_features, scattered = settings[BATCH], problem.table[0, UNITS], settings[SCATTERED]
+    n, X = settings[MOST_VALUES], samples.X
     width = 2 * lanes(work)
     n_targets = samples.targets.shape[1] if len(samples.targets) else 0
     longest = problem.table[:, UNITS].max() + 2
     orders = lists[len(lists) - 2 * (n_threads - thread) * longest :]
     for k in range(longest):
         orders[k] = orders[longest + k] = k
-    values, splits = len(work) - 2 * n, (n_threads + 1) * batch if sparse else 0
+    values = len(work) - 2 * n
+    scratch = values - width - (n_threads - thread) * (batch + 1 + scattered * n_features) * width
     return Task(
         len(problem.table) - 1,
         n_features,
         batch,
         settings[LOSS],
         pointer(problem.numbers),
-        sparse,
+        n > 0,
+        scattered != 0,
         thread,
         n_threads,
         np.uint64(settings[SEED]),
@@ -62,8 +58,15 @@ def new_task(problem, samples, order, losses, thread, n_threads):
         pointer(problem.moment_2),
         pointer(work),
         values - width,
-        values - width - (n_threads - thread) * (batch + 1) * width,
-        pointer(samples.X),
+        scratch,
+        scratch + (batch + 1) * width,
+        pointer(X.reals),
+        pointer(X.bytes),
+        pointer(X.short_columns),
+        pointer(X.columns),
+        pointer(X.starts),
+        len(X.bytes) > 0,
+        len(X.short_columns) > 0,
         pointer(samples.targets),
         n_targets,
         pointer(samples.weights),
@@ -76,10 +79,10 @@ def new_task(problem, samples, order, losses, thread, n_threads):
         pointer(orders[longest:]),
         pointer(lists),
         pointer(work[values:]),
-        pointer(lists[2 * n :]),
+        pointer(problem.offsets[n_features + 1 :]),
         pointer(lists[n:]),
         pointer(work[values + n :]),
-        pointer(lists[2 * n + splits :]),
+        pointer(problem.offsets),
     )
 
 
@@ -103,7 +106,8 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
     for epoch in range(len(loss_sums)):
         for start in range(0, n, p.batch):
             rows, first = min(p.batch, n - start), (epoch % len(order)) * n + start
-            b = Batch(rows, batch_size(p, first, rows), step, first, 0)
+            n_after = n - start - p.batch
+            b = Batch(rows, batch_size(p, first, rows), step, first, n_after, 0)
             step += 1
             u = step_sizes(p, u, learning_rates[epoch], step, b.size)
             if b.size == 0:  # none of its samples counts
@@ -137,7 +141,7 @@ def train_batch(p, b, u):
     load_batch(p, b)
     if not barrier_wait(p.sync, p.stop, p.n_threads):
         return False
-    if p.sparse and not is_online(p, b.rows, u):
+    if p.sparse and not p.scattered and not is_online(p, b.rows, u):
         list_by_input(p, b.rows)
     if not p.sparse:
         find_used(p, b.rows)
@@ -165,7 +169,7 @@ def forward_samples(problem, samples, order, losses, outputs, last, start, stop)
     p = new_task(problem, samples, order, losses, 0, 1)
     for first in range(start, stop, p.batch):
         rows = min(p.batch, stop - first)
-        b = Batch(rows, 1.0, 0, first, first)  # the deltas are not looked at
+        b = Batch(rows, 1.0, 0, first, 0, first)  # the deltas are not looked at
         load_batch(p, b)
         if not p.sparse:
             find_used(p, b.rows)

@@ -148,6 +148,24 @@ def vstore(typingctx, array, index, vector):
 
 
 @intrinsic
+def fetch(typingctx, array, first, end):
+    """Ask for array[first:end], which will soon be read."""
+
+    def generate(context, builder, signature, arguments):
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        _, low, high = arguments
+        line = ir.Constant(ir.IntType(64), max(1, 64 * 8 // array.dtype.bitwidth))
+        with cgutils.for_range_slice(builder, low, high, line) as (index, _):
+            at = builder.bitcast(address_of(context, builder, array, arguments[0], index), byte)
+            builder.call(prefetch, [at, *(ir.Constant(integer, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, types.int64), generate
+
+
+@intrinsic
 def vsplat(typingctx, scalar):
     """Return a vector with `scalar` in every lane."""
     vector = Vector(scalar)

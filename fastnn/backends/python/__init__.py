@@ -31,7 +31,7 @@ def unavailable() -> str | None:
     return None
 
 
-def to_device(samples: Samples) -> Samples:
+def to_device(samples: Samples, n_threads: int = 1) -> Samples:
     """Return training data as they are; see `interface.Kernels`."""
     return samples
 

@@ -1,0 +1,200 @@
+"""Inputs, with Numba: compressing them, and reading those of a batch.
+
+The functions follow cython_cpu/inputs.pxi. A batch of compressed rows is two lists of its values
+that are not 0, by sample and by input; a dense one is panels of (B, W).
+"""
+
+import numpy as np
+
+from ..cpu.panels import OUTPUTS
+from .compile import inlined, kernel
+from .panels import FEW_ROWS, column_of
+from .task import column
+from .vector import fetch, lanes, load, real
+
+# --- compressing -------------------------------------------------------------------------------
+
+
+@kernel
+def count_values(X, n_columns, first, end, counts):
+    """Count the values that are not 0 in the dense rows first to end."""
+    for i in range(first, end):
+        counts[i] = count_row(X, i * n_columns, n_columns)
+
+
+@kernel
+def count_row(X, at, n):
+    """Count the values of a dense row that begins at `at`."""
+    count = 0
+    if len(X.bytes) == 0:
+        for value in X.reals[at : at + n]:
+            count += value != 0
+    else:
+        for value in X.bytes[at : at + n]:
+            count += value != 0
+    return count
+
+
+@kernel
+def compress_rows(X, n_columns, first, end, out):
+    """Write values and columns of the dense rows first to end, where `out` starts them."""
+    for i in range(first, end):
+        compress_row(X, i * n_columns, n_columns, out, out.starts[i], out.starts[i + 1])
+
+
+@kernel
+def compress_row(X, at, n, out, found, end):
+    """Write those of a row; without branches, since zeros come at random."""
+    k = 0
+    while found < end and k < n:
+        if len(X.bytes) == 0:
+            out.reals[found] = X.reals[at + k]
+            more = X.reals[at + k] != 0
+        else:
+            out.bytes[found] = X.bytes[at + k]
+            more = X.bytes[at + k] != 0
+        if len(out.columns) == 0:
+            out.short_columns[found] = k
+        else:
+            out.columns[found] = k
+        found += more
+        k += 1
+
+
+# --- a batch -----------------------------------------------------------------------------------
+
+
+@inlined
+def value_of(p, at):
+    """Return a value of X as the network sees it."""
+    if p.is_bytes:
+        return real(p.work, load(p.bytes, at)) * p.scale
+    return load(p.reals, at) * p.scale
+
+
+@kernel
+def load_batch(p, b):
+    """Read this thread's samples of the batch."""
+    first, end = b.rows * p.thread // p.n_threads, b.rows * (p.thread + 1) // p.n_threads
+    if not p.sparse:
+        for i in range(first, end):
+            load_dense(p, i, p.order[b.first + i])
+        return
+    at = 0
+    for i in range(end):
+        sample = p.order[b.first + i]
+        if i >= first:
+            load_row(p, i, sample, at)
+            prefetch_row(p, b, i)
+        at += load(p.starts, sample + 1) - load(p.starts, sample)
+
+
+@kernel
+def load_dense(p, i, sample):
+    """Copy one sample's inputs into row i of the input panels."""
+    n, W, x = p.n_features, 2 * lanes(p.weights), sample * p.n_features
+    out = column(p, 0, OUTPUTS) + i * W
+    for first in range(0, n, W):
+        row, m = out + first * p.batch, min(W, n - first)
+        if p.is_bytes:
+            for k in range(m):
+                p.work[row + k] = real(p.work, p.bytes[x + first + k]) * p.scale
+        else:
+            for k in range(m):
+                p.work[row + k] = p.reals[x + first + k] * p.scale
+
+
+@kernel
+def prefetch_row(p, b, i):
+    """Ask for sample i of the next batch: it takes long to come from anywhere in memory."""
+    if i + p.batch < b.n_after:  # two batches ahead
+        starts = p.order[b.first + i + 2 * p.batch]
+        fetch(p.starts, starts, starts + 1)
+    if i >= b.n_after:
+        return
+    sample = p.order[b.first + i + p.batch]
+    first, end = load(p.starts, sample), load(p.starts, sample + 1)
+    if p.is_bytes:
+        fetch(p.bytes, first, end)
+    else:
+        fetch(p.reals, first, end)
+    if p.is_short:
+        fetch(p.short_columns, first, end)
+    else:
+        fetch(p.columns, first, end)
+
+
+@kernel
+def load_row(p, i, sample, at):
+    """Copy one sample's values and columns into its list, from `at` on."""
+    T, first = p.n_threads, load(p.starts, sample)
+    n = load(p.starts, sample + 1) - first
+    if p.is_short:
+        for q in range(n):
+            p.position[at + q] = load(p.short_columns, first + q)
+    else:
+        for q in range(n):
+            p.position[at + q] = load(p.columns, first + q)
+    if p.is_bytes:
+        for q in range(n):
+            p.value[at + q] = real(p.work, load(p.bytes, first + q)) * p.scale
+    else:
+        for q in range(n):
+            p.value[at + q] = load(p.reals, first + q) * p.scale
+    split, q = i * (T + 1), 0
+    p.split[split] = at
+    p.split[split + T] = at + n
+    for t in range(1, T):
+        while q < n and p.position[at + q] < (p.n_features + 1) * t // T:
+            q += 1
+        p.split[split + t] = at + q
+
+
+@kernel
+def find_used(p, rows):
+    """Put the inputs that are 0 in the whole batch behind the others, which are all that count."""
+    W, n = 2 * lanes(p.weights), p.n_features
+    found, end = 0, n
+    for k in range(n):
+        x = column(p, 0, OUTPUTS) + column_of(k, p.batch, W)
+        i = 0
+        while i < rows and load(p.work, x + i * W) == 0:
+            i += 1
+        if i < rows or rows < FEW_ROWS:
+            p.used[found] = k
+            found += 1
+        else:
+            end -= 1
+            p.used[end] = k
+    p.used[n + 1] = found
+
+
+@kernel
+def list_by_input(p, rows):
+    """Sort this thread's range of the inputs in the samples' lists by input (a counting sort)."""
+    n, stride = p.n_features, p.n_threads + 1
+    first, end = (n + 1) * p.thread // p.n_threads, (n + 1) * (p.thread + 1) // p.n_threads
+    end = min(end, n)  # the bias is no input
+    # `start` is shifted by one while counting, so that filling leaves it right.
+    at = 0
+    for k in range(first, end):
+        p.start[k + 1] = 0
+    for i in range(rows):
+        split = i * stride + p.thread
+        at += load(p.split, split) - load(p.split, i * stride)
+        for q in range(load(p.split, split), load(p.split, split + 1)):
+            p.start[np.int64(load(p.position, q)) + 1] += 1
+    if p.thread == 0:
+        p.start[0] = 0
+    for k in range(first, end):
+        count = p.start[k + 1]
+        p.start[k + 1] = at
+        at += count
+    for i in range(rows):
+        split = i * stride + p.thread
+        for q in range(load(p.split, split), load(p.split, split + 1)):
+            k = np.int64(load(p.position, q)) + 1
+            to = load(p.start, k)
+            p.sample[to] = i
+            p.sample_value[to] = p.value[q]
+            p.start[k] = to + 1
