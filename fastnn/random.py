@@ -78,9 +78,16 @@ def normal(n: int, seed: int, step: int = 0) -> NDArray[np.floating]:
 
 
 def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:
-    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers."""
+    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers.
+
+    The lowest bits of a number are its place: numbers are sorted sooner than places by numbers.
+    """
     words = _rows_of_words(n, seed, STREAM_SHUFFLE, first_epoch, n_epochs)
-    return np.argsort(words, axis=1, kind="stable")
+    bits = np.uint64((n - 1).bit_length())
+    words = words >> bits << bits | np.arange(n, dtype=np.uint64)
+    words.sort(axis=1)
+    words &= (np.uint64(1) << bits) - np.uint64(1)
+    return words.view(np.int64)
 
 
 def seed_from(random_state: Any) -> int:

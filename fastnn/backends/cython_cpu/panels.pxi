@@ -255,6 +255,13 @@ cdef inline void scatter(
                 vstore(g + LANES, vfma(x[q], d1, vload(g + LANES)))
 
 
+cdef inline void descend(real *w, vec g0, vec g1, bint half, Step *now) noexcept nogil:
+    """Do what `update_row` does for a plain step, without asking which it is."""
+    vstore(w, vfma(-now.size, g0, vload(w)))
+    if not half:
+        vstore(w + LANES, vfma(-now.size, g1, vload(w + LANES)))
+
+
 cdef inline void update_inputs(
     Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, const real *d,
     real *sums, bint half, Step now
@@ -272,6 +279,10 @@ cdef inline void update_inputs(
             vstore(sums + k * WIDTH, vsplat(0))
             if not half:
                 vstore(sums + k * WIDTH + LANES, vsplat(0))
+            if is_plain:
+                descend(layer.weights + at + k * WIDTH, g0, g1, half, &now)
+                k += 1
+                continue
         elif lists.start[k] == lists.start[k + 1] and is_plain:
             k += 1
             continue

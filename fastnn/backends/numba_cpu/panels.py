@@ -245,6 +245,15 @@ def scatter(p, k, end, d, rows, half):
                 vstore(p.work, g + L, vfma(x, d1, vload(p.work, g + L)))
 
 
+@inlined
+def descend(p, at, g0, g1, half, u):
+    """Do what `update_row` does for a plain step, without asking which it is."""
+    L = lanes(p.weights)
+    vstore(p.weights, at, vfma(-u.size, g0, vload(p.weights, at)))
+    if not half:
+        vstore(p.weights, at + L, vfma(-u.size, g1, vload(p.weights, at + L)))
+
+
 @merged
 def update_inputs(p, layer, panel, k, end, d, half, u):
     """Update the rows of inputs k to end, from the scattered sums, which are 0 again, or lists."""
@@ -260,6 +269,9 @@ def update_inputs(p, layer, panel, k, end, d, half, u):
             vstore(p.work, g, zero)
             if not half:
                 vstore(p.work, g + L, zero)
+            if is_plain:
+                descend(p, at + j * W, g0, g1, half, u)
+                continue
         else:
             first, stop = load(p.start, j), load(p.start, j + 1)
             if first == stop and is_plain:
