@@ -248,9 +248,12 @@ cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
 
 
 cdef void rare_step(
-    real *weights, real *moment_1, real *moment_2, vec g, vec w, Step *now
+    real *weights, real *moment_1, real *moment_2, vec g, vec w, Step now
 ) noexcept nogil:
-    """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
+    """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`.
+
+    A pointer to the caller's `now` would keep that from its registers.
+    """
     cdef vec m, v
     if now.optimizer == NESTEROV:
         m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
@@ -295,7 +298,7 @@ cdef inline void optimizer_step(
     elif now.optimizer == STORE_GRADIENT:
         vstore(moment_1, g)
     else:
-        rare_step(weights, moment_1, moment_2, g, w, now)
+        rare_step(weights, moment_1, moment_2, g, w, now[0])
 
 
 cdef void limit_norms(Layer *layer, Py_ssize_t p, real limit) noexcept nogil:
