@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from fastnn import backends
 from fastnn.backends import codes
 from fastnn.backends.codes import ACTIVATIONS, OPTIMIZERS
+from fastnn.backends.compressed import CompressedRows
 from fastnn.backends.interface import Optimizer, Samples, Schedule, State
 
 REFERENCE = backends.kernels("python")
@@ -246,8 +247,8 @@ def test_processor_levels(level, case):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_threads_do_not_change_the_result(compiled, dtype, kind, rng, monkeypatch):
+@pytest.mark.parametrize(("kind", "units"), [("dense", 200), ("sparse", 200), ("sparse", 5)])
+def test_threads_do_not_change_the_result(compiled, dtype, kind, units, rng, monkeypatch):
     """Bitwise, with every way to share out the work: few panels, many, not a multiple."""
     monkeypatch.setattr("fastnn.backends.cpu.panels.WORK_PER_THREAD", 1)
     monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 8)
@@ -255,17 +256,19 @@ def test_threads_do_not_change_the_result(compiled, dtype, kind, rng, monkeypatc
     X = X.astype(dtype)
     targets = rng.integers(0, 5, (50, 1)).astype(dtype)
     net = network(
-        (60, 200, 70, 5),
+        (60, units, 70, 5),
         (codes.RELU, codes.TANH, codes.SOFTMAX),
         codes.SPARSE_CATEGORICAL_CROSSENTROPY,
         dropout=(0.2, 0.5, 0.0),
     )
+    samples = compiled.to_device(Samples(X, 1.0, targets))
+    assert isinstance(samples.X, CompressedRows) == (kind == "sparse")
     start = (0.1 * rng.normal(size=net.n_parameters)).astype(dtype)
     schedule = Schedule(np.arange(50)[np.newaxis], 16, 1, np.full(3, 0.01))
     results = []
     for n_threads in (1, 2, 3):
         state = State(start.copy(), np.zeros((2, len(start)), dtype))
-        samples, sums = Samples(X, 1.0, targets), np.zeros(3)
+        sums = np.zeros(3)
         compiled.mlp_train(net, Optimizer(codes.ADAM), state, samples, schedule, sums, n_threads)
         loss = compiled.mlp_evaluate(net, state.params, samples, n_threads)
         results.append((state.params, state.moments, sums, loss))
