@@ -124,7 +124,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on samples X (n_samples, n_features) with real targets y.
+        """Train on samples X (n_samples, n_features), dense or sparse, with real targets y.
 
         Parameters
         ----------

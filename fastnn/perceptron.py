@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .backends.compressed import CompressedRows
 from .backends.interface import State
 from .class_weights import is_balanced, with_class_weight
 from .early_stopping import split
@@ -195,7 +196,7 @@ class Perceptron(ClassifierMixin, Estimator):
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on samples X (n_samples, n_features) with labels y (n_samples,).
+        """Train on samples X (n_samples, n_features), dense or sparse, with labels y (n_samples,).
 
         Parameters
         ----------
@@ -293,7 +294,8 @@ class Perceptron(ClassifierMixin, Estimator):
             counts = None if counts is None else counts[others]
             tol = EARLY_STOPPING_TOL if rules.tol is None else rules.tol
             labels = self.classes_[index[others]]
-            held_out = (X[others], labels, counts), tol, self.n_iter_no_change
+            rows = X[others].tocsr() if isinstance(X, CompressedRows) else X[others]
+            held_out = (rows, labels, counts), tol, self.n_iter_no_change
             rules = rules._replace(tol=None)
             weights = None if weights is None else weights[training]
             X, index = X[training], index[training]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
+from .backends.compressed import CompressedRows
 from .backends.interface import State
 from .class_weights import check_class_weight
 from .parameters import (
@@ -33,7 +34,7 @@ class SingleLayerTask:
     """
 
     kernels: Any
-    X: NDArray
+    X: NDArray | CompressedRows
     targets: NDArray
     sample_weights: NDArray | None
     state: State

@@ -1,7 +1,6 @@
 """Checks of data: each error names the argument, what is wrong and what is accepted."""
 
 import math
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from .backends.compressed import CompressedRows
 from .backends.interface import ImageDistortion
 from .backends.rows import Loss
 from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
+from .sparse import canonical_csr, compressed_rows, place_of, values_of
 
 # The Gaussian's weights are an array of six times as many.
 SIGMA = Range("a number above 0, at most 10,000 pixels", lambda value: 0 < value <= 10_000)
@@ -20,7 +21,7 @@ ALPHA = Range("a finite number, from -1e6 to 1e6", lambda value: abs(value) <= 1
 
 
 def check_distortion(
-    distortion: Any, X: NDArray, targets: NDArray, n_classes: int
+    distortion: Any, X: NDArray | CompressedRows, targets: NDArray, n_classes: int
 ) -> tuple[ImageDistortion | None, NDArray[np.float64]]:
     """Return the distortion in Python's numbers, and the largest angle of each sample in radians.
 
@@ -38,6 +39,10 @@ def check_distortion(
         return None, np.empty(0)
     if not isinstance(distortion, ImageDistortion):
         raise ValueError(f"distortion={shown(distortion)}: expected None or an ImageDistortion")
+    if isinstance(X, CompressedRows):
+        raise ValueError(
+            "distortion: X is sparse, and a distorted image is not; expected an array of images"
+        )
     h, w, rotation = distortion[:3]
     if not (is_integer(h) and is_integer(w) and h > 0 and int(h) * int(w) == X.shape[1]):
         raise ValueError(
@@ -91,8 +96,12 @@ def _name(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
 
 
-def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X") -> NDArray:
+def check_X(
+    estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X"
+) -> NDArray | CompressedRows:
     """Return inputs as a finite C-contiguous matrix of `dtype`; bytes stay bytes.
+
+    One of SciPy's sparse tables stays sparse.
 
     Parameters
     ----------
@@ -103,44 +112,38 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
     ------
     ValueError
         If X is not a matrix with samples and features, is complex, not numeric, masked or not
-        finite, or has another number of features than `fit` saw.
+        finite, has another number of features than `fit` saw, or is sparse with arrays that are
+        no table.
     TypeError
-        If X is sparse or holds objects that are no numbers.
+        If X holds objects that are no numbers.
     """
     if not reset and _is_ready(estimator, X, dtype):
         _check_finite(name, X, dtype)
         return X
     _refuse_masked(name, X)
-    if issparse(X):
-        X = _dense(name, X, dtype)
     is_bytes = bool(_dtypes(X)) and all(_name(found) == "uint8" for found in _dtypes(X))
     is_table = not hasattr(X, "dtype")  # its bytes may have gaps, that are NaN as reals
     accepted = np.dtype(np.uint8) if is_bytes and not is_table else dtype
     try:
         _refuse_dates(name, X)
+        X = canonical_csr(X) if issparse(X) else X
         with np.errstate(over="ignore"):
             found = validate_data(
-                estimator, X, reset=reset, dtype=[accepted], order="C", ensure_all_finite=False
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[accepted],
+                order="C",
+                ensure_all_finite=False,
             )
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, TypeError) and not _has_gaps(X):  # scikit-learn's contract
             raise TypeError(f"{name}: {error}") from None
         raise ValueError(f"{name}: {error}") from None
+    found = compressed_rows(found) if issparse(found) else found
     _check_finite(name, found, dtype)
     return found.astype(np.uint8) if is_bytes and is_table else found
-
-
-def _dense(name: str, X: Any, dtype: np.dtype) -> NDArray:
-    """Return a sparse table as an array; MemoryError if that takes most of the memory."""
-    if X.ndim != 2:
-        raise ValueError(f"{name}: expected 2 dimensions, got shape {X.shape}")
-    n_bytes = X.shape[0] * X.shape[1] * max(X.dtype.itemsize, dtype.itemsize)
-    if n_bytes > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2:
-        raise MemoryError(
-            f"{name}: {X.shape[0]} x {X.shape[1]} numbers are {n_bytes / 1e9:.3g} GB as a dense "
-            "array, more than half of the memory; expected fewer columns, or parts for partial_fit"
-        )
-    return X.toarray()
 
 
 def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
@@ -156,11 +159,14 @@ def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
     )
 
 
-def check_scaled(name: str, X: NDArray, scale: float, dtype: np.dtype) -> None:
+def check_scaled(
+    name: str, X: NDArray | CompressedRows, scale: float, dtype: np.dtype
+) -> None:
     """Raise ValueError if inputs times `input_scale` are too large for `dtype`."""
     if abs(scale) <= 1:
         return
-    largest = max(float(X.max()), -float(X.min()))
+    values = values_of(X)
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
     if not largest * abs(scale) <= float(np.finfo(dtype).max):
         raise ValueError(
             f"{name}: its largest value, {largest:.6g}, times input_scale={scale!r} is too large "
@@ -365,11 +371,14 @@ def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
     return reals
 
 
-def _check_finite(name: str, values: NDArray, dtype: np.dtype) -> None:
+def _check_finite(name: str, table: NDArray | CompressedRows, dtype: np.dtype) -> None:
+    values = values_of(table)
     if values.dtype.kind != "f" or _has_finite_sum(values) or np.isfinite(values).all():
         return
     place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
     what = "NaN" if np.isnan(values[place]) else "infinity"
+    if isinstance(table, CompressedRows):
+        place = place_of(table, *place)
     raise ValueError(
         f"{name}: contains {what} (or a value too large for {dtype}, i.e. inf), first at index "
         f"{place}; every value must be finite"

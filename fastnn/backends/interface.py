@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import ACTIVATIONS, LOSSES
+from .compressed import CompressedRows
 from .rows import Activation, Loss
 from .thread_count import Work
 
@@ -235,7 +236,7 @@ class Kernels(Protocol):
 
     def perceptron_train(
         self,
-        X: NDArray,
+        X: NDArray | CompressedRows,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
@@ -252,7 +253,7 @@ class Kernels(Protocol):
 
         Parameters
         ----------
-        X : (n, d); targets : (n, k), -1 or 1
+        X : (n, d), an array or `CompressedRows`; targets : (n, k), -1 or 1
         weights : (d, k) or (1 + d, k)
             One row more than X has columns: the first is the weight of an input of 1, the bias
             (1.2.3), which every sample is understood to have.
@@ -274,7 +275,7 @@ class Kernels(Protocol):
 
     def linear_train(
         self,
-        X: NDArray,
+        X: NDArray | CompressedRows,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
