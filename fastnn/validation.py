@@ -159,9 +159,7 @@ def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
     )
 
 
-def check_scaled(
-    name: str, X: NDArray | CompressedRows, scale: float, dtype: np.dtype
-) -> None:
+def check_scaled(name: str, X: NDArray | CompressedRows, scale: float, dtype: np.dtype) -> None:
     """Raise ValueError if inputs times `input_scale` are too large for `dtype`."""
     if abs(scale) <= 1:
         return
