@@ -260,8 +260,8 @@ class LinearNetwork(RegressorMixin, Estimator):
     def predict(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) or (n_samples, n_outputs)."""
         check_is_fitted(self, "coef_")
-        X = check_X(self, X, self.coef_.dtype, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        inputs = check_X(self, X, self.coef_.dtype, reset=False)
+        return inputs @ self.coef_.T + self.intercept_
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score R^2 on samples X with targets y."""

@@ -375,8 +375,8 @@ class Perceptron(ClassifierMixin, Estimator):
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) for two classes, else (n_samples, n_classes)."""
         check_is_fitted(self, "coef_")
-        X = check_X(self, X, self.coef_.dtype, reset=False)
-        z = X @ self.coef_.T + self.intercept_
+        inputs = check_X(self, X, self.coef_.dtype, reset=False)
+        z = inputs @ self.coef_.T + self.intercept_
         return z[:, 0] if z.shape[1] == 1 else z
 
     def predict(self, X: ArrayLike) -> NDArray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
-from .backends.compressed import CompressedRows
+from .backends.compressed import Table
 from .backends.interface import State
 from .class_weights import check_class_weight
 from .parameters import (
@@ -34,7 +34,7 @@ class SingleLayerTask:
     """
 
     kernels: Any
-    X: NDArray | CompressedRows
+    X: Table
     targets: NDArray
     sample_weights: NDArray | None
     state: State

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import bsr_array, coo_array, csc_array, csr_array
 
-from .backends.compressed import SHORT, CompressedRows
+from .backends.compressed import SHORT, CompressedRows, Table
 
 MOST_COLUMNS = 2**31 - 1  # their numbers are int32
 _BY_LINES = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
@@ -65,6 +65,6 @@ def place_of(table: CompressedRows, k: int) -> tuple[int, int]:
     return row, int(table.columns[k])
 
 
-def values_of(X: NDArray | CompressedRows) -> NDArray:
+def values_of(X: Table) -> NDArray:
     """Return what a table holds, of a compressed one without the zeros left out."""
     return X.values if isinstance(X, CompressedRows) else X

@@ -1,7 +1,7 @@
 """Checks of data: each error names the argument, what is wrong and what is accepted."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from .backends.compressed import CompressedRows
+from .backends.compressed import CompressedRows, Table
 from .backends.interface import ImageDistortion
 from .backends.rows import Loss
 from .parameters import FRACTION, Range, check_real, is_integer, is_real, shown
@@ -21,7 +21,7 @@ ALPHA = Range("a finite number, from -1e6 to 1e6", lambda value: abs(value) <= 1
 
 
 def check_distortion(
-    distortion: Any, X: NDArray | CompressedRows, targets: NDArray, n_classes: int
+    distortion: Any, X: Table, targets: NDArray, n_classes: int
 ) -> tuple[ImageDistortion | None, NDArray[np.float64]]:
     """Return the distortion in Python's numbers, and the largest angle of each sample in radians.
 
@@ -96,9 +96,7 @@ def _name(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
 
 
-def check_X(
-    estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X"
-) -> NDArray | CompressedRows:
+def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X") -> Table:
     """Return inputs as a finite C-contiguous matrix of `dtype`; bytes stay bytes.
 
     One of SciPy's sparse tables stays sparse.
@@ -159,7 +157,7 @@ def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
     )
 
 
-def check_scaled(name: str, X: NDArray | CompressedRows, scale: float, dtype: np.dtype) -> None:
+def check_scaled(name: str, X: Table, scale: float, dtype: np.dtype) -> None:
     """Raise ValueError if inputs times `input_scale` are too large for `dtype`."""
     if abs(scale) <= 1:
         return
@@ -172,7 +170,7 @@ def check_scaled(name: str, X: NDArray | CompressedRows, scale: float, dtype: np
         )
 
 
-def check_y(y: Any, X: NDArray, name: str = "y") -> NDArray:
+def check_y(y: Any, X: Sized, name: str = "y") -> NDArray:
     """Return targets as an array of one or two dimensions, as long as X.
 
     Raises
@@ -321,7 +319,7 @@ def check_targets(targets: NDArray, loss: Loss, name: str = "y") -> NDArray:
     return targets
 
 
-def check_weights(weights: Any, X: NDArray, dtype: np.dtype) -> NDArray | None:
+def check_weights(weights: Any, X: Sized, dtype: np.dtype) -> NDArray | None:
     """Return the weight of each sample, None if all count alike; ValueError if they are wrong."""
     name = "sample_weight"
     if weights is None:
@@ -339,7 +337,7 @@ def check_weights(weights: Any, X: NDArray, dtype: np.dtype) -> NDArray | None:
     return found
 
 
-def counted(weights: NDArray | None, *arrays: NDArray) -> tuple[Any, ...]:
+def counted(weights: NDArray | None, *arrays: Table) -> tuple[Any, ...]:
     """Return weights and arrays without the samples whose weight is 0."""
     if weights is None or weights.all():
         return weights, *arrays
@@ -369,7 +367,7 @@ def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
     return reals
 
 
-def _check_finite(name: str, table: NDArray | CompressedRows, dtype: np.dtype) -> None:
+def _check_finite(name: str, table: Table, dtype: np.dtype) -> None:
     values = values_of(table)
     if values.dtype.kind != "f" or _has_finite_sum(values) or np.isfinite(values).all():
         return

@@ -85,6 +85,9 @@ class CompressedRows:
         return self.tocsr().toarray()
 
 
-def row_of(X: "NDArray[Any] | CompressedRows", i: int) -> NDArray[Any]:
+Table = NDArray[Any] | CompressedRows
+
+
+def row_of(X: Table, i: int) -> NDArray[Any]:
     """Return row i of a table as an array of all its columns."""
     return X.row(i) if isinstance(X, CompressedRows) else X[i]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import ACTIVATIONS, LOSSES
-from .compressed import CompressedRows
+from .compressed import Table
 from .rows import Activation, Loss
 from .thread_count import Work
 
@@ -236,7 +236,7 @@ class Kernels(Protocol):
 
     def perceptron_train(
         self,
-        X: NDArray | CompressedRows,
+        X: Table,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
@@ -275,7 +275,7 @@ class Kernels(Protocol):
 
     def linear_train(
         self,
-        X: NDArray | CompressedRows,
+        X: Table,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
