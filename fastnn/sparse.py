@@ -28,21 +28,26 @@ def canonical_csr(X: Any) -> csr_array:
         raise ValueError(f"expected 2 dimensions, got shape {X.shape}")
     if X.shape[1] > MOST_COLUMNS:
         raise ValueError(f"{X.shape[1]} columns; a sparse table may have {MOST_COLUMNS}")
-    if X.format in _BY_LINES:
-        X = _BY_LINES[X.format]((X.data, X.indices, X.indptr), shape=X.shape)
-        X.check_format(full_check=True)
-    else:
-        if X.format == "lil" and [*map(len, X.rows)] != [*map(len, X.data)]:
-            raise ValueError("rows and data differ in length")
-        if X.format != "coo":
-            X = X.tocoo()
-        X = coo_array((X.data, (X.row, X.col)), shape=X.shape)  # looks at rows and columns
-    rows = X.tocsr()
-    rows.check_format(full_check=True)
+    rows = _checked(X).tocsr()
     if not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
     return rows
+
+
+def _checked(X: Any) -> Any:
+    """Return a table that shares arrays with X; ValueError unless they are a table."""
+    if X.format in _BY_LINES:
+        table = _BY_LINES[X.format]((X.data, X.indices, X.indptr), shape=X.shape)
+        table.check_format(full_check=True)
+        return table
+    if X.format == "lil" and [*map(len, X.rows)] != [*map(len, X.data)]:
+        raise ValueError("rows and data differ in length")
+    if X.format == "lil":
+        return _checked(X.tocsr())
+    if X.format != "coo":
+        X = X.tocoo()
+    return coo_array((X.data, (X.row, X.col)), shape=X.shape)  # looks at rows and columns
 
 
 def compressed_rows(rows: csr_array) -> CompressedRows:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 SHORT = 2**16  # so many columns have numbers of 16 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompressedRows:
     """A table whose rows hold the values that are not 0, and their columns (CSR).
 
