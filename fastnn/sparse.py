@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import bsr_array, coo_array, csc_array, csr_array
+from scipy.sparse import bsr_array, coo_array, csc_array, csr_array, dia_array
 
 from .backends.compressed import SHORT, CompressedRows, Table
 
@@ -40,11 +40,16 @@ def _checked(X: Any) -> Any:
     if X.format in _BY_LINES:
         table = _BY_LINES[X.format]((X.data, X.indices, X.indptr), shape=X.shape)
         table.check_format(full_check=True)
+        # SciPy's look at them is by differences, which may overflow, and only if the last is not 0.
+        if (table.indptr[1:] < table.indptr[:-1]).any():
+            raise ValueError("indptr must be a non-decreasing sequence")
         return table
     if X.format == "lil" and [*map(len, X.rows)] != [*map(len, X.data)]:
         raise ValueError("rows and data differ in length")
     if X.format == "lil":
         return _checked(X.tocsr())
+    if X.format == "dia":
+        X = dia_array((X.data, X.offsets), shape=X.shape)  # looks at the lengths
     if X.format != "coo":
         X = X.tocoo()
     return coo_array((X.data, (X.row, X.col)), shape=X.shape)  # looks at rows and columns
