@@ -10,14 +10,14 @@ seed = 0
 rng = np.random.default_rng(seed)
 words = np.array([f"word{i}" for i in range(20_000)])
 frequency = 1 / np.arange(1, len(words) + 1)  # Zipf's law
-kinds, texts = rng.integers(0, 20, 1500), []
-of_kind = [frequency * np.where(rng.random(len(words)) < 0.01, 20, 1) for _ in range(20)]
-for kind in kinds:
-    p = of_kind[kind] / of_kind[kind].sum()
-    texts.append(" ".join(rng.choice(words, size=100, p=p)))
+texts, kinds = [], np.repeat(np.arange(20), 75)
+for _ in range(20):
+    of_kind = frequency * np.where(rng.random(len(words)) < 0.01, 20, 1)
+    chosen = rng.choice(words, size=(75, 100), p=of_kind / of_kind.sum())
+    texts += [" ".join(text) for text in chosen]
 texts_train, texts_test, y_train, y_test = train_test_split(texts, kinds, random_state=seed)
 network = MLPClassifier(
-    (20,), learning_rate_init=0.01, batch_size=50, max_iter=5, random_state=seed
+    (20,), learning_rate_init=0.01, batch_size=50, max_iter=6, random_state=seed
 )
 model = make_pipeline(TfidfVectorizer(vocabulary=words), network).fit(texts_train, y_train)
 score = model.score(texts_test, y_test)
