@@ -195,7 +195,7 @@ def check_perceptron_parameters(parameters: Mapping[str, Any]) -> None:
 def classes_of(y: NDArray, name: str = "y") -> NDArray:
     """Return the classes, -1 and 1 if the labels are among them."""
     classes = unique_labels(y)
-    if classes.dtype.kind in "if" and np.isin(classes, (-1, 1)).all():
+    if classes.dtype.kind in "if" and len(classes) <= 2 and {-1, 1} >= set(classes.tolist()):
         classes = np.array([-1, 1], classes.dtype)
     if len(classes) < 2:
         raise ValueError(

@@ -139,7 +139,7 @@ def check_X(
         if isinstance(error, TypeError) and not _has_gaps(X):  # scikit-learn's contract
             raise TypeError(f"{name}: {error}") from None
         raise ValueError(f"{name}: {error}") from None
-    if all_finite:
+    if all_finite or is_bytes:
         check_finite(name, found, dtype)
     return found.astype(np.uint8) if is_bytes and is_table else found
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import SGD, STORE_GRADIENT
+from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import gaussian_weights, loss_gradient
 from ..thread_count import Work
@@ -88,7 +89,7 @@ class Compiled:
         by_output = np.ascontiguousarray(weights.T)
         change = np.empty_like(by_output)
         epochs = kernels.delta_rule(
-            X,
+            *_flat(X, weights.dtype),
             targets,
             by_output,
             change,
@@ -307,6 +308,21 @@ class Compiled:
             self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
         run_workers(worker, n_threads, stop)
         return distorted
+
+
+def _flat(X: Any, dtype: np.dtype) -> tuple[NDArray, NDArray, NDArray, NDArray, int]:
+    """Return values, short columns, columns and starts of rows, and how many columns there are.
+
+    What a table does not have is empty, and so of one dtype: Numba compiles once.
+    """
+    short, columns, starts = np.empty(0, np.uint16), np.empty(0, np.int32), np.empty(0, np.int64)
+    if not isinstance(X, CompressedRows):
+        return X.reshape(-1), short, columns, starts, X.shape[1]
+    if X.columns.dtype == np.uint16:
+        short = X.columns
+    else:
+        columns = X.columns
+    return X.values.astype(dtype, copy=False), short, columns, X.starts, X.shape[1]
 
 
 @lru_cache(maxsize=64)

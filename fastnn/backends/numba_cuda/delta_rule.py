@@ -66,6 +66,7 @@ def delta_rule_kernel(real: Any) -> Any:
                 weight = sample_weights[i] if sample_weights.shape[0] > 0 else one
                 for c in range(n_outputs):
                     z = pre_activation(X, w, c, i, bias, shared)
+                    loss_sum += z - z  # NaN, where z is infinite
                     e = error_of(z, targets[i, c], use_sign)
                     if e != zero:
                         n_mistakes += 1
@@ -83,6 +84,8 @@ def delta_rule_kernel(real: Any) -> Any:
                                 w[c, 0] += step
                             else:
                                 change[c, 0] += step
+            if t == 0:
+                losses[epoch] = loss_sum / (total if use_sign else 2 * total)
             cuda.syncthreads()
             if use_sign and n_mistakes == 0:
                 break
@@ -94,7 +97,6 @@ def delta_rule_kernel(real: Any) -> Any:
                         history[epoch, k, c] = w[c, k]
             cuda.syncthreads()
             if t == 0:
-                losses[epoch] = loss_sum / (total if use_sign else 2 * total)
                 done[0] = epoch + 1
 
     return delta_rule
