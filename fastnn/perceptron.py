@@ -34,12 +34,13 @@ from .single_layer import (
     given_weights,
     known_classes,
     known_weights,
+    run,
     sign_targets,
     split_weights,
 )
 from .sklearn_names import compared
-from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import StoppingRules, train
+from .state import commit, draft_of
+from .training import StoppingRules
 from .validation import (
     check_weights,
     check_X,
@@ -279,7 +280,10 @@ class Perceptron(ClassifierMixin, Estimator):
         seed, epoch = random.seed_from(self.random_state), 0
         if going_on:  # files of earlier versions have neither
             seed, epoch = vars(self).get("_seed", seed), vars(self).get("_epoch", 0)
-        X = check_X(self, X, dtype, reset=not going_on).astype(dtype, copy=False)
+        sees_part = rules.max_iter == 0 or sample_weight is not None or self.early_stopping
+        sees_part = sees_part or self.class_weight is not None  # 0, it may be
+        X = check_X(self, X, dtype, reset=not going_on, all_finite=sees_part)
+        X = X.astype(dtype, copy=False)
         y = class_labels(check_y(y, X))
         self.classes_ = classes_of(y) if classes is None else classes
         try:
@@ -339,16 +343,12 @@ class Perceptron(ClassifierMixin, Estimator):
 
     def _train(self, draft: "Perceptron", fit: _Fit) -> Self:
         """Become what a draft is, and train."""
-        adopt(self, draft)
 
         def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
             self._commit(fit.task, fit.earlier, reason)
 
         observer = None if fit.held_out is None else HeldOut(self, *fit.held_out)
-        try:
-            train(fit.task, fit.rules, record, int(self.verbose), observer)
-        except KeyboardInterrupt:
-            end_interrupted(interrupted_after(self.n_iter_))
+        run(self, draft, fit.task, fit.rules, record, observer)
         return self
 
     def _commit(self, task: PerceptronTask, earlier: float, reason: str) -> None:

@@ -25,6 +25,7 @@ from .validation import (
     label_matrix,
     real_targets,
     target_columns,
+    unique_labels,
 )
 
 
@@ -98,7 +99,7 @@ class Classes:
         else:
             known, is_multilabel = given, is_matrix
             if known is None:
-                known = np.arange(y.shape[1]) if is_matrix else np.unique(y)
+                known = np.arange(y.shape[1]) if is_matrix else unique_labels(y)
         how = "as before" if goes_on else "as classes says"
         index = _index_of(y, known, is_multilabel, how)
         # A label is there or not: a choice of two, for each.

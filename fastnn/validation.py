@@ -96,7 +96,15 @@ def _name(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
 
 
-def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str = "X") -> Table:
+def check_X(
+    estimator: Any,
+    X: Any,
+    dtype: np.dtype,
+    *,
+    reset: bool,
+    name: str = "X",
+    all_finite: bool = True,
+) -> Table:
     """Return inputs as a finite C-contiguous matrix of `dtype`; bytes stay bytes.
 
     One of SciPy's sparse tables stays sparse.
@@ -105,6 +113,8 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
     ----------
     reset : bool
         Whether to store the number of features, or to compare with the stored one.
+    all_finite : bool
+        Whether to see that all values are finite; else `check_finite` is the caller's to call.
 
     Raises
     ------
@@ -115,8 +125,11 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
     TypeError
         If X holds objects that are no numbers.
     """
-    if not reset and _is_ready(estimator, X, dtype):
-        _check_finite(name, X, dtype)
+    if _is_ready(estimator, X, dtype, reset):
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+        if all_finite:
+            check_finite(name, X, dtype)
         return X
     _refuse_masked(name, X)
     is_bytes = bool(_dtypes(X)) and all(_name(found) == "uint8" for found in _dtypes(X))
@@ -140,19 +153,20 @@ def check_X(estimator: Any, X: Any, dtype: np.dtype, *, reset: bool, name: str =
             raise TypeError(f"{name}: {error}") from None
         raise ValueError(f"{name}: {error}") from None
     found = compressed_rows(found) if issparse(found) else found
-    _check_finite(name, found, dtype)
+    if all_finite or is_bytes:
+        check_finite(name, found, dtype)
     return found.astype(np.uint8) if is_bytes and is_table else found
 
 
-def _is_ready(estimator: Any, X: Any, dtype: np.dtype) -> bool:
+def _is_ready(estimator: Any, X: Any, dtype: np.dtype, reset: bool) -> bool:
     """Say whether X is plainly right but for its values: checks that take a microsecond."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
         and (X.dtype == dtype or X.dtype == np.uint8)
         and X.flags.c_contiguous
-        and len(X) > 0
-        and X.shape[1] == estimator.n_features_in_
+        and X.size > 0
+        and (reset or X.shape[1] == estimator.n_features_in_)
         and not hasattr(estimator, "feature_names_in_")
     )
 
@@ -207,7 +221,7 @@ def check_y(y: Any, X: Sized, name: str = "y") -> NDArray:
     if y.dtype.kind == "T":  # NumPy's strings of any length
         y = y.astype(object)
     if y.dtype.kind == "f":
-        _check_finite(name, y, y.dtype)
+        check_finite(name, y, y.dtype)
     elif y.dtype.kind in "OMm":
         _refuse_gaps(name, y)
     return y
@@ -267,10 +281,32 @@ def _fit_numpy(labels: NDArray) -> bool:
     return np.array(labels.tolist()).dtype.kind in "biuf"
 
 
+def unique_labels(y: NDArray) -> NDArray:
+    """Return the labels that there are, sorted, as `np.unique` does.
+
+    Two of them, and whole numbers that lie close together, are found in a tenth of its time.
+    """
+    if y.dtype.kind not in "iuf":
+        return np.unique(y)
+    least, most = y.min(), y.max()
+    if ((y == least) | (y == most)).all():
+        return np.array([least, most][: 1 + (least < most)], y.dtype)
+    room = len(y) if y.dtype.kind == "f" else min(len(y), np.iinfo(y.dtype).max)
+    if int(most) - int(least) > room:
+        return np.unique(y)
+    is_there = np.zeros(int(most) - int(least) + 1, bool)
+    is_there[(y - least).astype(np.intp, copy=False)] = True
+    return np.flatnonzero(is_there).astype(y.dtype) + least
+
+
 def class_index(y: NDArray, classes: NDArray, name: str = "y") -> NDArray[np.int64]:
     """Return where each label stands in the sorted classes; ValueError if one is not there."""
     try:
         if _sort(y) == _sort(classes):
+            if len(classes) == 2:  # a search takes ten times as long
+                is_second = y == classes[1]
+                if (is_second | (y == classes[0])).all():
+                    return is_second.astype(np.int64)
             index = np.searchsorted(classes, y)
             index[index == len(classes)] = 0
             if (classes[index] == y).all():
@@ -363,11 +399,12 @@ def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
             reals = found.astype(dtype, order="C")
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}: expected real numbers, got {shown(values)}: {error}") from None
-    _check_finite(name, reals, dtype)
+    check_finite(name, reals, dtype)
     return reals
 
 
-def _check_finite(name: str, table: Table, dtype: np.dtype) -> None:
+def check_finite(name: str, table: Table, dtype: np.dtype) -> None:
+    """Raise ValueError, which names the first place, unless all values are finite."""
     values = values_of(table)
     if values.dtype.kind != "f" or _has_finite_sum(values) or np.isfinite(values).all():
         return

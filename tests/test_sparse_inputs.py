@@ -249,7 +249,9 @@ def test_samples_are_handed_over_once(data, monkeypatch):
     X, y = data
     with fastnn.use_backend("python"):
         kernels, sent = fastnn.backends.kernels(), []
-        monkeypatch.setattr(kernels, "to_device", lambda samples, *given: sent.append(samples) or samples)
+        monkeypatch.setattr(
+            kernels, "to_device", lambda samples, *given: sent.append(samples) or samples
+        )
         rows = sp.csr_array(X)
         callbacks = [lambda epoch: epoch.accuracy < 0]
         for name in ("classifier", "lbfgs"):

@@ -260,8 +260,8 @@ class Kernels(Protocol):
         order : (r, n) of int64
             Sample order of online epoch e: row e % r.
         losses : (max_epochs,) of float64
-            Receives sum S max(0, -T Z) / sum(S) of each epoch that changed the weights, with the
-            Z that its updates used.
+            Receives sum S max(0, -T Z) / sum(S) of each epoch, with the Z that its updates used;
+            what is not finite, if a Z is not.
         history : (max_epochs, *weights.shape) or (0, *weights.shape)
             If not empty, receives the weights after each epoch.
         sample_weights : (n,) in the real dtype, or None

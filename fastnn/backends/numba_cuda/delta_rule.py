@@ -122,6 +122,7 @@ def delta_rule_kernel(real: Any, compressed: bool = False) -> Any:
                 weight = sample_weights[i] if sample_weights.shape[0] > 0 else one
                 for c in range(n_outputs):
                     z = pre_activation(X, w, c, i, bias, shared)
+                    loss_sum += z - z  # NaN, where z is infinite
                     e = error_of(z, targets[i, c], use_sign)
                     if e != zero:
                         n_mistakes += 1
@@ -133,6 +134,8 @@ def delta_rule_kernel(real: Any, compressed: bool = False) -> Any:
                         add_inputs(X, changed, c, i, bias, step)
                         if bias and t == 0:
                             changed[c, 0] += step
+            if t == 0:
+                losses[epoch] = loss_sum / (total if use_sign else 2 * total)
             cuda.syncthreads()
             if use_sign and n_mistakes == 0:
                 break
@@ -144,7 +147,6 @@ def delta_rule_kernel(real: Any, compressed: bool = False) -> Any:
                         history[epoch, k, c] = w[c, k]
             cuda.syncthreads()
             if t == 0:
-                losses[epoch] = loss_sum / (total if use_sign else 2 * total)
                 done[0] = epoch + 1
 
     return delta_rule

@@ -56,7 +56,7 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, sample_weights, use_si
                 z += x[k] * w[k][c]
             errors[c] = t[c] - (sign(z) if use_sign else z)
             loss = max(0.0, -t[c] * z) if use_sign else errors[c] * errors[c] / 2
-            loss_sum += weights[i] * loss
+            loss_sum += weights[i] * loss + (z - z)  # NaN, where z is infinite
         n_mistakes += any(e != 0 for e in errors)
         errors = [weights[i] * e for e in errors]
         for k in range(len(x)):
