@@ -249,9 +249,12 @@ def test_samples_are_handed_over_once(data, monkeypatch):
     X, y = data
     with fastnn.use_backend("python"):
         kernels, sent = fastnn.backends.kernels(), []
-        monkeypatch.setattr(
-            kernels, "to_device", lambda samples, *given: sent.append(samples) or samples
-        )
+
+        def to_device(samples, n_threads=1):
+            sent.append(samples)
+            return samples
+
+        monkeypatch.setattr(kernels, "to_device", to_device)
         rows = sp.csr_array(X)
         callbacks = [lambda epoch: epoch.accuracy < 0]
         for name in ("classifier", "lbfgs"):

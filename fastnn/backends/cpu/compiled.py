@@ -20,9 +20,6 @@ from ..threads import available_processors, run_workers
 from . import inputs, panels
 
 NO_STATE: Any = np.empty((0, 0))
-# What rows do not have that are not compressed, or have columns of the other size.
-NO_SHORT_COLUMNS, NO_COLUMNS = np.empty(0, np.uint16), np.empty(0, np.int32)
-NO_STARTS = np.empty(0, np.int64)
 IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
 # Between two calls of a kernel Ctrl-C is heard: some 50 ms, in multiply-adds and in pixels.
 WORK_PER_CALL = 500_000_000
@@ -96,8 +93,13 @@ class Compiled:
         line = panels.ALIGNMENT // weights.itemsize
         size = -(-len(weights) // line) * line
         scratch = np.zeros(2 * weights.shape[1] * size + line, weights.dtype)
+        table = inputs.for_kernels(X.astype(weights.dtype, copy=False), weights.dtype)
         return kernels.delta_rule(
-            *_flat(X, weights.dtype),
+            table.reals,
+            table.short_columns,
+            table.columns,
+            table.starts,
+            X.shape[1],
             targets,
             weights,
             scratch,
@@ -315,19 +317,6 @@ class Compiled:
             self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
         run_workers(worker, n_threads, stop)
         return inputs.compressed(kernels, distorted, np.dtype(np.float64), n_threads)
-
-
-def _flat(X: Any, dtype: np.dtype) -> tuple[NDArray, NDArray, NDArray, NDArray, int]:
-    """Return values, short columns, columns and starts of rows, and how many columns there are.
-
-    What a table does not have is empty, and so of one dtype: Numba compiles once.
-    """
-    if not isinstance(X, CompressedRows):
-        return X.reshape(-1), NO_SHORT_COLUMNS, NO_COLUMNS, NO_STARTS, X.shape[1]
-    short, columns = X.columns, NO_COLUMNS
-    if short.dtype != np.uint16:
-        short, columns = NO_SHORT_COLUMNS, short
-    return X.values.astype(dtype, copy=False), short, columns, X.starts, X.shape[1]
 
 
 @lru_cache(maxsize=64)
