@@ -26,10 +26,11 @@ from .single_layer import (
     first_weights,
     given_weights,
     known_weights,
+    run,
     split_weights,
 )
-from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import LossCurve, StoppingRules, train
+from .state import commit, draft_of
+from .training import LossCurve, StoppingRules
 from .validation import check_weights, check_X, check_y, counted, real_targets
 
 
@@ -124,7 +125,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on samples X (n_samples, n_features) with real targets y.
+        """Train on samples X (n_samples, n_features), dense or sparse, with real targets y.
 
         Parameters
         ----------
@@ -186,7 +187,9 @@ class LinearNetwork(RegressorMixin, Estimator):
         seed, epoch = random.seed_from(self.random_state), 0
         if going_on:  # files of earlier versions have no seed
             seed, epoch = vars(self).get("_seed", seed), len(self.loss_curve_)
-        X = check_X(self, X, dtype, reset=not going_on).astype(dtype, copy=False)
+        sees_part = rules.max_iter == 0 or sample_weight is not None
+        X = check_X(self, X, dtype, reset=not going_on, all_finite=sees_part)
+        X = X.astype(dtype, copy=False)
         y = check_y(y, X)
         targets, is_flat = real_targets(y, dtype), y.ndim == 1
         weights, X, targets = counted(check_weights(sample_weight, X, dtype), X, targets)
@@ -220,17 +223,13 @@ class LinearNetwork(RegressorMixin, Estimator):
         self, draft: "LinearNetwork", task: SingleLayerTask, rules: StoppingRules, is_flat: bool
     ) -> Self:
         """Become what a draft is, and train."""
-        adopt(self, draft)
-        curve, first = LossCurve(self.loss_curve_), task.state.epoch
+        curve, first = LossCurve(draft.loss_curve_), task.state.epoch
 
         def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
             n_iter = state.epoch - first
             self._commit(state.params, is_flat, curve.extended(losses), n_iter, reason)
 
-        try:
-            train(task, rules, record, int(self.verbose))
-        except KeyboardInterrupt:
-            end_interrupted(interrupted_after(self.n_iter_))
+        run(self, draft, task, rules, record)
         return self
 
     def _commit(
@@ -260,8 +259,8 @@ class LinearNetwork(RegressorMixin, Estimator):
     def predict(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) or (n_samples, n_outputs)."""
         check_is_fitted(self, "coef_")
-        X = check_X(self, X, self.coef_.dtype, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        inputs = check_X(self, X, self.coef_.dtype, reset=False)
+        return inputs @ self.coef_.T + self.intercept_
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score R^2 on samples X with targets y."""

@@ -190,10 +190,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score R^2 on samples X with targets y."""
-        kind, X = kind_of(self), self._inputs(X)
-        y = kind.check(y, X)
+        kind, inputs = kind_of(self), self._inputs(X)
+        y = kind.check(y, inputs)
         kind.encode(self, y, self.params_.dtype)  # raises
-        outputs = self._forward(self._samples(X), False, backends.kernels())[-1]
+        outputs = self._forward(self._samples(inputs), False, backends.kernels())[-1]
         return kind.score(self, outputs, y, sample_weight, 0)
 
     def evaluate(

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends
 from .assigned import assign, get
+from .backends.compressed import Table
 from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples, State
 from .early_stopping import HeldOutScore, holds_out
@@ -368,11 +369,11 @@ class BaseMLP(CallbackSupport, Estimator):
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
-        kind, X = kind_of(self), self._inputs(X)
-        y = kind.check(y, X)
+        kind, inputs = kind_of(self), self._inputs(X)
+        y = kind.check(y, inputs)
         kernels, dtype = backends.kernels(), self.params_.dtype
-        weights = check_weights(sample_weight, X, dtype)
-        samples = self._samples(X, kind.encode(self, y, dtype))._replace(weights=weights)
+        weights = check_weights(sample_weight, inputs, dtype)
+        samples = self._samples(inputs, kind.encode(self, y, dtype))._replace(weights=weights)
         return self._measure(kernels.to_device(samples), y, weights, kernels)
 
     def _measure(
@@ -387,13 +388,13 @@ class BaseMLP(CallbackSupport, Estimator):
         loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)
         return loss, kind_of(self).score(self, outputs, y, weights, n_right)
 
-    def _inputs(self, X: ArrayLike) -> NDArray:
+    def _inputs(self, X: ArrayLike) -> Table:
         """Return X as the kernels take it; raises if it or the estimator is not fit for use."""
         if not hasattr(self, "params_"):
             check_is_fitted(self, "params_")  # raises; its search takes long for one sample
         return check_X(self, X, self.params_.dtype, reset=False)
 
-    def _samples(self, X: NDArray, targets: Any = None) -> Samples:
+    def _samples(self, X: Table, targets: Any = None) -> Samples:
         """Return checked inputs as samples; ValueError if `input_scale` makes them too large."""
         dtype = self.params_.dtype
         scale = check_scale(self.input_scale, dtype)

@@ -58,6 +58,8 @@ def check_real(name: str, value: Any, range_: Range, dtype: np.dtype = FLOAT64) 
     """Return a number as a float; ValueError unless it is in a range, as `dtype` holds it too."""
     if not (is_real(value) and range_.holds(float(value))):
         raise ValueError(f"{name}={shown(value)}: expected {range_.expected}")
+    if dtype == FLOAT64:
+        return float(value)
     with np.errstate(over="ignore", under="ignore"):
         stored = float(dtype.type(value))
     if not (math.isfinite(stored) and range_.holds(stored)):

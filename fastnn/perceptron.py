@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
+from .backends.compressed import CompressedRows
 from .backends.interface import State
 from .class_weights import is_balanced, with_class_weight
 from .early_stopping import split
@@ -33,12 +34,13 @@ from .single_layer import (
     given_weights,
     known_classes,
     known_weights,
+    run,
     sign_targets,
     split_weights,
 )
 from .sklearn_names import compared
-from .state import adopt, commit, draft_of, end_interrupted, interrupted_after
-from .training import StoppingRules, train
+from .state import commit, draft_of
+from .training import StoppingRules
 from .validation import (
     check_weights,
     check_X,
@@ -195,7 +197,7 @@ class Perceptron(ClassifierMixin, Estimator):
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on samples X (n_samples, n_features) with labels y (n_samples,).
+        """Train on samples X (n_samples, n_features), dense or sparse, with labels y (n_samples,).
 
         Parameters
         ----------
@@ -278,7 +280,10 @@ class Perceptron(ClassifierMixin, Estimator):
         seed, epoch = random.seed_from(self.random_state), 0
         if going_on:  # files of earlier versions have neither
             seed, epoch = vars(self).get("_seed", seed), vars(self).get("_epoch", 0)
-        X = check_X(self, X, dtype, reset=not going_on).astype(dtype, copy=False)
+        sees_part = rules.max_iter == 0 or sample_weight is not None or self.early_stopping
+        sees_part = sees_part or self.class_weight is not None  # 0, it may be
+        X = check_X(self, X, dtype, reset=not going_on, all_finite=sees_part)
+        X = X.astype(dtype, copy=False)
         y = class_labels(check_y(y, X))
         self.classes_ = classes_of(y) if classes is None else classes
         try:
@@ -293,7 +298,8 @@ class Perceptron(ClassifierMixin, Estimator):
             counts = None if counts is None else counts[others]
             tol = EARLY_STOPPING_TOL if rules.tol is None else rules.tol
             labels = self.classes_[index[others]]
-            held_out = (X[others], labels, counts), tol, self.n_iter_no_change
+            rows = X[others].tocsr() if isinstance(X, CompressedRows) else X[others]
+            held_out = (rows, labels, counts), tol, self.n_iter_no_change
             rules = rules._replace(tol=None)
             weights = None if weights is None else weights[training]
             X, index = X[training], index[training]
@@ -337,16 +343,12 @@ class Perceptron(ClassifierMixin, Estimator):
 
     def _train(self, draft: "Perceptron", fit: _Fit) -> Self:
         """Become what a draft is, and train."""
-        adopt(self, draft)
 
         def record(state: State, losses: NDArray[np.float64], reason: str) -> None:
             self._commit(fit.task, fit.earlier, reason)
 
         observer = None if fit.held_out is None else HeldOut(self, *fit.held_out)
-        try:
-            train(fit.task, fit.rules, record, int(self.verbose), observer)
-        except KeyboardInterrupt:
-            end_interrupted(interrupted_after(self.n_iter_))
+        run(self, draft, fit.task, fit.rules, record, observer)
         return self
 
     def _commit(self, task: PerceptronTask, earlier: float, reason: str) -> None:
@@ -373,8 +375,8 @@ class Perceptron(ClassifierMixin, Estimator):
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) for two classes, else (n_samples, n_classes)."""
         check_is_fitted(self, "coef_")
-        X = check_X(self, X, self.coef_.dtype, reset=False)
-        z = X @ self.coef_.T + self.intercept_
+        inputs = check_X(self, X, self.coef_.dtype, reset=False)
+        z = inputs @ self.coef_.T + self.intercept_
         return z[:, 0] if z.shape[1] == 1 else z
 
     def predict(self, X: ArrayLike) -> NDArray:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import random
+from .backends.compressed import Table
 from .backends.interface import State
 from .class_weights import check_class_weight
 from .parameters import (
@@ -20,8 +21,16 @@ from .parameters import (
     check_real,
     shown,
 )
-from .training import CALL_SECONDS, MAX_ORDER, Watch
-from .validation import as_reals, check_y, class_labels, target_columns
+from .state import adopt, end_interrupted, interrupted_after
+from .training import CALL_SECONDS, MAX_ORDER, StoppingRules, Watch, train
+from .validation import (
+    as_reals,
+    check_finite,
+    check_y,
+    class_labels,
+    target_columns,
+    unique_labels,
+)
 
 
 @dataclass
@@ -29,11 +38,11 @@ class SingleLayerTask:
     """A single layer in training by the delta rule.
 
     `sample_weights` are above 0, or None; the state's weights are (n_inputs, n_outputs), the bias
-    first.
+    first. Whether X is finite is seen in the first epoch: to read it once more takes as long.
     """
 
     kernels: Any
-    X: NDArray
+    X: Table
     targets: NDArray
     sample_weights: NDArray | None
     state: State
@@ -43,6 +52,7 @@ class SingleLayerTask:
     seed: int
     watch: Watch = field(default_factory=Watch, init=False)
     seconds_per_epoch: float = field(default=0.0, init=False)
+    has_seen_all: bool = field(default=False, init=False)  # and so, that X is finite
 
     @property
     def n_samples(self) -> int:
@@ -68,6 +78,9 @@ class SingleLayerTask:
             order = random.shuffled(self.n_samples, self.seed, epoch, n_epochs)
         begin = time.perf_counter()
         n_run = self._call(weights, order, losses)
+        if not self.has_seen_all and not np.isfinite(losses).all():
+            check_finite("X", self.X, weights.dtype)  # or the weights diverge
+        self.has_seen_all = True
         self.seconds_per_epoch = max(1e-9, (time.perf_counter() - begin) / n_epochs)
         self.state = self.state._replace(params=weights, epoch=epoch + n_run)
         progress.update(n_epochs * self.n_samples)
@@ -139,6 +152,33 @@ class PerceptronTask(SingleLayerTask):
             self._history = np.concatenate([self._history, more])
 
 
+def run(
+    estimator: Any,
+    draft: Any,
+    task: SingleLayerTask,
+    rules: StoppingRules,
+    record: Any,
+    observer: Any = None,
+) -> None:
+    """Become what a draft is, and train; see `training.train`.
+
+    Raises
+    ------
+    ValueError
+        If the first epoch finds values of X that are not finite: the estimator is as it was.
+    """
+    before = vars(estimator)
+    adopt(estimator, draft)
+    try:
+        train(task, rules, record, int(estimator.verbose), observer)
+    except KeyboardInterrupt:
+        end_interrupted(interrupted_after(estimator.n_iter_))
+    except ValueError:
+        if not task.has_seen_all:
+            estimator.__dict__ = before
+        raise
+
+
 def check_perceptron_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise ValueError unless those that only a perceptron has are as its docstring says."""
     if parameters["penalty"] is not None:
@@ -155,8 +195,8 @@ def check_perceptron_parameters(parameters: Mapping[str, Any]) -> None:
 
 def classes_of(y: NDArray, name: str = "y") -> NDArray:
     """Return the classes, -1 and 1 if the labels are among them."""
-    classes = np.unique(y)
-    if classes.dtype.kind in "if" and np.isin(classes, (-1, 1)).all():
+    classes = unique_labels(y)
+    if classes.dtype.kind in "if" and len(classes) <= 2 and {-1, 1} >= set(classes.tolist()):
         classes = np.array([-1, 1], classes.dtype)
     if len(classes) < 2:
         raise ValueError(
@@ -191,7 +231,10 @@ def known_classes(given: Any, known: NDArray | None) -> NDArray:
 def sign_targets(index: NDArray, n_classes: int, dtype: np.dtype) -> NDArray:
     """Return the targets, -1 or 1, (n_samples, n_outputs), of the class of each sample."""
     if n_classes == 2:
-        return np.where(index == 1, dtype.type(1), dtype.type(-1))[:, np.newaxis]
+        targets = index[:, np.newaxis].astype(dtype)
+        targets *= 2
+        targets -= 1
+        return targets
     targets = target_columns(len(index), n_classes, -1, dtype)
     targets[np.arange(len(index)), index] = 1
     return targets

@@ -105,10 +105,9 @@ _NETWORK = (
         DIFFERENT,
         "what diverges warns, with stop_reason_ 'diverged'; there ValueError. Ctrl-C in a search "
         "ends the search, there one fit of it. Weights of samples below 0 are refused, samples of "
-        "weight 0 are as good as absent. Sparse X is made dense. Takes callbacks, "
-        "validation_data, coefs_init and intercepts_init as well",
-        "whatever ends a fit, the model is what its complete epochs made it; kernels are for "
-        "dense arrays",
+        "weight 0 are as good as absent. Takes callbacks, validation_data, coefs_init and "
+        "intercepts_init as well",
+        "whatever ends a fit, the model is what its complete epochs made it",
     ),
     *_same("partial_fit"),
     *_same("score get_params set_params get_metadata_routing"),
@@ -281,7 +280,7 @@ PERCEPTRON = (
     ),
     *_same("predict decision_function score get_params set_params get_metadata_routing"),
     *_same("set_fit_request set_partial_fit_request set_score_request"),
-    Name("sparsify", ABSENT, "Sparse X is made dense", "kernels are for dense arrays"),
+    Name("sparsify", ABSENT, "X may be sparse all the same", "the weights are an array"),
     Name("densify", ABSENT, "", "as sparsify"),
     # Attributes
     Name(

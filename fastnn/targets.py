@@ -3,7 +3,7 @@
 Each kind checks y, makes targets of it for the loss, and scores outputs against it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from .validation import (
     label_matrix,
     real_targets,
     target_columns,
+    unique_labels,
 )
 
 
@@ -61,7 +62,7 @@ def kind_of(model: Any) -> "Classes | Reals":
 class Classes:
     """One class a sample, or a column of 0 and 1 for each of several labels."""
 
-    def check(self, y: Any, X: NDArray) -> NDArray:
+    def check(self, y: Any, X: Sized) -> NDArray:
         """Return labels, (n_samples,) or (n_samples, n_labels); ValueError if they are none."""
         if issparse(y):
             y = y.toarray()
@@ -98,7 +99,7 @@ class Classes:
         else:
             known, is_multilabel = given, is_matrix
             if known is None:
-                known = np.arange(y.shape[1]) if is_matrix else np.unique(y)
+                known = np.arange(y.shape[1]) if is_matrix else unique_labels(y)
         how = "as before" if goes_on else "as classes says"
         index = _index_of(y, known, is_multilabel, how)
         # A label is there or not: a choice of two, for each.
@@ -157,7 +158,7 @@ class Classes:
 class Reals:
     """Real numbers, (n_samples,) or (n_samples, n_outputs)."""
 
-    def check(self, y: Any, X: NDArray) -> NDArray:
+    def check(self, y: Any, X: Sized) -> NDArray:
         """Return targets as an array, as long as X; ValueError if they are none."""
         return check_y(y, X)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import relative_error
 from formula_cases import HIDDEN, OUTPUTS, network, samples, targets_for, weights_for
+from scipy.sparse import csr_array
 
 import fastnn
 from fastnn import backends
@@ -28,6 +29,7 @@ from fastnn.backends.codes import (
     TANH,
 )
 from fastnn.backends.interface import ImageDistortion, Optimizer, Samples, Schedule, State
+from fastnn.sparse import compressed_rows
 
 REASON = fastnn.available_backends()["numba-cuda"]
 needs_cuda = pytest.mark.skipif(REASON is not None, reason=f"no CUDA: {REASON}")
@@ -267,6 +269,35 @@ def test_many_networks(cuda, rng, n_orders, monkeypatch):
 
 
 @needs_cuda
+@pytest.mark.parametrize("kind", [np.uint8, np.float64])
+def test_compressed_rows(cuda, rng, kind, monkeypatch):
+    """Against the same table as an array; on the device it stays, and is looked at in parts."""
+    monkeypatch.setattr("fastnn.backends.numba_cuda.networks.FORWARD_ROWS", 4)
+    net, params, data = problem(rng, (TANH,), weights="random")
+    X = (data.X * (rng.random(data.X.shape) < 0.4)).astype(kind)
+    X[3] = 0
+    dense, table = data._replace(X=X), compressed_rows(csr_array(X))
+    there = cuda.to_device(data._replace(X=table))
+    assert cuda.to_device(there).X.values is there.X.values
+    outputs = np.empty((11, net.sizes[-1]))
+    found = cuda.mlp_evaluate(net, params, there, 1, outputs)
+    assert found == pytest.approx(REFERENCE.mlp_evaluate(net, params, dense, 1), rel=1e-12)
+    (expected,) = REFERENCE.mlp_forward(net, params, dense, False, 1)
+    assert relative_error(outputs, expected) < 1e-12
+    (values,) = cuda.mlp_forward(net, params, data._replace(X=table), False, 1)
+    assert np.array_equal(values, outputs)
+    results = []
+    order = np.array([rng.permutation(11)[:6] for _ in range(2)])
+    for kernels, samples_ in ((cuda, there), (REFERENCE, dense)):
+        state = State(params.copy(), np.zeros((2, len(params))), 3)
+        schedule, losses = Schedule(order, 4, 99, np.array([0.05, 0.02])), np.zeros(2)
+        kernels.mlp_train(net, Optimizer(ADAM, alpha=0.01), state, samples_, schedule, losses, 1)
+        results.append((state.params, state.moments, losses))
+    for values, reference in zip(*results, strict=True):
+        assert relative_error(values, reference) < 1e-12
+
+
+@needs_cuda
 def test_what_no_formula_knows_looks_like_none(take, rng):
     kernels = take("small")
     net, params, data = problem(rng, (TANH,), dropout=0.0)
@@ -336,21 +367,24 @@ def test_two_threads_fit_at_once():
 
 @needs_cuda
 @pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize(("online", "bias"), [*itertools.product([True, False], [0, 1])])
-def test_single_layers(rng, online, bias, is_weighted):
+def test_single_layers(rng, online, bias, compressed, is_weighted):
     cuda = backends.kernels("numba-cuda")
     X = rng.normal(size=(7, 9))
+    X[rng.random(X.shape) < 0.3] = 0
+    table = compressed_rows(csr_array(X)) if compressed else X
     targets = np.where(rng.random((7, 2)) > 0.5, 1.0, -1.0)
     start = 0.1 * rng.normal(size=(9 + bias, 2))
     order = np.array([rng.permutation(7) for _ in range(2)])
     weights = rng.uniform(0.1, 2, 7) if is_weighted else None
     results = []
-    for kernels in (cuda, REFERENCE):
+    for kernels, inputs in ((cuda, table), (REFERENCE, X)):
         w, history = start.copy(), np.full((3, *start.shape), np.nan)
         losses, linear, squares = np.empty(3), start.copy(), np.empty(2)
-        given = X, targets, w, 0.1, order, online, losses, history
+        given = inputs, targets, w, 0.1, order, online, losses, history
         epochs = kernels.perceptron_train(*given, weights)
-        kernels.linear_train(X, targets, linear, 0.02, order, online, squares, weights)
+        kernels.linear_train(inputs, targets, linear, 0.02, order, online, squares, weights)
         results.append((epochs, w, history[:epochs], losses[:epochs], linear, squares))
     assert results[0][0] == results[1][0] > 1
     for values, reference in zip(results[0][1:], results[1][1:], strict=True):

@@ -27,12 +27,17 @@ def signatures(real):
     """Return each kernel with the types that it is launched with."""
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
     indices, doubles, doubles_2 = array(INT, 1), array(DOUBLE, 1), array(DOUBLE, 2)
-    small_kernels = small.small_kernels(real)
-    large_kernels = [large.large_kernels(real, reach) for reach in (1, 2, 4)]
     table, orders, bytes_, keys = array(INT, 2), array(INT, 3), array(BYTE, 2), array(UINT, 1)
     layers = table, vector, INT
-    for X in (matrix, bytes_):
-        samples = X, real, matrix, vector
+    compressed = [
+        types.Tuple((array(values, 1), array(columns, 1), indices, INT))
+        for values, columns in [(real, types.uint16), (BYTE, types.int32)]
+    ]
+    for X in (matrix, bytes_, *compressed):
+        samples, is_compressed = (X, real, matrix, vector), X in compressed
+        small_kernels = small.small_kernels(real, is_compressed)
+        reaches = (1,) if is_compressed else (1, 2, 4)  # a row is loaded in the same way
+        large_kernels = [large.large_kernels(real, reach, is_compressed) for reach in reaches]
         for kernel in (small_kernels.in_global, small_kernels.in_shared):
             schedules = orders, INT, keys, doubles_2
             states = matrix, matrix, matrix, INT, INT
@@ -46,9 +51,10 @@ def signatures(real):
             )
             yield kernels.apply, (vector, vector, *layers, *samples, indices, real, vector)
     switches = types.boolean, array(INT, 2), types.boolean
-    single = delta_rule.delta_rule_kernel(real)
     ends = cube, doubles, indices, vector, DOUBLE
-    yield single, (matrix, matrix, matrix, matrix, real, *switches, *ends)
+    for X in (matrix, compressed[0]):
+        single = delta_rule.delta_rule_kernel(real, X is not matrix)
+        yield single, (X, matrix, matrix, matrix, real, *switches, *ends)
     images = bytes_, bytes_, INT, INT, DOUBLE, DOUBLE, doubles, doubles, UINT, INT
     yield distortion.distort, (*images, array(DOUBLE, 3))
 

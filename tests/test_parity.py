@@ -206,6 +206,19 @@ def test_perceptron_and_delta_rule(compiled, dtype, online, n, d, k, bias, is_we
         assert relative_error(a, b) < tolerance
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+@pytest.mark.parametrize("online", [False, True])
+def test_what_is_not_finite_shows_in_the_loss(backend, value, weight, online):
+    """Also where the sign is right: by this a fit sees that X is not finite."""
+    X, signs = np.array([[1.0, 2], [value, 1]]), np.array([[1.0], [-1 if value < 0 else 1]])
+    w, losses = np.full((2, 2, 1), weight), np.zeros((2, 1))
+    order, history, kernels = np.arange(2)[np.newaxis], np.empty((0, 2, 1)), backends.kernels()
+    kernels.perceptron_train(X, signs, w[0], 0.1, order, online, losses[0], history)
+    kernels.linear_train(X, signs, w[1], 0.1, order, online, losses[1])
+    assert not np.isfinite(losses).any()
+
+
 def test_xor_run(compiled):
     """The whole of system 7: 100,001 epochs, against 5,000 of the reference."""
     X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])

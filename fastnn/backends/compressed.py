@@ -1,16 +1,17 @@
 """Tables of mostly zeros as compressed sparse rows: only what is not 0 is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import csr_array
 
 SHORT = 2**16  # so many columns have numbers of 16 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompressedRows:
     """A table whose rows hold the values that are not 0, and their columns (CSR).
 
@@ -67,9 +68,26 @@ class CompressedRows:
         row[self.columns[first:end]] = self.values[first:end]
         return row
 
+    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> "CompressedRows":
+        """Return the table with values of another dtype; see `numpy.ndarray.astype`."""
+        return replace(self, values=self.values.astype(dtype, copy=copy))
+
+    def tocsr(self) -> csr_array:
+        """Return the table as SciPy has it."""
+        return csr_array((self.values, self.columns, self.starts), self.shape)
+
+    def __matmul__(self, other: NDArray[Any]) -> NDArray[Any]:
+        """Return the product with an array."""
+        return self.tocsr() @ other
+
     def toarray(self) -> NDArray[Any]:
         """Return the whole table as an array."""
-        table = np.zeros(self.shape, self.dtype)
-        rows = np.repeat(np.arange(len(self)), np.diff(self.starts))
-        table[rows, self.columns] = self.values
-        return table
+        return self.tocsr().toarray()
+
+
+Table = NDArray[Any] | CompressedRows
+
+
+def row_of(X: Table, i: int) -> NDArray[Any]:
+    """Return row i of a table as an array of all its columns."""
+    return X.row(i) if isinstance(X, CompressedRows) else X[i]

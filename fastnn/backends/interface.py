@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import ACTIVATIONS, LOSSES
+from .compressed import Table
 from .rows import Activation, Loss
 from .thread_count import Work
 
@@ -235,7 +236,7 @@ class Kernels(Protocol):
 
     def perceptron_train(
         self,
-        X: NDArray,
+        X: Table,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,
@@ -252,15 +253,15 @@ class Kernels(Protocol):
 
         Parameters
         ----------
-        X : (n, d); targets : (n, k), -1 or 1
+        X : (n, d), an array or `CompressedRows`; targets : (n, k), -1 or 1
         weights : (d, k) or (1 + d, k)
             One row more than X has columns: the first is the weight of an input of 1, the bias
             (1.2.3), which every sample is understood to have.
         order : (r, n) of int64
             Sample order of online epoch e: row e % r.
         losses : (max_epochs,) of float64
-            Receives sum S max(0, -T Z) / sum(S) of each epoch that changed the weights, with the
-            Z that its updates used.
+            Receives sum S max(0, -T Z) / sum(S) of each epoch, with the Z that its updates used;
+            what is not finite, if a Z is not.
         history : (max_epochs, *weights.shape) or (0, *weights.shape)
             If not empty, receives the weights after each epoch.
         sample_weights : (n,) in the real dtype, or None
@@ -274,7 +275,7 @@ class Kernels(Protocol):
 
     def linear_train(
         self,
-        X: NDArray,
+        X: Table,
         targets: NDArray,
         weights: NDArray,
         learning_rate: float,

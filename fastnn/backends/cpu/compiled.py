@@ -89,13 +89,20 @@ class Compiled:
     ):
         kernels = self._load(weights.dtype)
         total = len(X) if sample_weights is None else sample_weights.sum(dtype=np.float64)
-        by_output = np.ascontiguousarray(weights.T)
-        change = np.empty_like(by_output)
-        epochs = kernels.delta_rule(
-            X,
+        # Each output's weights begin with a cache line: a fifth of the time of a linear layer.
+        line = panels.ALIGNMENT // weights.itemsize
+        size = -(-len(weights) // line) * line
+        scratch = np.zeros(2 * weights.shape[1] * size + line, weights.dtype)
+        table = inputs.for_kernels(X.astype(weights.dtype, copy=False), weights.dtype)
+        return kernels.delta_rule(
+            table.reals,
+            table.short_columns,
+            table.columns,
+            table.starts,
+            X.shape[1],
             targets,
-            by_output,
-            change,
+            weights,
+            scratch,
             rate,
             use_sign,
             order,
@@ -105,8 +112,6 @@ class Compiled:
             sample_weights,
             float(total),
         )
-        weights[:] = by_output.T
-        return epochs
 
     def mlp_forward(
         self, net: Network, params, samples: Samples, all_layers: bool, n_threads: int

@@ -1,31 +1,68 @@
 """Perceptron and linear network."""
 
-def delta_rule(
-    const real[:, ::1] X, const real[:, ::1] targets, real[:, ::1] weights, real[:, ::1] change,
-    double rate, bint use_sign, const int64_t[:, ::1] order, bint online,
-    real[:, :, ::1] history, double[::1] losses, const real[::1] sample_weights, double total,
-):
-    """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
+cdef struct Rows:  # of X: all values, or those that are not 0 with their columns
+    const real *values
+    const int64_t *starts  # NULL: row i begins at i * n_columns
+    const uint16_t *short_columns  # NULL: `columns` has them
+    const int32_t *columns
+    Py_ssize_t n_columns
 
-    `change` is scratch of the same shape; `total` is the sum of the `sample_weights`, the number of
-    samples if these are None. Returns the epochs run.
+
+def delta_rule(
+    const real[::1] values, const uint16_t[::1] short_columns, const int32_t[::1] columns,
+    const int64_t[::1] starts, Py_ssize_t n_columns, const real[:, ::1] targets,
+    real[:, ::1] weights, real[::1] scratch, double rate, bint use_sign,
+    const int64_t[:, ::1] order, bint online, real[:, :, ::1] history, double[::1] losses,
+    const real[::1] sample_weights, double total,
+):
+    """Run `perceptron_train` (use_sign) or `linear_train`.
+
+    The rows of X are `compressed.CompressedRows`, with columns of either size; if there are no
+    `starts`, all values row after row. `scratch` are zeros: for each output twice its weights in
+    whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
+    if these are None. Returns the epochs run.
     """
-    cdef Py_ssize_t epoch, k, c, n_mistakes
+    cdef Py_ssize_t epoch, n_mistakes, n_run = losses.shape[0], n_outputs = weights.shape[1]
+    cdef Py_ssize_t bias = weights.shape[0] - n_columns  # 1 if the first weights are biases
+    cdef Py_ssize_t line = 64 // sizeof(real), size = (weights.shape[0] + line - 1) // line * line
+    cdef real *w = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)  # (n_outputs, size)
     cdef const real *s = NULL
+    cdef Rows X = Rows(&values[0], NULL, NULL, &columns[0], n_columns)
+    if starts.shape[0]:
+        X.starts = &starts[0]
+    if short_columns.shape[0]:
+        X.short_columns = &short_columns[0]
     if sample_weights is not None:
         s = &sample_weights[0]
+    copy_weights(weights, w, size, bias, True)
     for epoch in range(losses.shape[0]):
         with nogil:
-            n_mistakes = delta_rule_epoch(X, targets, weights, change, rate, use_sign,
-                                          order[epoch % order.shape[0]], online, s, total,
-                                          &losses[epoch])
+            n_mistakes = delta_rule_epoch(
+                &X, targets.shape[0], &targets[0, 0], n_outputs, size, w, w + n_outputs * size,
+                bias, rate, use_sign, &order[epoch % order.shape[0], 0] if online else NULL,
+                s, total, &losses[epoch],
+            )
         if use_sign and n_mistakes == 0:
-            return epoch
+            n_run = epoch
+            break
         if history.shape[0]:
-            for k in range(weights.shape[1]):
-                for c in range(weights.shape[0]):
-                    history[epoch, k, c] = weights[c, k]
-    return losses.shape[0]
+            copy_weights(history[epoch], w, size, bias, False)
+    copy_weights(weights, w, size, bias, False)
+    return n_run
+
+
+cdef void copy_weights(
+    real[:, ::1] weights, real *w, Py_ssize_t size, Py_ssize_t bias, bint there
+) noexcept nogil:
+    """Copy weights to w, an output's in each row, its bias last; or back."""
+    cdef Py_ssize_t n = weights.shape[0], k, c, at
+    for k in range(n):
+        for c in range(weights.shape[1]):
+            at = c * size + (n - 1 if k < bias else k - bias)
+            if there:
+                w[at] = weights[k, c]
+            else:
+                weights[k, c] = w[at]
 
 
 cdef real dot(const real *a, const real *b, Py_ssize_t n) noexcept nogil:
@@ -54,46 +91,75 @@ cdef void add_scaled(real factor, const real *a, real *b, Py_ssize_t n) noexcept
         k += 1
 
 
+cdef inline Py_ssize_t column(const Rows *X, Py_ssize_t k) noexcept nogil:
+    return X.columns[k] if X.short_columns == NULL else X.short_columns[k]
+
+
+cdef real compressed_dot(const Rows *X, Py_ssize_t i, const real *w) noexcept nogil:
+    """Return w x for row i."""
+    cdef Py_ssize_t k = X.starts[i], end = X.starts[i + 1]
+    cdef real s0 = 0, s1 = 0
+    while k + 2 <= end:
+        s0 += X.values[k] * w[column(X, k)]
+        s1 += X.values[k + 1] * w[column(X, k + 1)]
+        k += 2
+    if k < end:
+        s0 += X.values[k] * w[column(X, k)]
+    return s0 + s1
+
+
+cdef void add_compressed(real factor, const Rows *X, Py_ssize_t i, real *w) noexcept nogil:
+    """w += factor x for row i."""
+    cdef Py_ssize_t k
+    for k in range(X.starts[i], X.starts[i + 1]):
+        w[column(X, k)] += factor * X.values[k]
+
+
 cdef Py_ssize_t delta_rule_epoch(
-    const real[:, ::1] X, const real[:, ::1] targets, real[:, ::1] weights, real[:, ::1] change,
-    double rate, bint use_sign, const int64_t[::1] order, bint online,
+    const Rows *X, Py_ssize_t n, const real *targets, Py_ssize_t n_outputs, Py_ssize_t size,
+    real *weights, real *change, Py_ssize_t bias, double rate, bint use_sign, const int64_t *order,
     const real *sample_weights, double total, double *loss,
 ) noexcept nogil:
-    """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples."""
-    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], q, i, c, n_mistakes = 0
-    cdef Py_ssize_t bias = weights.shape[1] - d  # 1 if the first weight is that of an input of 1
-    cdef bint wrong
-    cdef real z, y, error, weight = 1
-    cdef double loss_sum = 0
+    """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples.
+
+    The weights are (n_outputs, size); without an `order`, all samples make one step.
+    """
+    cdef Py_ssize_t d = X.n_columns, q, i, c, n_mistakes = 0
+    cdef bint online = order != NULL, wrong
+    cdef real z, y, error, factor, weight = 1
+    cdef real *w
+    cdef real *changed = weights if online else change
+    cdef double loss_sum = 0, not_finite = 0
     if not online:
-        change[:, :] = 0
+        for c in range(n_outputs * size):
+            change[c] = 0
     for q in range(n):
         i = order[q] if online else q
         wrong = False
         if sample_weights != NULL:
             weight = sample_weights[i]
-        for c in range(weights.shape[0]):
-            z = dot(&X[i, 0], &weights[c, bias], d)
+        for c in range(n_outputs):
+            w = weights + c * size
+            z = dot(X.values + i * d, w, d) if X.starts == NULL else compressed_dot(X, i, w)
             if bias:
-                z += weights[c, 0]
+                z += w[d]
+            not_finite += z - z  # NaN, where z is infinite
             y = (z > 0) - (z < 0) if use_sign else z
-            error = targets[i, c] - y
+            error = targets[i * n_outputs + c] - y
             if error != 0:
                 wrong = True
                 # A wrong sign's loss -t z is |z|.
                 loss_sum += weight * (fabs(z) if use_sign else <double>error * error)
-                error *= weight
-                if online:
-                    add_scaled(<real>(rate * error), &X[i, 0], &weights[c, bias], d)
-                    if bias:
-                        weights[c, 0] += <real>(rate * error)
+                factor = <real>(rate * (error * weight)) if online else error * weight
+                w = changed + c * size
+                if X.starts == NULL:
+                    add_scaled(factor, X.values + i * d, w, d)
                 else:
-                    add_scaled(error, &X[i, 0], &change[c, bias], d)
-                    if bias:
-                        change[c, 0] += error
+                    add_compressed(factor, X, i, w)
+                if bias:
+                    w[d] += factor
         n_mistakes += wrong
     if not online:
-        for c in range(weights.shape[0]):
-            add_scaled(<real>(rate / total), &change[c, 0], &weights[c, 0], weights.shape[1])
-    loss[0] = loss_sum / (total if use_sign else 2 * total)
+        add_scaled(<real>(rate / total), change, weights, n_outputs * size)
+    loss[0] = loss_sum / (total if use_sign else 2 * total) + not_finite
     return n_mistakes

@@ -18,43 +18,60 @@ from .vector import (
 
 @kernel
 def delta_rule(
-    X, targets, weights, change, rate, use_sign, order, online, history, losses, sample_weights,
-    total,
+    values, short_columns, columns, starts, n_columns, targets, weights, scratch, rate, use_sign,
+    order, online, history, losses, sample_weights, total,
 ):  # fmt: skip
-    """Run `perceptron_train` (use_sign) or `linear_train`; weights are (n_outputs, n_inputs).
+    """Run `perceptron_train` (use_sign) or `linear_train`.
 
-    `change` is scratch of the same shape; `total` is the sum of the `sample_weights`, the number of
-    samples if these are None. Returns the epochs run.
+    The rows of X are `compressed.CompressedRows`, with columns of either size; if there are no
+    `starts`, all values row after row. `scratch` are zeros: for each output twice its weights in
+    whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
+    if these are None. Returns the epochs run.
     """
     # A loop for each, with constants in place of arguments, is faster.
+    rows = values, short_columns, columns, starts, n_columns
     others = order, online, history, losses, sample_weights, total
     if use_sign:
-        return delta_rule_epochs(X, targets, weights, change, rate, True, *others)
-    return delta_rule_epochs(X, targets, weights, change, rate, False, *others)
+        return delta_rule_epochs(rows, targets, weights, scratch, rate, True, *others)
+    return delta_rule_epochs(rows, targets, weights, scratch, rate, False, *others)
 
 
 @merged
 def delta_rule_epochs(
-    X, targets, weights, change, rate, use_sign, order, online, history, losses, sample_weights,
-    total,
+    rows, targets, weights, scratch, rate, use_sign, order, online, history, losses,
+    sample_weights, total,
 ):  # fmt: skip
     """Do the work of `delta_rule`."""
-    n, d = X.shape
-    n_outputs, size = weights.shape
-    bias = size - d  # 1 if the first weight is that of an input of 1
-    x, w, dw = pointer(X), pointer(weights), pointer(change)
+    values, short_columns, columns, starts, d = rows
+    n_inputs, n_outputs = weights.shape
+    bias = n_inputs - d  # 1 if the first weights are biases
+    line = 64 // scratch.itemsize
+    size = (n_inputs + line - 1) // line * line
+    # An output's weights in each row, its bias last, so that all begin with a cache line.
+    first = -scratch.ctypes.data % 64 // scratch.itemsize
+    w_all = scratch[first : first + n_outputs * size].reshape(n_outputs, size)
+    change = scratch[first + n_outputs * size : first + 2 * n_outputs * size]
+    copy_weights(weights, w_all, bias, True)
+    x, w, dw = pointer(values), pointer(w_all), pointer(change)
+    n_run = len(losses)
+    is_compressed = len(starts) > 0
+    X = x, pointer(short_columns), pointer(columns), pointer(starts), len(short_columns) > 0
     for epoch in range(len(losses)):
-        n_mistakes, loss_sum = 0, 0.0
+        n_mistakes, loss_sum, not_finite = 0, 0.0, 0.0
         if not online:
             change[:] = 0
-        for q in range(n):
+        for q in range(len(targets)):
             i = order[epoch % len(order), q] if online else q
             wrong = False
             weight = real(x, 1.0) if sample_weights is None else sample_weights[i]
             for c in range(n_outputs):
-                z = dot(x, i * d, w, c * size + bias, d)
+                if is_compressed:
+                    z = compressed_dot(X, i, w, c * size)
+                else:
+                    z = dot(x, i * d, w, c * size, d)
                 if bias:
-                    z += weights[c, 0]
+                    z += load(w, c * size + d)
+                not_finite += z - z  # NaN, where z is infinite
                 y = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0) if use_sign else z
                 error = targets[i, c] - y
                 if error != 0:
@@ -62,24 +79,67 @@ def delta_rule_epochs(
                     # A wrong sign's loss -t z is |z|.
                     loss_sum += weight * (abs(float(z)) if use_sign else float(error) * error)
                     error *= weight
-                    if online:  # w += rate (t - y) x (1.2)
-                        add_scaled(real(x, rate * error), x, i * d, w, c * size + bias, d)
-                        if bias:
-                            weights[c, 0] += real(x, rate * error)
+                    # w += rate (t - y) x (1.2), now or at the end
+                    factor, changed = (real(x, rate * error), w) if online else (error, dw)
+                    if is_compressed:
+                        add_compressed(factor, X, i, changed, c * size)
                     else:
-                        add_scaled(error, x, i * d, dw, c * size + bias, d)
-                        if bias:
-                            change[c, 0] += error
+                        add_scaled(factor, x, i * d, changed, c * size, d)
+                    if bias:
+                        changed[c * size + d] += factor
             n_mistakes += wrong
         if not online:
-            for c in range(n_outputs):
-                add_scaled(real(x, rate / total), dw, c * size, w, c * size, size)
-        losses[epoch] = loss_sum / (total if use_sign else 2 * total)
+            add_scaled(real(x, rate / total), dw, 0, w, 0, n_outputs * size)
+        losses[epoch] = loss_sum / (total if use_sign else 2 * total) + not_finite
         if use_sign and n_mistakes == 0:
-            return epoch
+            n_run = epoch
+            break
         if len(history):
-            history[epoch] = weights.T
-    return len(losses)
+            copy_weights(history[epoch], w_all, bias, False)
+    copy_weights(weights, w_all, bias, False)
+    return n_run
+
+
+@kernel
+def copy_weights(weights, w, bias, there):
+    """Copy weights to w, an output's in each row, its bias last; or back."""
+    n = len(weights)
+    for k in range(n):
+        at = n - 1 if k < bias else k - bias
+        for c in range(len(w)):
+            if there:
+                w[c, at] = weights[k, c]
+            else:
+                weights[k, c] = w[c, at]
+
+
+@kernel
+def compressed_dot(X, i, w, c):
+    """Return the product of row i and the weights from w[c] on."""
+    x, _, _, starts, _ = X
+    s0, s1, k, end = real(x, 0.0), real(x, 0.0), load(starts, i), load(starts, i + 1)
+    while k + 2 <= end:
+        s0 += load(x, k) * load(w, c + column(X, k))
+        s1 += load(x, k + 1) * load(w, c + column(X, k + 1))
+        k += 2
+    if k < end:
+        s0 += load(x, k) * load(w, c + column(X, k))
+    return s0 + s1
+
+
+@kernel
+def add_compressed(factor, X, i, w, c):
+    """Add row i, times a factor, to w[c:]."""
+    x, _, _, starts, _ = X
+    for k in range(load(starts, i), load(starts, i + 1)):
+        w[c + column(X, k)] += factor * load(x, k)
+
+
+@kernel
+def column(X, k):
+    """Return the column of a value."""
+    _, short_columns, columns, _, are_short = X
+    return int(load(short_columns, k)) if are_short else int(load(columns, k))
 
 
 @kernel

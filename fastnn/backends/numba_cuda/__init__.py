@@ -11,7 +11,7 @@ import numpy as np
 
 from ..interface import Network, Samples
 from ..shared import gaussian_weights
-from .calls import few_blocks, gpu, on_device, real_type
+from .calls import few_blocks, gpu, is_compressed, on_device, real_type, table_on_device
 from .networks import mlp_evaluate as mlp_evaluate
 from .networks import mlp_forward as mlp_forward
 from .networks import mlp_loss_gradient as mlp_loss_gradient
@@ -90,8 +90,8 @@ def _delta_rule(
         w = cuda.to_device(np.ascontiguousarray(weights.T))  # by output
         done = cuda.to_device(np.zeros(1, np.int64))
         dev_history, dev_losses = on_device(cuda, history), cuda.to_device(losses)
-        delta_rule_kernel(real_type(weights.dtype))[1, THREADS](
-            cuda.to_device(X),
+        delta_rule_kernel(real_type(weights.dtype), is_compressed(X))[1, THREADS](
+            table_on_device(cuda, X),
             cuda.to_device(targets),
             w,
             cuda.device_array_like(w),

@@ -52,11 +52,12 @@ def most_blocks(net: Network, rows: int, reach: int) -> int:
 
 
 @cache
-def large_phases(dtype: Any, reach: int) -> SimpleNamespace:
-    """Return the phases of a step, shared out to all blocks, for numba.float32 or numba.float64.
+def large_phases(dtype: Any, reach: int, compressed: bool) -> SimpleNamespace:
+    """Return the phases of a step, shared out to all blocks, as `large_kernels` needs them.
 
     Their `scope` is the grid of all blocks, and the block's shared memory.
     """
+    zero = dtype(0)
 
     @cuda.jit(device=True)
     def store_output(arguments, layer, row, j, total):
@@ -109,6 +110,18 @@ def large_phases(dtype: Any, reach: int) -> SimpleNamespace:
                 buffer[row * n + k] = real(scale, X[i, k]) * scale
 
     @cuda.jit(device=True)
+    def load_compressed(scope, buffer, samples, order, first, rows):
+        """Do the same with compressed rows: a row becomes 0, then what is something else."""
+        (values, columns, starts, n), scale = samples.X, samples.scale
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            i = order[first + row]
+            for k in range(cuda.threadIdx.x, n, THREADS):
+                buffer[row * n + k] = zero
+            cuda.syncthreads()
+            for k in range(starts[i] + cuda.threadIdx.x, starts[i + 1], THREADS):
+                buffer[row * n + columns[k]] = real(scale, values[k]) * scale
+
+    @cuda.jit(device=True)
     def forward(scope, w, layers, layer, rows, training, key, n):
         """Compute y = f(x W + b) (2.12), and the slope."""
         table, buffer = layers.table, layers.buffer
@@ -142,14 +155,22 @@ def large_phases(dtype: Any, reach: int) -> SimpleNamespace:
         )  # fmt: skip
 
     return SimpleNamespace(
-        identify=identify, meet=meet, load=load, forward=forward, backward=backward, update=update
+        identify=identify,
+        meet=meet,
+        load=load_compressed if compressed else load,
+        forward=forward,
+        backward=backward,
+        update=update,
     )
 
 
 @cache
-def large_kernels(dtype: Any, reach: int) -> SimpleNamespace:
-    """Return the kernels for numba.float32 or numba.float64, and a reach of the threads."""
-    phases = large_phases(dtype, reach)
+def large_kernels(dtype: Any, reach: int, compressed: bool = False) -> SimpleNamespace:
+    """Return the kernels for numba.float32 or numba.float64, and a reach of the threads.
+
+    X is an array or, if `compressed`, a tuple as `calls.table_on_device` makes it.
+    """
+    phases = large_phases(dtype, reach, compressed)
     load, forward, train_network = phases.load, phases.forward, make_train(phases)
     n_reals = max(n_shared(reach, SPLIT), n_shared(reach, 1))
 

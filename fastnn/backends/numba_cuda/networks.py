@@ -8,9 +8,19 @@ from numpy.typing import NDArray
 
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import loss_gradient
-from .calls import few_blocks, gpu, launch_together, on_device, real_type
+from .calls import (
+    few_blocks,
+    gpu,
+    is_compressed,
+    launch_together,
+    on_device,
+    real_type,
+    rows_of,
+    table_on_device,
+)
 
 FORWARD_ROWS = 1024  # samples at once where nothing is learned
+FORWARD_INPUTS = 2**26  # numbers of theirs at once
 # Multiply-adds of a step up to which a block trains a network alone: an estimate of what the
 # barriers of all blocks would cost. Not yet measured on a GPU.
 SMALL_STEP = 100_000
@@ -23,7 +33,7 @@ def mlp_forward(
     n, wanted = len(samples.X), range(1 if all_layers else len(net.sizes) - 1, len(net.sizes))
     found = {layer: np.empty((n, net.sizes[layer]), params.dtype) for layer in wanted}
     # The kernel computes a loss as well, of targets that it gets for nothing.
-    targets = np.zeros((min(n, FORWARD_ROWS), net.n_targets), params.dtype)
+    targets = np.zeros((_rows_at_once(net, n), net.n_targets), params.dtype)
     untargeted = samples._replace(targets=None, weights=None)
     for first, rows, buffer, table, _ in _blocks(net, params, untargeted, targets):
         for layer, outputs in found.items():
@@ -53,19 +63,23 @@ def mlp_evaluate(
 
 
 def _blocks(net: Network, params, samples: Samples, no_targets):
-    """Run the network on FORWARD_ROWS samples at a time; yield where they are, and the results.
+    """Run the network on some samples at a time; yield where they are, and the results.
 
     `no_targets` stand in where there are none.
     """
     from .device import layout
     from .large import large_kernels, most_blocks, reach_for
 
-    n, dtype = len(samples.X), params.dtype
-    reach = reach_for(net, min(FORWARD_ROWS, n))
+    n, dtype, compressed = len(samples.X), params.dtype, is_compressed(samples.X)
+    most = _rows_at_once(net, n)
+    reach = reach_for(net, most)
     with gpu() as cuda:
-        kernel, w = large_kernels(real_type(dtype), reach).apply, cuda.to_device(params)
-        for first in range(0, n, FORWARD_ROWS):
-            rows = min(FORWARD_ROWS, n - first)
+        if compressed:  # as a whole: it is small, and its rows share arrays
+            samples = samples._replace(X=on_device(cuda, samples.X))
+        kernel = large_kernels(real_type(dtype), reach, compressed).apply
+        w = cuda.to_device(params)
+        for first in range(0, n, most):
+            rows = min(most, n - first)
             part = _rows(samples, first, first + rows, no_targets)
             table, n_buffer = layout(net, rows)
             buffer, right = cuda.device_array(n_buffer, dtype), cuda.device_array(rows, dtype)
@@ -80,6 +94,11 @@ def _blocks(net: Network, params, samples: Samples, no_targets):
             )
             launch_together(kernel, most_blocks(net, rows, reach), arguments)
             yield first, rows, buffer, table, right
+
+
+def _rows_at_once(net: Network, n: int) -> int:
+    """Return how many of n samples go through the network at once."""
+    return max(1, min(FORWARD_ROWS, n, FORWARD_INPUTS // net.sizes[0]))
 
 
 def mlp_loss_gradient(
@@ -125,7 +144,7 @@ def mlp_train(
             state.step,
             sums,
         )
-        kernel = large_kernels(real_type(dtype), reach).train
+        kernel = large_kernels(real_type(dtype), reach, is_compressed(samples.X)).train
         launch_together(kernel, most_blocks(net, batch, reach), arguments)
         state.params[:] = w.copy_to_host()
         loss_sums[:] = sums.copy_to_host()
@@ -165,7 +184,7 @@ def _train_blocks(
     shared = all(schedule.order is order for schedule in schedules)
     orders = order[np.newaxis] if shared else np.stack([s.order for s in schedules])
     with gpu() as cuda, few_blocks():
-        kernels = small_kernels(real_type(dtype))
+        kernels = small_kernels(real_type(dtype), is_compressed(samples.X))
         kernel = kernels.in_shared if layout.n_state else kernels.in_global
         w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
         moments = [
@@ -209,7 +228,7 @@ def _data(cuda: Any, net: Network, samples: Samples, dtype: np.dtype) -> tuple:
     return (
         cuda.to_device(np.array(net.formula_parameters, dtype)),
         net.loss,
-        on_device(cuda, X),
+        table_on_device(cuda, X),
         dtype.type(scale),
         on_device(cuda, targets),
         on_device(cuda, np.empty(0, dtype) if weights is None else weights),
@@ -220,7 +239,8 @@ def _rows(samples: Samples, first: int, end: int, no_targets: Any) -> Samples:
     """Return some of the samples; `no_targets` stand in where there are none."""
     X, scale, targets, weights = samples
     targets = no_targets[: end - first] if targets is None else targets[first:end]
-    return Samples(X[first:end], scale, targets, None if weights is None else weights[first:end])
+    X = rows_of(X, first, end)
+    return Samples(X, scale, targets, None if weights is None else weights[first:end])
 
 
 def _rule(cuda: Any, optimizer: Optimizer) -> tuple:

@@ -109,6 +109,25 @@ def load(scope, buffer, samples, order, first, rows):
 
 
 @cuda.jit(device=True)
+def load_compressed(scope, buffer, samples, order, first, rows):
+    """Do the same with compressed rows: all inputs become 0, then those that are something else."""
+    (values, columns, starts, n), scale = samples.X, samples.scale
+    p, n_threads = identify(scope)
+    while p < rows * n:
+        buffer[p] = real(scale, 0)
+        p += n_threads
+    meet(scope)
+    row = cuda.threadIdx.y
+    while row < rows:
+        i = order[first + row]
+        k = starts[i] + cuda.threadIdx.x
+        while k < starts[i + 1]:
+            buffer[row * n + columns[k]] = real(scale, values[k]) * scale
+            k += cuda.blockDim.x
+        row += cuda.blockDim.y
+
+
+@cuda.jit(device=True)
 def forward(scope, w, layers, layer, rows, training, key, n):
     """Compute y = f(x W + b) (2.12) to (2.15), and the slope."""
     table, buffer = layers.table, layers.buffer
@@ -170,13 +189,6 @@ def update(scope, state, layers, layer, rows, step):
         k += cuda.blockDim.y
 
 
-train = make_train(
-    SimpleNamespace(
-        identify=identify, meet=meet, load=load, forward=forward, backward=backward, update=update
-    )
-)
-
-
 # --- the kernels ---------------------------------------------------------------------------------
 
 
@@ -190,8 +202,18 @@ def copy(source, target, n):
 
 
 @cache
-def small_kernels(dtype: Any) -> SimpleNamespace:
-    """Return the kernels for numba.float32 or numba.float64."""
+def small_kernels(dtype: Any, compressed: bool = False) -> SimpleNamespace:
+    """Return the kernels for numba.float32 or numba.float64, and for arrays or compressed rows."""
+    train = make_train(
+        SimpleNamespace(
+            identify=identify,
+            meet=meet,
+            load=load_compressed if compressed else load,
+            forward=forward,
+            backward=backward,
+            update=update,
+        )
+    )
 
     @cuda.jit
     def in_global(

@@ -9,6 +9,7 @@ Equation numbers are the course's.
 import numpy as np
 
 from ..codes import SPARSE_CATEGORICAL_CROSSENTROPY
+from ..compressed import row_of
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from .delta_rule import linear_train as linear_train
 from .delta_rule import perceptron_train as perceptron_train
@@ -198,7 +199,7 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
 
 def _inputs(samples, i):
     """Return the inputs of sample i, as the network sees them."""
-    x, scale = samples.X[i].tolist(), samples.scale
+    x, scale = row_of(samples.X, i).tolist(), samples.scale
     return [float(v) * scale for v in x] if scale != 1 else x
 
 

@@ -1,5 +1,6 @@
 """Perceptron and linear network, in plain Python: the rules of the course's part 1."""
 
+from ..compressed import row_of
 from .formulas import rounded, sign
 
 
@@ -45,7 +46,7 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, sample_weights, use_si
     change = [[0.0] * n_outputs for _ in w]
     n_mistakes, loss_sum = 0, 0.0
     for i in order if online else range(n_samples):
-        x, t = X[i].tolist(), targets[i].tolist()
+        x, t = row_of(X, i).tolist(), targets[i].tolist()
         if len(w) > len(x):
             x = [1.0, *x]  # the bias is the weight of an input of 1 (1.2.3)
         errors = [0.0] * n_outputs
@@ -55,7 +56,7 @@ def _delta_rule_epoch(X, targets, w, rate, order, online, sample_weights, use_si
                 z += x[k] * w[k][c]
             errors[c] = t[c] - (sign(z) if use_sign else z)
             loss = max(0.0, -t[c] * z) if use_sign else errors[c] * errors[c] / 2
-            loss_sum += weights[i] * loss
+            loss_sum += weights[i] * loss + (z - z)  # NaN, where z is infinite
         n_mistakes += any(e != 0 for e in errors)
         errors = [weights[i] * e for e in errors]
         for k in range(len(x)):
