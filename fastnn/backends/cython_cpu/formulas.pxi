@@ -31,7 +31,7 @@ cdef vec activate_rarely(int code, real a, vec z, vec *slope) noexcept nogil:
     elif code == ELU or code == SELU:
         v = vsplat(a if code == ELU else <real>(SELU_SCALE * SELU_ALPHA))
         one = one if code == ELU else vsplat(<real>SELU_SCALE)
-        y = vmul(v, vexp_minus(vmin(z, vsplat(0)), 1))
+        y = vmul(v, vexpm1(vmin(z, vsplat(0))))
         slope[0] = vif_positive(z, one, vadd(y, v))
         y = vif_positive(z, vmul(one, z), y)
     elif code == GELU:  # with 1 / sqrt(2 pi)
@@ -247,7 +247,7 @@ cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
     return g
 
 
-cdef void rare_step(
+cdef vec rare_step(
     real *weights, real *moment_1, real *moment_2, vec g, vec w, Step now
 ) noexcept nogil:
     """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`.
@@ -258,11 +258,11 @@ cdef void rare_step(
     if now.optimizer == NESTEROV:
         m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
         vstore(moment_1, m)
-        vstore(weights, vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g))))
+        w = vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g)))
     elif now.optimizer == RMSPROP:
         v = vfma(now.beta_2, vload(moment_1), vmul(vsplat(1 - now.beta_2), vmul(g, g)))
         vstore(moment_1, v)
-        vstore(weights, vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w))
+        w = vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w)
     elif now.optimizer == ADAMW or now.optimizer == NADAM:
         if now.optimizer == ADAMW:
             w = vfma(-now.decay, w, w)
@@ -272,33 +272,38 @@ cdef void rare_step(
         vstore(moment_1, m)
         vstore(moment_2, v)
         m = vfma(now.size, m, vmul(vsplat(now.gradient_size), g))
-        vstore(weights, vsub(w, vdiv_by_root(m, v, now.epsilon)))
+        w = vsub(w, vdiv_by_root(m, v, now.epsilon))
+    vstore(weights, w)
+    return w
 
 
-cdef inline void optimizer_step(
+cdef inline vec optimizer_step(
     real *weights, real *moment_1, real *moment_2, vec g, bint penalized, Step *now
 ) noexcept nogil:
-    """Update LANES weights, or biases (not penalized), from their gradient g."""
+    """Update LANES weights, or biases (not penalized), from their gradient g; return them."""
     cdef vec w = vload(weights), m, v
     if penalized:
         g = penalty(now, w, g)
     if now.optimizer == SGD:
-        vstore(weights, vfma(-now.size, g, w))
+        w = vfma(-now.size, g, w)
     elif now.optimizer == ADAM:
         m, v = vload(moment_1), vload(moment_2)
         m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
         v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
         vstore(moment_1, m)
         vstore(moment_2, v)
-        vstore(weights, vfma(-now.size, vdiv_by_root(m, v, now.epsilon), w))
+        w = vfma(-now.size, vdiv_by_root(m, v, now.epsilon), w)
     elif now.optimizer == MOMENTUM:
         m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
         vstore(moment_1, m)
-        vstore(weights, vadd(w, m))
+        w = vadd(w, m)
     elif now.optimizer == STORE_GRADIENT:
         vstore(moment_1, g)
+        return w
     else:
-        rare_step(weights, moment_1, moment_2, g, w, now[0])
+        return rare_step(weights, moment_1, moment_2, g, w, now[0])
+    vstore(weights, w)
+    return w
 
 
 cdef void limit_norms(Layer *layer, Py_ssize_t p, real limit) noexcept nogil:

@@ -38,7 +38,7 @@ cdef extern from "vector.h" nogil:
     vec vmin(vec a, vec b)
     vec vexp(vec a)
     vec vexp_or_0(vec a)
-    vec vexp_minus(vec a, real shift)
+    vec vexpm1(vec a)
     vec vlog1p(vec a)
     vec vnormal(vec z, vec *bell)
     vec vif_positive(vec c, vec a, vec b)

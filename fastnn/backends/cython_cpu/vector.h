@@ -207,14 +207,14 @@ INLINE vec vdiv_by_root(vec m, vec v, real epsilon) {
 #endif
 }
 
-/* exp(a - rest) = power + power * what is returned, within 2 ulp; a is clamped to where exp(a) is
- * normal, and rest are digits below its last.
+/* exp(a - rest) = power + power * r * what is returned, within 2 ulp, for a from EXP_MIN to EXP_MAX;
+ * rest are digits below the last of a. Power is a power of 2: its products are exact.
  *
  * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) = 1 + r p(r), where p is the
  * polynomial that meets (exp(r) - 1) / r in the Chebyshev points of this interval: two terms less
  * than Taylor's series, 5 % of the time of XOR. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer
  * and leaves n in the lowest bits. ln 2 is split in two, so that r is exact. */
-INLINE vec vexp_parts(vec a, vec rest, vec *power) {
+INLINE vec vexp_parts(vec a, vec rest, vec *power, vec *remainder) {
     const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
 #if FASTNN_REAL == 32
     const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
@@ -226,7 +226,6 @@ INLINE vec vexp_parts(vec a, vec rest, vec *power) {
                              2.480150431378554e-05, 2.7557255400206422e-06,
                              2.7626371065696354e-07, 2.5105217004720745e-08};
 #endif
-    a = vclamp(a, EXP_MIN, EXP_MAX);
     const vec shifted = a * (real)1.44269504088896340736 + magic;
     const vec n = shifted - magic;
     const vec r = a - n * ln2_high - n * ln2_low - rest;
@@ -240,14 +239,16 @@ INLINE vec vexp_parts(vec a, vec rest, vec *power) {
     const vec p = BLOCK(0) + BLOCK(4) * r4 + (PAIR(8) + c[10] * r2) * (r4 * r4);
 #endif
     *power = (vec)(((words)shifted + EXPONENT_BIAS) << MANTISSA_BITS);
-    return p * r;
+    *remainder = r;
+    return p;
 }
-/* exp(a) - shift for shift -1, 0 or 1 */
+/* exp(a) - shift for shift -1, 0 or 1, and a from EXP_MIN to EXP_MAX */
 INLINE vec vexp_minus(vec a, real shift) {
-    vec power, part = vexp_parts(a, vsplat(0), &power);
-    return power * part + (power - shift);
+    vec power, r, p = vexp_parts(a, vsplat(0), &power, &r);
+    return (power * r) * p + (power - shift);
 }
-INLINE vec vexp(vec a) { return vexp_minus(a, 0); }
+INLINE vec vexp(vec a) { return vexp_minus(vclamp(a, EXP_MIN, EXP_MAX), 0); }
+INLINE vec vexpm1(vec a) { return vexp_minus(vclamp(a, EXP_MIN, EXP_MAX), 1); }
 
 /* ln(1 + a) for a from 0 to 1, within 2 ulp: 2 atanh(s) with s = a / (2 + a) <= 1 / 3, whose series
  * s + s^3 / 3 + s^5 / 5 + ... loses a factor of 9 with each term. */
@@ -294,7 +295,8 @@ INLINE vec vnormal(vec z, vec *bell) {
     const vec x = vmin(vsplat(largest), vabs(z)), square = x * x;
     const vec high = (vec)((words)x >> LOW_BITS << LOW_BITS), low = x - high;
     const vec rest = high * high - square + 2 * high * low + low * low;
-    vec power, part = vexp_parts((real)-0.5 * square, (real)0.5 * rest, &power);
+    vec power, e, part = vexp_parts((real)-0.5 * square, (real)0.5 * rest, &power, &e);
+    part = e * part;
     power = vif_positive(largest - x, power, vsplat(0));
     *bell = power + power * part;
     const vec r = 1 / (x + shift), t = 2 * x * r - 1, t2 = t * t, t4 = t2 * t2;
@@ -308,10 +310,10 @@ INLINE vec vnormal(vec z, vec *bell) {
 }
 
 /* Both within 3 ulp */
-INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-a, -1); }
+INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-vclamp(a, -EXP_MAX, -EXP_MIN), -1); }
 /* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
 INLINE vec vtanh(vec a) {
-    const vec e = vexp_minus(-2 * vabs(a), 1);
+    const vec e = vexp_minus(vmax(vsplat(EXP_MIN), -2 * vabs(a)), 1);
     const vec y = -e / (2 + e);
     return vselect((words)(a < 0), -y, y);
 }

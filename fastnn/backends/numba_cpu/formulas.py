@@ -309,11 +309,11 @@ def rare_step(p, at, g, w, u):
         vstore(p.moment_1, at, m)
         if u.optimizer == codes.NESTEROV:
             m = vsub(vmul(vsplat(u.beta_1), m), vmul(vsplat(u.size), g))
-        vstore(p.weights, at, vadd(w, m))
+        w = vadd(w, m)
     elif u.optimizer == codes.RMSPROP:
         v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
         vstore(p.moment_1, at, v)
-        vstore(p.weights, at, vfma(-u.size, vdiv_by_root(g, v, u.epsilon), w))
+        w = vfma(-u.size, vdiv_by_root(g, v, u.epsilon), w)
     elif u.optimizer in (codes.ADAMW, codes.NADAM):
         if u.optimizer == codes.ADAMW:
             w = vfma(-u.decay, w, w)
@@ -322,12 +322,14 @@ def rare_step(p, at, g, w, u):
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
         m = vfma(u.size, m, vmul(vsplat(u.gradient_size), g))
-        vstore(p.weights, at, vsub(w, vdiv_by_root(m, v, u.epsilon)))
+        w = vsub(w, vdiv_by_root(m, v, u.epsilon))
+    vstore(p.weights, at, w)
+    return w
 
 
 @merged
 def optimizer_step(p, at, g, penalized, u):
-    """Update a vector of weights, or biases (not penalized), from their gradient g."""
+    """Update a vector of weights, or biases (not penalized), from their gradient g; return them."""
     w, one = vload(p.weights, at), real(p.weights, 1.0)
     if penalized:
         g = penalty(w, g, u)
@@ -336,14 +338,16 @@ def optimizer_step(p, at, g, penalized, u):
         v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
-        g = vdiv_by_root(m, v, u.epsilon)
-        vstore(p.weights, at, vfma(-u.size, g, w))
+        w = vfma(-u.size, vdiv_by_root(m, v, u.epsilon), w)
+        vstore(p.weights, at, w)
     elif u.optimizer == codes.SGD:
-        vstore(p.weights, at, vfma(-u.size, g, w))
+        w = vfma(-u.size, g, w)
+        vstore(p.weights, at, w)
     elif u.optimizer == codes.STORE_GRADIENT:
         vstore(p.moment_1, at, g)
     else:
-        rare_step(p, at, g, w, u)
+        w = rare_step(p, at, g, w, u)
+    return w
 
 
 @kernel

@@ -35,10 +35,9 @@ NORMAL_TERMS_64 = (
 
 
 def _exp_parts(builder, vector, a, rest=None):
-    """Parts q and power of exp(a - rest) = power + power q, by the method of vector.h."""
+    """Parts p, r and power of exp(a - rest) = power + power r p, by the method of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
-    low, high = EXP_RANGE[vector.dtype.bitwidth]
     if single:
         ln2_high, ln2_low = 0.693359375, -2.12194440e-4
     else:
@@ -51,8 +50,6 @@ def _exp_parts(builder, vector, a, rest=None):
     def fma(x, y, z):
         return call(builder, "fma", llvm, [x, y, z])
 
-    a = select(builder, "<", vector, a, constant(low), constant(low), a)
-    a = select(builder, ">", vector, a, constant(high), constant(high), a)
     magic = constant(1.5 * 2**mantissa)
     shifted = fma(a, constant(1 / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
@@ -79,14 +76,22 @@ def _exp_parts(builder, vector, a, rest=None):
         builder.bitcast(shifted, integer), ir.Constant(integer, [bias] * integer.count)
     )
     bits = builder.shl(bits, ir.Constant(integer, [mantissa] * integer.count))
-    return builder.fmul(p, r), builder.bitcast(bits, llvm)
+    return p, r, builder.bitcast(bits, llvm)
+
+
+def _clamp(builder, vector, a, sign=1):
+    """Bound a to where exp(sign * a) is a normal number; NaN stays NaN."""
+    bounds = sorted(sign * bound for bound in EXP_RANGE[vector.dtype.bitwidth])
+    low, high = (constant_vector(vector, bound) for bound in bounds)
+    a = select(builder, "<", vector, a, low, low, a)
+    return select(builder, ">", vector, a, high, high, a)
 
 
 def _exp_minus(builder, vector, a, shift):
-    """exp(a) - shift."""
-    part, power = _exp_parts(builder, vector, a)
+    """exp(a) - shift, for a that is clamped."""
+    p, r, power = _exp_parts(builder, vector, a)
     minus = builder.fsub(power, constant_vector(vector, shift))
-    return call(builder, "fma", llvm_type(vector), [power, part, minus])
+    return call(builder, "fma", llvm_type(vector), [builder.fmul(power, r), p, minus])
 
 
 @intrinsic
@@ -112,20 +117,22 @@ def vdiv_by_root(typingctx, m, v, epsilon):
 
 
 def _sigmoid(builder, vector, a):
-    one_plus_exp = _exp_minus(builder, vector, builder.fneg(a), -1.0)
+    a = builder.fneg(_clamp(builder, vector, a, -1))
+    one_plus_exp = _exp_minus(builder, vector, a, -1.0)
     return builder.fdiv(constant_vector(vector, 1.0), one_plus_exp)
 
 
 def _tanh(builder, vector, a):
     two = constant_vector(vector, 2.0)
     size = call(builder, "fabs", llvm_type(vector), [a])
-    e = _exp_minus(builder, vector, builder.fmul(constant_vector(vector, -2.0), size), 1.0)
+    a2 = _clamp(builder, vector, builder.fmul(constant_vector(vector, -2.0), size))
+    e = _exp_minus(builder, vector, a2, 1.0)
     y = builder.fneg(builder.fdiv(e, builder.fadd(two, e)))
     return select(builder, "<", vector, a, constant_vector(vector, 0.0), builder.fneg(y), y)
 
 
 def _exp(builder, vector, a):
-    return _exp_minus(builder, vector, a, 0.0)
+    return _exp_minus(builder, vector, _clamp(builder, vector, a), 0.0)
 
 
 def _exp_or_0(builder, vector, a):
@@ -135,7 +142,7 @@ def _exp_or_0(builder, vector, a):
 
 
 def _expm1(builder, vector, a):
-    return _exp_minus(builder, vector, a, 1.0)
+    return _exp_minus(builder, vector, _clamp(builder, vector, a), 1.0)
 
 
 def _log1p(builder, vector, a):
@@ -166,7 +173,8 @@ def _normal(builder, vector, z):
     x = select(builder, ">", vector, x, limit, limit, x)
     half = builder.fmul(constant(-0.5), builder.fmul(x, x))
     rest = fma(builder.fmul(constant(0.5), x), x, half)
-    part, power = _exp_parts(builder, vector, half, rest)
+    part, r, power = _exp_parts(builder, vector, half, rest)
+    part = builder.fmul(part, r)
     power = select(builder, "<", vector, x, limit, power, zero)
     r = builder.fdiv(one, builder.fadd(x, constant(shift)))
     t = fma(builder.fmul(constant(2.0), x), r, constant(-1.0))

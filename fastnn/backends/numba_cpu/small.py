@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codes import HALF_SQUARED_ERROR, SOFTMAX, SUM_SQUARED_ERROR
+from ..codes import HALF_SQUARED_ERROR, SIGMOID, SOFTMAX, SUM_SQUARED_ERROR
 from ..cpu.panels import (
     ACTIVATION,
     DROP_LIMIT,
@@ -16,7 +16,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .barrier import is_stopped
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .formulas import activate, optimizer_step, step_sizes
 from .inputs import value_of
 from .panels import is_plain_step
@@ -147,13 +147,14 @@ def train_small(p, problem, u, order, learning_rates, loss_sums):
     )
     load_small(p, s, n)
     copy_small(p, s, problem, False)
+    forward_first(s)
     factor = 2.0 if p.loss == SUM_SQUARED_ERROR else 1.0
     for epoch in range(len(loss_sums)):
         if is_stopped(p.stop):
             break
         step += 1
         u = step_sizes(p, u, learning_rates[epoch], step, float(n))
-        # With the group known, the compiler unrolls the sums over it: 0.18 to 0.14 microseconds.
+        # With the group known, the compiler unrolls the sums over it.
         if group == 4 and is_plain_step(u):
             loss_sums[epoch] += step_small(s, 4, True, factor, n, u)
         else:
@@ -165,16 +166,25 @@ def train_small(p, problem, u, order, learning_rates, loss_sums):
 
 @kernel
 def step_small(s, group, is_plain, factor, n, u):
-    """Make one step, by plain gradient descent if is_plain; return the summed loss."""
-    forward_first(s)
-    for layer in range(2, s.n_layers + 1):
+    """Make one step, by plain gradient descent if is_plain; return the summed loss.
+
+    The first layer's pre-activations are there already: whoever has changed its weights computes
+    the next ones with them.
+    """
+    last = s.n_layers
+    if last > 1:
+        activate_small(s, 1)
+    for layer in range(2, last):
         forward_small(s, layer, group)
-    loss = output_small(s, factor, n)
-    for layer in range(s.n_layers, 1, -1):
+        activate_small(s, layer)
+    # With the activation known, the compiler keeps all constants of a loop in registers.
+    if is_plain and entry(s, last, CODE) == SIGMOID:
+        loss = output_small(s, SIGMOID, group, factor, n)
+    else:
+        loss = output_small(s, entry(s, last, CODE), group, factor, n)
+    for layer in range(last, 1, -1):
         backward_small(s, layer, group, is_plain, u)
     backward_first(s, group, is_plain, u)
-    for layer in range(1, s.n_layers + 1):
-        update_biases(s, layer, group, is_plain, u)
     return loss
 
 
@@ -232,114 +242,139 @@ def copy_rows(p, s, layer, panels, rows, back):
 
 @kernel
 def forward_first(s):
-    """Compute the first layer's outputs and slopes (2.12) to (2.15), all units side by side."""
-    L, rows, row, n_in = lanes(s.rows), s.rows, entry(s, 1, ROW), entry(s, 0, N_OUT)
+    """Compute the first layer's pre-activations (2.12), all units side by side."""
+    L, y, row = lanes(s.rows), entry(s, 1, ROWS), entry(s, 1, ROW)
     for q in range(0, row, L):
         z = vload(s.weights, entry(s, 1, BIAS) + q)
-        for k in range(n_in):
-            z = vmuladd(vload(rows, k * L), vload(s.weights, k * row + q), z)
-        activate_small(s, 1, entry(s, 1, ROWS) + q, row, z)
+        for k in range(entry(s, 0, N_OUT)):
+            z = vmuladd(vload(s.rows, k * L), vload(s.weights, k * row + q), z)
+        vstore(s.rows, y + q, z)
 
 
 @kernel
 def forward_small(s, layer, group):
-    """Compute a layer's outputs and slopes, a unit after the other."""
-    L, rows = lanes(s.rows), s.rows
-    x, row_in = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
-    y, row, n_out = entry(s, layer, ROWS), entry(s, layer, ROW), entry(s, layer, N_OUT)
-    w, bias = entry(s, layer, FIRST), entry(s, layer, BIAS)
-    j = 0
-    for q in range(0, row, L):
-        z = vload(s.weights, bias + q)
-        for unit in range(0, min(L // group, n_out - j) * L, L):
-            total = vmul(vload(rows, x), vload(s.weights, w))
-            for k in range(L, row_in, L):
-                total = vmuladd(vload(rows, x + k), vload(s.weights, w + k), total)
-            # Every group holds the sum: take it for the group of unit j.
-            z = vmuladd(vsum_across(total, group, L), vload(s.lane_mask, unit), z)
-            w += row_in
-            j += 1
-        activate_small(s, layer, y + q, row, z)
+    """Compute a layer's pre-activations."""
+    L, y = lanes(s.rows), entry(s, layer, ROWS)
+    for v in range(entry(s, layer, ROW) // L):
+        vstore(s.rows, y + v * L, weighted_sums(s, layer, v, group))
+
+
+@merged
+def weighted_sums(s, layer, v, group):
+    """Return vector v of a layer's pre-activations, computed a unit after the other."""
+    L, x, row_in = lanes(s.rows), entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
+    w = entry(s, layer, FIRST) + v * (L // group) * row_in
+    row = vload(s.weights, entry(s, layer, BIAS) + v * L)
+    for unit in range(units_of(s, layer, v, group)):
+        z = vmul(vload(s.rows, x), vload(s.weights, w))
+        for q in range(L, row_in, L):
+            z = vmuladd(vload(s.rows, x + q), vload(s.weights, w + q), z)
+        # Every group holds the sum: take it for the group of this unit.
+        row = vmuladd(vsum_across(z, group, L), vload(s.lane_mask, unit * L), row)
+        w += row_in
+    return row
 
 
 @inlined
-def activate_small(s, layer, at, row, z):
-    """Store f(z) and f'(z), and 0 in the padding."""
-    y, slope = activate(entry(s, layer, CODE), s.parameters[layer], z)
-    if not entry(s, layer, IS_FULL):
-        mask = vload(s.rows, at + 2 * row)
-        y, slope = vmul(y, mask), vmul(slope, mask)
-    vstore(s.rows, at, y)
-    vstore(s.rows, at + row, slope)
+def units_of(s, layer, v, group):
+    """Return how many units vector v of a row holds."""
+    full = lanes(s.rows) // group
+    return min(full, entry(s, layer, N_OUT) - v * full)
 
 
 @kernel
-def output_small(s, factor, n):
-    """Store the output layer's deltas (2.41); return the summed loss."""
-    L, rows, row = lanes(s.rows), s.rows, entry(s, s.n_layers, ROW)
-    y = entry(s, s.n_layers, ROWS)
+def activate_small(s, layer):
+    """Replace z by f(z), and store f'(z): (2.13) to (2.15)."""
+    code = entry(s, layer, CODE)
+    if code == SIGMOID:
+        activate_row(s, layer, SIGMOID)
+    else:
+        activate_row(s, layer, code)
+
+
+@inlined
+def activate_row(s, layer, code):
+    """Do so for a known activation, and store 0 in the padding.
+
+    A loop by itself: exponentials are long chains, and those of several vectors overlap.
+    """
+    rows, y, row = s.rows, entry(s, layer, ROWS), entry(s, layer, ROW)
+    for q in range(y, y + row, lanes(rows)):
+        output, slope = activate(code, s.parameters[layer], vload(rows, q))
+        if not entry(s, layer, IS_FULL):
+            mask = vload(rows, q + 2 * row)
+            output, slope = vmul(output, mask), vmul(slope, mask)
+        vstore(rows, q, output)
+        vstore(rows, q + row, slope)
+
+
+@inlined
+def output_small(s, code, group, factor, n):
+    """Store the output layer's deltas (2.41); return the summed loss.
+
+    All from the weighted sums to the deltas stays in registers.
+    """
+    L, rows, layer = lanes(s.rows), s.rows, s.n_layers
+    y, row = entry(s, layer, ROWS), entry(s, layer, ROW)
     squares, scale = vzero(rows), vsplat(real(rows, factor / n))
-    for q in range(y, y + row, L):
-        e = vsub(vload(rows, q), vload(rows, q + 4 * row))
-        squares = vmuladd(e, e, squares)
-        vstore(rows, q + 3 * row, vmul(vmul(e, scale), vload(rows, q + row)))
+    for v in range(row // L):
+        q = y + v * L
+        z = vload(rows, q) if layer == 1 else weighted_sums(s, layer, v, group)
+        output, slope = activate(code, s.parameters[layer], z)
+        e, mask = vsub(output, vload(rows, q + 4 * row)), vload(rows, q + 2 * row)
+        squares = vmuladd(vmul(e, mask), e, squares)
+        vstore(rows, q + 3 * row, vmul(vmul(e, vmul(mask, scale)), slope))
     return factor / 2 * vsum(squares)
 
 
 @kernel
 def backward_small(s, layer, group, is_plain, u):
-    """Compute the deltas below (2.42) and update the weights, a unit after the other."""
-    L, rows = lanes(s.rows), s.rows
-    x, row_in = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW)
-    row, n_out = entry(s, layer, ROW), entry(s, layer, N_OUT)
-    d, at, unit = entry(s, layer, ROWS) + 3 * row, entry(s, layer, FIRST), 0
-    for j in range(n_out):
-        delta = vmul(vload(rows, d), vload(s.lane_mask, unit * L))
-        delta = vsum_across(delta, group, L)  # this unit's delta, in every group
-        unit += 1
-        if unit * group == L:
-            unit = 0
-            d += L
-        for q in range(x, x + row_in, L):
-            below = vmul(delta, vload(s.weights, at + q - x))
-            if j > 0:
-                below = vadd(below, vload(rows, q + 3 * row_in))
-            if j == n_out - 1:
-                below = vmul(below, vload(rows, q + row_in))
-            vstore(rows, q + 3 * row_in, below)
-        for q in range(x, x + row_in, L):
-            g = vsum_within(vmul(delta, vload(rows, q)), group)
-            update_small(s, at, g, True, is_plain, u)
-            at += L
+    """Compute the deltas below (2.42) and update weights and biases, a unit after the other."""
+    L, rows, n_out, row = lanes(s.rows), s.rows, entry(s, layer, N_OUT), entry(s, layer, ROW)
+    x, row_in, at = entry(s, layer - 1, ROWS), entry(s, layer - 1, ROW), entry(s, layer, FIRST)
+    j = 0
+    for q in range(0, row, L):
+        deltas = vload(rows, entry(s, layer, ROWS) + 3 * row + q)
+        for unit in range(units_of(s, layer, q // L, group)):
+            # This unit's delta, in every group
+            delta = vsum_across(vmul(deltas, vload(s.lane_mask, unit * L)), group, L)
+            for k in range(0, row_in, L):
+                below = vmul(delta, vload(s.weights, at + k))
+                if j > 0:
+                    below = vadd(below, vload(rows, x + 3 * row_in + k))
+                if j == n_out - 1:
+                    below = vmul(below, vload(rows, x + row_in + k))
+                vstore(rows, x + 3 * row_in + k, below)
+            for k in range(0, row_in, L):
+                g = vsum_within(vmul(delta, vload(rows, x + k)), group)
+                update_small(s, at + k, g, True, is_plain, u)
+            at += row_in
+            j += 1
+        bias = entry(s, layer, BIAS) + q
+        update_small(s, bias, vsum_within(deltas, group), False, is_plain, u)
 
 
 @kernel
 def backward_first(s, group, is_plain, u):
-    """Update the first layer's weights, all units side by side."""
-    L, rows, row, at = lanes(s.rows), s.rows, entry(s, 1, ROW), 0
-    deltas = entry(s, 1, ROWS) + 3 * row
-    for k in range(entry(s, 0, N_OUT)):
-        x = vload(rows, k * L)
-        for q in range(deltas, deltas + row, L):
-            g = vsum_within(vmul(x, vload(rows, q)), group)
-            update_small(s, at, g, True, is_plain, u)
-            at += L
-
-
-@kernel
-def update_biases(s, layer, group, is_plain, u):
-    """Update a layer's biases."""
-    rows, row, at = s.rows, entry(s, layer, ROW), entry(s, layer, BIAS)
-    deltas = entry(s, layer, ROWS) + 3 * row
-    for q in range(0, row, lanes(rows)):
-        g = vsum_within(vload(rows, deltas + q), group)
-        update_small(s, at + q, g, False, is_plain, u)
+    """Update the first layer's weights and compute its next pre-activations, all units at once."""
+    L, rows, row, bias = lanes(s.rows), s.rows, entry(s, 1, ROW), entry(s, 1, BIAS)
+    y = entry(s, 1, ROWS)
+    for q in range(0, row, L):
+        delta = vload(rows, y + 3 * row + q)
+        z = update_small(s, bias + q, vsum_within(delta, group), False, is_plain, u)
+        for k in range(entry(s, 0, N_OUT)):
+            x = vload(rows, k * L)
+            g = vsum_within(vmul(x, delta), group)
+            z = vmuladd(x, update_small(s, k * row + q, g, True, is_plain, u), z)
+        vstore(rows, y + q, z)
 
 
 @inlined
 def update_small(s, at, g, penalized, is_plain, u):
-    """Update a vector of weights from their gradient g."""
+    """Update a vector of weights from their gradient g; return them."""
     if is_plain:
-        vstore(s.weights, at, vfma(-u.size, g, vload(s.weights, at)))
+        w = vfma(-u.size, g, vload(s.weights, at))
+        vstore(s.weights, at, w)
     else:
-        optimizer_step(s, at, g, penalized, u)
+        w = optimizer_step(s, at, g, penalized, u)
+    return w
