@@ -12,8 +12,7 @@ from .vector import lanes, load, pointer, real, vfma, vload, vstore
 
 @kernel
 def predict_few(sizes, formulas, params, X, scale, outputs):
-    """Write the network's outputs; a row of `formulas` is a layer's activation, and its parameter.
-    """
+    """Write the network's outputs; a row of `formulas` has a layer's activation and parameter."""
     L = lanes(params)
     size = 0
     for units in sizes:
