@@ -11,6 +11,7 @@ from sklearn.linear_model import SGDRegressor
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 import fastnn
+from fastnn.validation import unique_labels
 
 PLAIN = {"shuffle": False, "eta0": 0.25}
 
@@ -372,3 +373,44 @@ def test_divergence_is_said(backend, data):
         model = fastnn.Perceptron(eta0=1e308).fit(X, y)
     assert model.stop_reason_ == "diverged"
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("kind", [fastnn.Perceptron, fastnn.LinearNetwork])
+def test_x_that_is_not_finite_changes_nothing(backend, kind, online, value):
+    """It is found in the first epoch; the weights that it would have changed are as they were."""
+    X, y = np.array([[3.0, 3], [4, 3], [1, 1], [2, 1]]), np.array([1, 1, -1, -1])
+    model = kind(eta0=0.01, online=online, max_iter=3, random_state=0, verbose=False).fit(X, y)
+    before = dict(vars(model))
+    X[2, 1] = value
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"^X: contains .* first at index \(2, 1\)"):
+            fit(X, y)
+        assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [3, 3],
+        [-1, 1],
+        [-128, 127, 0],
+        [5, 2, 900, 3],
+        [2**63, 2**64 - 1, 2**63 + 1],
+        [2.0, -3.0, 7.0],
+        [1e300, -1e300, 0.0],
+        [True, False],
+        ["b", "a"],
+    ],
+)
+def test_unique_labels(labels):
+    for y in (np.array(labels), np.array(labels * 300)):
+        found = unique_labels(y)
+        assert found.dtype == y.dtype
+        np.testing.assert_array_equal(found, np.unique(y))
+
+
+def test_unique_labels_of_small_integers():
+    y = np.array([-128, 127, 0] * 100, np.int8)
+    np.testing.assert_array_equal(unique_labels(y), np.unique(y))

@@ -127,11 +127,10 @@ class Compiled:
     def _predict_few(self, net: Network, params, samples: Samples):
         """Return the network's outputs for few samples."""
         outputs = np.empty((len(samples.X), net.sizes[-1]), params.dtype)
-        sizes, formulas, longest = _arrays(net)
-        scratch = np.zeros(3 * longest + panels.ALIGNMENT // params.itemsize, params.dtype)
+        sizes, formulas = _arrays(net)
         X = samples.X.toarray() if isinstance(samples.X, CompressedRows) else samples.X
-        kernels = self._load(params.dtype)
-        kernels.predict_few(sizes, formulas, params, X, samples.scale, scratch, outputs)
+        predict = self._load(params.dtype).predict_few
+        predict(sizes, formulas, params, X, samples.scale, outputs)
         return outputs
 
     def mlp_evaluate(
@@ -320,15 +319,13 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def _arrays(net: Network) -> tuple[NDArray, NDArray, int]:
+def _arrays(net: Network) -> tuple[NDArray, NDArray]:
     """Return the sizes, and each layer's activation with its parameter, as `predict_few` has them.
 
-    The third is the room for a layer, a multiple of two cache lines so that all are aligned. To
-    make these takes as long as a sample.
+    To make these takes as long as a sample.
     """
     formulas = zip(net.activations, net.formula_parameters, strict=False)
-    longest = -(-max(net.sizes) // 16) * 16
-    return np.array(net.sizes), np.array(list(formulas), np.float64), longest
+    return np.array(net.sizes), np.array(list(formulas), np.float64)
 
 
 def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:

@@ -100,6 +100,7 @@ def _digest() -> str | None:
     return digest(found) if any(path.suffix == ".pyx" for path in found) else None
 
 
+@cache  # to ask for the processor takes as long as a layer of a sample
 def _load(dtype: np.dtype) -> Any:
     return load_level(_best_level(), dtype)
 

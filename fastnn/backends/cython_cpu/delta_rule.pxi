@@ -68,12 +68,13 @@ cdef void copy_weights(
 cdef real dot(const real *a, const real *b, Py_ssize_t n) noexcept nogil:
     cdef vec s0 = vsplat(0), s1 = vsplat(0)
     cdef Py_ssize_t k = 0
-    cdef real total
+    cdef real total = 0
     while k + WIDTH <= n:
         s0 = vmuladd(vload_unaligned(a + k), vload_unaligned(b + k), s0)
         s1 = vmuladd(vload_unaligned(a + k + LANES), vload_unaligned(b + k + LANES), s1)
         k += WIDTH
-    total = vsum(vadd(s0, s1))
+    if k > 0:
+        total = vsum(vadd(s0, s1))
     while k < n:
         total += a[k] * b[k]
         k += 1

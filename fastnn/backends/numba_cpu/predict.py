@@ -2,83 +2,111 @@
 
 import math
 
+import numpy as np
+
 from ..codes import SOFTMAX
 from .compile import kernel
-from .delta_rule import add_scaled
 from .layers import activate_all
 from .vector import lanes, load, pointer, real, vfma, vload, vstore
 
 
 @kernel
-def predict_few(sizes, formulas, params, X, scale, scratch, outputs):
-    """Write the network's outputs; `scratch` holds 3 layers of padded size, and a cache line.
-
-    A row of `formulas` is a layer's activation, and its parameter.
-    """
-    size, L = (len(scratch) - 64 // scratch.itemsize) // 3, lanes(scratch)
-    first = -scratch.ctypes.data % 64 // scratch.itemsize  # so that all layers are aligned
-    work, w = pointer(scratch), pointer(params)
+def predict_few(sizes, formulas, params, X, scale, outputs):
+    """Write the network's outputs; a row of `formulas` has a layer's activation and parameter."""
+    L = lanes(params)
+    size = 0
+    for units in sizes:
+        size = max(size, units)
+    size = (size + 2 * L - 1) // (2 * L) * 2 * L
+    scratch = np.empty(3 * size + 64 // params.itemsize, params.dtype)
+    places = np.empty(size, np.int64)
+    y = -scratch.ctypes.data % 64 // scratch.itemsize  # so that all is aligned
+    x, slopes = y + size, y + 2 * size  # x: the inputs of a layer that are not 0
+    work, used, w = pointer(scratch), pointer(places), pointer(params)
     for i in range(len(outputs)):
-        below, y, at = first, first + size, 0
-        for k in range(sizes[0]):
-            work[below + k] = real(work, X[i, k] * scale)
+        n_used, at = 0, 0
+        for k in range(sizes[0]):  # without a branch, that nobody could predict
+            work[x + n_used], used[n_used] = real(work, X[i, k] * scale), k
+            n_used += X[i, k] != 0
         for layer in range(len(formulas)):
             n, n_out = sizes[layer], sizes[layer + 1]
-            multiply_row(work, below, n, w, at, n_out, y)
+            multiply_row(work, x, used, n_used, n, w, at, n_out, y)
             at += (n + 1) * n_out
             code = int(formulas[layer, 0])
             if code == SOFTMAX:
                 softmax(work, y, n_out)
             else:
                 padded = (n_out + L - 1) // L * L
-                a = real(work, formulas[layer, 1])
-                activate_all(code, a, work, y, first + 2 * size, padded)
-            below, y = y, below
+                activate_all(code, real(work, formulas[layer, 1]), work, y, slopes, padded)
+            n_used = 0
+            for k in range(n_out):
+                work[x + n_used], used[n_used] = load(work, y + k), k
+                n_used += load(work, y + k) != 0
         for k in range(outputs.shape[1]):
-            outputs[i, k] = work[below + k]
+            outputs[i, k] = work[y + k]
 
 
 @kernel
-def multiply_row(work, x, n, w, at, n_out, y):
-    """Compute y = x w + b for weights (n, n_out), the bias after them; zeros are skipped."""
-    i = i0 = i1 = i2 = 0  # rows that wait, i of them
+def multiply_row(work, x, used, n_used, n, w, at, n_out, y):
+    """Compute y = x w + b for weights (n, n_out), the bias after them, and inputs that are not 0.
+
+    What y has beyond n_out, up to a whole vector, becomes anything.
+    """
+    L, c = lanes(work), 0
     for k in range(n_out):
         work[y + k] = load(w, at + n * n_out + k)
-    for k in range(n):
-        if load(work, x + k) == 0:
-            continue
-        if i == 3:
-            add_four(work, x, (i0, i1, i2, k), w, at, y, n_out)
-            i = 0
-        else:
-            i0, i1, i2 = i1, i2, k
-            i += 1
-    if i == 3:
-        add_scaled(load(work, x + i0), w, at + i0 * n_out, work, y, n_out)
-    if i >= 2:
-        add_scaled(load(work, x + i1), w, at + i1 * n_out, work, y, n_out)
-    if i >= 1:
-        add_scaled(load(work, x + i2), w, at + i2 * n_out, work, y, n_out)
+    while c + 8 * L <= n_out:
+        add_rows_8(work, x, used, n_used, w, at + c, n_out, y + c)
+        c += 8 * L
+    while c + L <= n_out:
+        add_rows(work, x, used, n_used, w, at + c, n_out, y + c)
+        c += L
+    if c == n_out:
+        return
+    # A vector reads beyond its row: not in the last ones, beyond which there may be no memory.
+    r = n_used
+    while r > 0 and load(used, r - 1) * n_out + c + L > (n + 1) * n_out:
+        r -= 1
+        for k in range(c, n_out):
+            work[y + k] += load(work, x + r) * load(w, at + load(used, r) * n_out + k)
+    add_rows(work, x, used, r, w, at + c, n_out, y + c)
 
 
 @kernel
-def add_four(work, x, rows, w, at, y, n):
-    """Add four rows of w, times their inputs, to y."""
+def add_rows_8(work, x, used, n_used, w, at, n_out, y):
+    """Add rows of w times their inputs to eight vectors of y, which stay in registers."""
     L = lanes(work)
-    x0, x1 = load(work, x + rows[0]), load(work, x + rows[1])
-    x2, x3 = load(work, x + rows[2]), load(work, x + rows[3])
-    w0, w1, w2, w3 = at + rows[0] * n, at + rows[1] * n, at + rows[2] * n, at + rows[3] * n
-    k = 0
-    while k + L <= n:
-        sums = vfma(x0, vload(w, w0 + k), vload(work, y + k))
-        sums = vfma(x1, vload(w, w1 + k), sums)
-        sums = vfma(x2, vload(w, w2 + k), sums)
-        vstore(work, y + k, vfma(x3, vload(w, w3 + k), sums))
-        k += L
-    while k < n:
-        work[y + k] += x0 * load(w, w0 + k) + x1 * load(w, w1 + k)
-        work[y + k] += x2 * load(w, w2 + k) + x3 * load(w, w3 + k)
-        k += 1
+    s0, s1 = vload(work, y), vload(work, y + L)
+    s2, s3 = vload(work, y + 2 * L), vload(work, y + 3 * L)
+    s4, s5 = vload(work, y + 4 * L), vload(work, y + 5 * L)
+    s6, s7 = vload(work, y + 6 * L), vload(work, y + 7 * L)
+    for r in range(n_used):
+        value, row = load(work, x + r), at + load(used, r) * n_out
+        s0 = vfma(value, vload(w, row), s0)
+        s1 = vfma(value, vload(w, row + L), s1)
+        s2 = vfma(value, vload(w, row + 2 * L), s2)
+        s3 = vfma(value, vload(w, row + 3 * L), s3)
+        s4 = vfma(value, vload(w, row + 4 * L), s4)
+        s5 = vfma(value, vload(w, row + 5 * L), s5)
+        s6 = vfma(value, vload(w, row + 6 * L), s6)
+        s7 = vfma(value, vload(w, row + 7 * L), s7)
+    vstore(work, y, s0)
+    vstore(work, y + L, s1)
+    vstore(work, y + 2 * L, s2)
+    vstore(work, y + 3 * L, s3)
+    vstore(work, y + 4 * L, s4)
+    vstore(work, y + 5 * L, s5)
+    vstore(work, y + 6 * L, s6)
+    vstore(work, y + 7 * L, s7)
+
+
+@kernel
+def add_rows(work, x, used, n_used, w, at, n_out, y):
+    """Do the same to one vector."""
+    s = vload(work, y)
+    for r in range(n_used):
+        s = vfma(load(work, x + r), vload(w, at + load(used, r) * n_out), s)
+    vstore(work, y, s)
 
 
 @kernel
