@@ -20,6 +20,7 @@ PACKAGES = {
     **{"sklearn": ("scikit-learn", "scipy"), "keras": ("tensorflow", "keras"), "c": ()},
     **{"tf-function": ("tensorflow",), "tf-xla": ("tensorflow",), "pytorch": ("torch",)},
     **{"torch-compile": ("torch",), "jax": ("jax", "jaxlib")},
+    **{"fann": (), "kann": ("cynn",), "sgemm": ("scipy",)},
 }
 
 
