@@ -98,7 +98,7 @@ WORKLOADS = {
             epochs=100_001,
             at_least={"jax": 7, "c": 2, "numpy": 120},
             peers=("fann",),
-            about="The course's smallest network, its four samples in each step: what a step costs but arithmetic.",
+            about="The course's smallest network, all four samples in each step.",
         ),
         Workload(
             "xor-many",
@@ -228,7 +228,7 @@ WORKLOADS = {
             (256, 1024, 1024, 10),
             batch_size=256,
             peers=("sgemm", "jax", "pytorch", "sklearn"),
-            about="Wide layers: how near training comes to the matrix products in it alone (sgemm).",
+            about="Wide layers, where training is matrix products: sgemm is these alone.",
         ),
         Workload(
             "text",
@@ -250,7 +250,7 @@ WORKLOADS = {
 
 
 def load(workload: Workload) -> tuple[Any, np.ndarray]:
-    """Return inputs (bytes for images, sparse for texts) and classes, or targets for the delta rule."""
+    """Return inputs (bytes for images, sparse for texts) and classes or targets."""
     rng = np.random.default_rng(0)
     if workload.data == "xor":
         X, y = datasets.load_xor()

@@ -77,7 +77,7 @@ def prepare(workload, n_threads, compiler=as_it_is):
                 loss.backward()
                 optimizer.step()
                 total += loss.detach()
-        return float(total) * workload.batch_size / len(X)
+        return float(total) * min(workload.batch_size, len(X)) / len(X)
 
     return run
 
