@@ -138,6 +138,11 @@ def section(row: Row, setting: Setting) -> list[str]:
 
 
 def _numba_to_cython(rows: Sequence[Row], setting: Setting) -> dict[str, float]:
+    """Return Numba's time by Cython's, row by row; 1 where the rounds disagree who is faster."""
     kind = "cpu" if setting.pinned else "seconds"
     found = {row.name: row.ratios(Pair("numba", "cython"), kind) for row in rows}
-    return {name: statistics.median(ratios) for name, ratios in found.items() if ratios}
+    return {
+        name: 1.0 if min(ratios) < 1 < max(ratios) else statistics.median(ratios)
+        for name, ratios in found.items()
+        if ratios
+    }

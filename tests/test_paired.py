@@ -185,12 +185,20 @@ def test_the_text_of_a_row():
     assert f"- jax: {words.PEERS['jax']}" in text
 
 
+def test_where_rounds_disagree_no_back_end_pays():
+    row = Row("a row", runs={"cython": rounds(1, 1, 1), "numba": rounds(2, 0.9, 2)})
+    text = paired_report.report([row], SETTING)
+    assert "as far as can be told: a row." in text
+    row.runs["numba"] = rounds(2, 1.1, 2)
+    assert "Cython was the faster of the two in: a row." in paired_report.report([row], SETTING)
+
+
 def test_which_back_end_pays():
     lines = words.choosing({"a": 1.5, "b": 0.5, "c": 1.01, "d": 2.0})
     assert lines[-3:] == [
         "Cython was the faster of the two in: a, d.",
         "Numba was the faster of the two in: b.",
-        "As fast as each other: c.",
+        "As fast as each other, as far as can be told: c.",
     ]
     assert len(words.choosing({})) == len(words.BACKENDS)
 

@@ -22,7 +22,8 @@ THREADS = 1.6  # how many times faster two threads have to be, mnist-128
 LEAST_ROUNDS = 3  # fewer carry no ratio
 QUICK_ROUNDS = 2
 QUICK = {"many": 20, "xor": 2000, "predict": 20, "gradient": 5, "other": 256}
-LESS = {("xor-many", "pytorch"): 100}  # epochs that are enough to know what one takes
+# Epochs that are enough to know what one takes, where all would take minutes.
+LESS = {("xor-many", "pytorch"): 100, ("xor-many", "jax"): 1000}
 
 
 @dataclass(frozen=True)
