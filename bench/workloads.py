@@ -239,6 +239,7 @@ ROWS = (
         "busy",
         "fashion-mnist",
         (784, 128, 10),
+        samples=5000,
         spinning=2,
         peers=("jax", "pytorch", "sklearn"),
         about="As fashion-32, beside two processes that want the processors for themselves.",

@@ -168,7 +168,7 @@ def alternate(
                 part = replace(workload, epochs=epochs)
                 row.notes.append(
                     f"{name} was timed on {epochs:,} epochs; the time of {workload.epochs:,} is "
-                    "worked out from that."
+                    "worked out from that, and its result is an earlier one."
                 )
             scales[name] = workload.epochs / part.epochs
             try:
