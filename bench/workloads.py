@@ -241,7 +241,7 @@ ROWS = (
         (784, 128, 10),
         samples=5000,
         spinning=2,
-        peers=("jax", "pytorch", "sklearn"),
+        peers=("jax", "sklearn"),
         about="As fashion-32, beside two processes that want the processors for themselves.",
     ),
 )
