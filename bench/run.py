@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +16,17 @@ OTHERS = ("first call", "hidden units", "batch size")
 
 
 def check_workloads(names: Sequence[str], paired: bool, gpu: bool) -> None:
-    """Raise ValueError unless there are workloads of these names; in the suite a part will do."""
+    """Raise ValueError unless there are workloads of these names.
+
+    In the suite a part of a name will do, in the paired comparison what is before its hyphen.
+    """
     known = _known(paired, gpu)
     for name in names:
-        if not (name in known if paired or gpu else name and any(name in k for k in known)):
+        if paired or gpu:
+            found = name in known or _group(name, known)
+        else:
+            found = name and any(name in other for other in known)
+        if not found:
             raise ValueError(f"workload: there is no {name!r}; choose from {', '.join(known)}")
 
 
@@ -101,12 +109,61 @@ def _interrupt(process: subprocess.Popen) -> None:
             return
 
 
-def run_paired(workloads: Sequence[str], rounds: int, n_threads: int, gpu: bool) -> None:
-    """Print the table of the paired comparison, workload by workload."""
-    from .peers.paired import compare, compare_threads
+def run_paired(
+    out: Path,
+    *,
+    quick: bool,
+    n_threads: int,
+    workloads: Sequence[str],
+    rounds: int,
+    gpu: bool = False,
+    pinned: bool = False,
+) -> int:
+    """Print the paired comparison, row by row, and write paired.md to `out`.
 
-    check_workloads(workloads, True, gpu)
-    for name in workloads or _known(True, gpu):
-        threads = name == "threads"
-        lines = compare_threads(rounds) if threads else compare(name, rounds, n_threads, gpu)
-        print("\n".join(lines), flush=True)
+    Returns
+    -------
+    int
+        1 if a peer that is installed failed, else 0.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; the rows that were done are in the report.
+    """
+    from . import words
+    from .machine import machine
+    from .paired_report import Setting, left_out, report, row_lines
+    from .peers.paired import QUICK_ROUNDS, compare
+
+    names = rows_named(workloads, gpu)
+    rounds = QUICK_ROUNDS if quick else rounds
+    today = time.strftime("%Y-%m-%d")
+    setting = Setting(today, machine(), rounds, n_threads, pinned, quick)
+    rows = []
+    try:
+        for name in names:
+            row = compare(name, rounds, n_threads, gpu=gpu, pinned=pinned, quick=quick)
+            rows.append(row)
+            print("\n".join(row_lines(row, pinned)), flush=True)
+    finally:
+        if rows:
+            (out / "paired.md").write_text(report(rows, setting))
+    if missing := left_out(rows):
+        print("\n".join(["What was left out:", *missing]))
+    if quick:
+        print(words.QUICK)
+    return int(any(row.failed for row in rows))
+
+
+def rows_named(names: Sequence[str], gpu: bool) -> list[str]:
+    """Return the rows of the paired comparison: those named, those of a group, or all."""
+    known = _known(True, gpu)
+    if not names:
+        return list(known)
+    wanted = {row for name in names for row in ([name] if name in known else _group(name, known))}
+    return [row for row in known if row in wanted]
+
+
+def _group(name: str, known: Sequence[str]) -> list[str]:
+    return [row for row in known if row.startswith(f"{name}-")]

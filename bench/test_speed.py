@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from .peers.paired import LESS
 from .workloads import WORKLOADS, smaller
 
 OURS = ("python", "cython", "numba", "numba-cuda")
@@ -25,18 +26,54 @@ GROUPS = {
     "linear": (WORKLOADS["delta-rule"], SINGLE_LAYER, 100_000, {"python": 2000, "numpy": 20_000}),
     "xor": (
         WORKLOADS["xor"],
-        (*OURS, *NO_SKLEARN, "c"),
+        (*OURS, *NO_SKLEARN, "fann", "c"),
         100_001,
         {
             **{"python": 5000, "numpy": 20_000, "keras": 20},
             **{"tf-function": 2000, "tf-xla": 5000, "pytorch": 1000},
         },
     ),
-    "many networks xor": (WORKLOADS["xor-many"], OURS, 1000, {"python": 2}),
+    "many networks xor": (
+        WORKLOADS["xor-many"],
+        (*OURS, "pytorch", "jax"),
+        1000,
+        {"python": 2},
+    ),
     "mnist 784-512-10": (WORKLOADS["mnist-32"], (*OURS, *PEERS), 10_000, {"python": 32}),
+    "narrow 784-8-10": (
+        WORKLOADS["narrow-8"],
+        (*OURS, *PEERS, "kann"),
+        10_000,
+        {"python": 500, "keras": 3000, "pytorch": 3000},
+    ),
+    "narrow 784-30-10": (
+        WORKLOADS["narrow-30"],
+        (*OURS, *PEERS, "kann"),
+        10_000,
+        {"python": 200, "keras": 3000, "pytorch": 3000},
+    ),
+    "narrow 784-30-10 nielsen": (
+        WORKLOADS["narrow-nielsen"],
+        (*OURS, *NO_SKLEARN, "fann"),
+        10_000,
+        {"python": 200, "keras": 3000, "tf-function": 3000, "pytorch": 3000},
+    ),
+    "wide 256-1024-1024-10": (
+        WORKLOADS["wide"],
+        (*OURS, "sgemm", *PEERS),
+        5120,
+        {"python": 10},
+    ),
+    "text 20000-64-20": (WORKLOADS["text"], (*OURS, "sklearn"), 4000, {"python": 20}),
+    "busy 784-128-10": (
+        WORKLOADS["busy"],
+        ("cython", "numba", *PEERS),
+        5000,
+        {"keras": 1000, "tf-function": 1000, "pytorch": 1000},
+    ),
     "mnist 784-30-10": (
         WORKLOADS["mnist-online"],
-        (*OURS, *NO_SKLEARN),
+        (*OURS, *NO_SKLEARN, "fann"),
         10_000,
         {"python": 500, "keras": 1000, "tf-function": 1000, "pytorch": 1000},
     ),
@@ -66,4 +103,6 @@ def test_speed(measure, quick, group, peer):
         amount = 2 if peer == "python" and workload.task == "predict" else amount
         if workload.networks > 1:
             workload, amount = replace(workload, epochs=1000), min(amount, 100)
+    if (workload.name, peer) in LESS:
+        workload = replace(workload, epochs=LESS[workload.name, peer])
     measure(smaller(workload, amount), peer, group)

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from fastnn import datasets
 
@@ -18,7 +20,7 @@ class Workload:
 
     Attributes
     ----------
-    data : {"xor", "mnist", "fashion-mnist", "dense", "linear"}
+    data : {"xor", "mnist", "fashion-mnist", "dense", "linear", "text"}
     loss : str
         "crossentropy" (softmax outputs) or "half_squared_error" (sigmoid outputs).
     task : {"train", "gradient", "predict", "perceptron", "delta-rule"}
@@ -29,8 +31,14 @@ class Workload:
         Only the first so many.
     networks : int
         How many are trained at once, each with a seed of its own.
+    spinning : int
+        Processes beside each peer that do nothing but use a processor.
     at_least : dict
         Peer -> how many times faster fastnn has to be.
+    peers : tuple of str
+        Who takes part in the paired comparison besides these.
+    about : str
+        Whom the row concerns, in a sentence.
     """
 
     name: str
@@ -47,7 +55,10 @@ class Workload:
     epochs: int = 1
     samples: int | None = None
     networks: int = 1
+    spinning: int = 0
     at_least: dict = field(default_factory=dict, hash=False)
+    peers: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def sample_epochs(self) -> int:
@@ -56,7 +67,7 @@ class Workload:
             return self.epochs
         if self.task == "gradient":
             return self.epochs * self.batch_size
-        return self.networks * self.epochs * len(load(self)[0])
+        return self.networks * self.epochs * load(self)[0].shape[0]
 
     @property
     def flops(self) -> int:
@@ -74,105 +85,171 @@ _SYSTEM_7: dict[str, Any] = {
     "learning_rate": 0.1,
 }
 
-WORKLOADS = {
-    w.name: w
-    for w in (
-        Workload(
-            "xor",
-            "xor",
-            (2, 10, 1),
-            **_SYSTEM_7,
-            batch_size=4,
-            dtype="float64",
-            epochs=100_001,
-            at_least={"jax": 7, "c": 2, "numpy": 120},
-        ),
-        Workload(
-            "xor-many",
-            "xor",
-            (2, 10, 1),
-            **_SYSTEM_7,
-            batch_size=4,
-            dtype="float64",
-            epochs=10_000,
-            networks=1000,
-        ),
-        Workload(
-            "mnist-32",
-            "mnist",
-            (784, 512, 10),
-            dropout=0.2,
-            at_least={"jax": 1.5, "pytorch": 3.5, "keras": 8, "sklearn": 5},
-        ),
-        Workload(
-            "mnist-128",
-            "mnist",
-            (784, 512, 10),
-            batch_size=128,
-            dropout=0.2,
-            at_least={"jax": 1.3, "pytorch": 2},
-        ),
-        Workload(
-            "fashion-32",
-            "fashion-mnist",
-            (784, 128, 10),
-            at_least={"jax": 1.3, "pytorch": 4},
-        ),
-        Workload(
-            "mnist-online",
-            "mnist",
-            (784, 30, 10),
-            **_SYSTEM_7,
-            batch_size=1,
-            at_least={"jax": 3, "pytorch": 50},
-        ),
-        Workload(
-            "dense-64",
-            "dense",
-            (256, 256, 256, 10),
-            batch_size=64,
-            at_least={"jax": 1, "pytorch": 2},
-        ),
-        Workload(
-            "perceptron",
-            "linear",
-            (64, 1),
-            activation="sign",
-            loss="",
-            solver="sgd",
-            learning_rate=0.01,
-            batch_size=1,
-            dtype="float64",
-            task="perceptron",
-            at_least={"sklearn": 20},
-        ),
-        Workload(
-            "delta-rule",
-            "linear",
-            (64, 1),
-            activation="identity",
-            loss="",
-            solver="sgd",
-            learning_rate=0.001,
-            batch_size=1,
-            dtype="float64",
-            task="delta-rule",
-            at_least={"sklearn": 20},
-        ),
-        Workload(
-            "predict-1",
-            "mnist",
-            (784, 512, 10),
-            task="predict",
-            epochs=1000,
-            at_least={"sklearn": 10, "pytorch": 2},
-        ),
-    )
-}
+ROWS = (
+    Workload(
+        "xor",
+        "xor",
+        (2, 10, 1),
+        **_SYSTEM_7,
+        batch_size=4,
+        dtype="float64",
+        epochs=100_001,
+        at_least={"jax": 7, "c": 2, "numpy": 120},
+        peers=("fann",),
+        about="The course's smallest network, all four samples in each step.",
+    ),
+    Workload(
+        "xor-many",
+        "xor",
+        (2, 10, 1),
+        **_SYSTEM_7,
+        batch_size=4,
+        dtype="float64",
+        epochs=10_000,
+        networks=1000,
+        peers=("jax", "pytorch"),
+        about="A thousand networks for XOR at once, each from weights of its own.",
+    ),
+    Workload(
+        "mnist-32",
+        "mnist",
+        (784, 512, 10),
+        dropout=0.2,
+        at_least={"jax": 1.5, "pytorch": 3.5, "keras": 8, "sklearn": 5},
+        about="The classic first network of Keras, with dropout.",
+    ),
+    Workload(
+        "mnist-128",
+        "mnist",
+        (784, 512, 10),
+        batch_size=128,
+        dropout=0.2,
+        at_least={"jax": 1.3, "pytorch": 2},
+        about="The same in larger batches, as one takes them for speed.",
+    ),
+    Workload(
+        "fashion-32",
+        "fashion-mnist",
+        (784, 128, 10),
+        at_least={"jax": 1.3, "pytorch": 4},
+        about="A network of middle size, with the defaults of MLPClassifier.",
+    ),
+    Workload(
+        "mnist-online",
+        "mnist",
+        (784, 30, 10),
+        **_SYSTEM_7,
+        batch_size=1,
+        at_least={"jax": 3, "pytorch": 50},
+        peers=("fann",),
+        about="The course's network for digits: a step after each sample.",
+    ),
+    Workload(
+        "dense-64",
+        "dense",
+        (256, 256, 256, 10),
+        batch_size=64,
+        at_least={"jax": 1, "pytorch": 2},
+        about="Two hidden layers, and inputs of which none is 0.",
+    ),
+    Workload(
+        "perceptron",
+        "linear",
+        (64, 1),
+        activation="sign",
+        loss="",
+        solver="sgd",
+        learning_rate=0.01,
+        batch_size=1,
+        dtype="float64",
+        task="perceptron",
+        at_least={"sklearn": 20},
+        about="A perceptron, sample by sample.",
+    ),
+    Workload(
+        "delta-rule",
+        "linear",
+        (64, 1),
+        activation="identity",
+        loss="",
+        solver="sgd",
+        learning_rate=0.001,
+        batch_size=1,
+        dtype="float64",
+        task="delta-rule",
+        at_least={"sklearn": 20},
+        about="A linear network, sample by sample.",
+    ),
+    Workload(
+        "predict-1",
+        "mnist",
+        (784, 512, 10),
+        task="predict",
+        epochs=1000,
+        at_least={"sklearn": 10, "pytorch": 2},
+        about="Prediction of one sample at a time, as a service does it.",
+    ),
+    Workload(
+        "narrow-8",
+        "mnist",
+        (784, 8, 10),
+        peers=("jax", "pytorch", "sklearn", "kann"),
+        about="Eight hidden units: hardly more than reading the inputs.",
+    ),
+    Workload(
+        "narrow-30",
+        "mnist",
+        (784, 30, 10),
+        peers=("jax", "pytorch", "sklearn", "kann"),
+        about="Thirty hidden units, in batches.",
+    ),
+    Workload(
+        "narrow-nielsen",
+        "mnist",
+        (784, 30, 10),
+        **(_SYSTEM_7 | {"learning_rate": 3.0}),
+        batch_size=10,
+        peers=("jax", "pytorch", "numpy", "fann"),
+        about="As in Nielsen's book: quadratic cost, batches of 10, learning rate 3.",
+    ),
+    Workload(
+        "batch-1024",
+        "mnist",
+        (784, 128, 10),
+        batch_size=1024,
+        peers=("jax", "pytorch", "keras", "sklearn"),
+        about="Batches so large that steps are few and hold little but matrix products.",
+    ),
+    Workload(
+        "wide",
+        "dense",
+        (256, 1024, 1024, 10),
+        batch_size=256,
+        peers=("sgemm", "jax", "pytorch", "sklearn"),
+        about="Wide layers, where training is matrix products: sgemm is these alone.",
+    ),
+    Workload(
+        "text",
+        "text",
+        (20_000, 64, 20),
+        peers=("sklearn",),
+        about="Texts: 20,000 columns, in compressed rows with about 80 entries each.",
+    ),
+    Workload(
+        "busy",
+        "fashion-mnist",
+        (784, 128, 10),
+        samples=5000,
+        spinning=2,
+        peers=("jax", "sklearn"),
+        about="As fashion-32, beside two processes that want the processors for themselves.",
+    ),
+)
+WORKLOADS = {workload.name: workload for workload in ROWS}
 
 
-def load(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (bytes for images) and classes, or targets for the delta rule."""
+def load(workload: Workload) -> tuple[Any, np.ndarray]:
+    """Return inputs (bytes for images, sparse for texts) and classes or targets."""
     rng = np.random.default_rng(0)
     if workload.data == "xor":
         X, y = datasets.load_xor()
@@ -183,17 +260,33 @@ def load(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
         X = rng.normal(size=(100_000, workload.sizes[0]))
         y = X @ rng.normal(size=workload.sizes[0]) + 0.5 * rng.normal(size=100_000)
         y = np.where(y > 0, 1, -1) if workload.task == "perceptron" else y
+    elif workload.data == "text":
+        X, y = _text(workload.sizes[0], workload.sizes[-1])
     elif workload.data == "mnist":
         X, y = _mnist()
     else:
         X, y = _fashion_mnist()
-    if workload.samples is None or workload.samples >= len(X):
+    if workload.samples is None or workload.samples >= X.shape[0]:
         return X, y
     if workload.sizes[-1] > 1:  # a sample of each class first, however few are taken
         first = np.unique(y, return_index=True)[1]
         chosen = np.append(first, np.setdiff1d(np.arange(workload.samples), first))
         return X[chosen[: workload.samples]], y[chosen[: workload.samples]]
     return X[: workload.samples], y[: workload.samples]
+
+
+@cache
+def _text(n_columns: int, n_classes: int) -> tuple[sparse.csr_array, np.ndarray]:
+    """Return texts of 100 words, as frequent as 1 / rank; a fifth of them tell the class."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(n_classes, size=4000)
+    words = (n_columns ** rng.random((len(y), 100))).astype(int) - 1
+    words[:, :20] = (words[:, :20] // n_classes * n_classes + y[:, np.newaxis]) % n_columns
+    rows = np.repeat(np.arange(len(y)), 100)
+    counts = sparse.csr_array(
+        (np.ones(words.size, np.float32), (rows, words.ravel())), shape=(len(y), n_columns)
+    )
+    return normalize(counts), y
 
 
 @cache
@@ -223,7 +316,7 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(X[order].astype(np.uint8)), y[order].astype(np.uint8)
 
 
-def load_real(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
+def load_real(workload: Workload) -> tuple[Any, np.ndarray]:
     """Return inputs in the workload's dtype, images from 0 to 1, for peers that need reals."""
     X, y = load(workload)
     scale = 255 if X.dtype == np.uint8 else 1
@@ -239,6 +332,15 @@ def initial_weights(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
         W = rng.random((m, n)) if workload.data == "xor" else rng.uniform(-r, r, (m, n))
         layers.append((W.astype(workload.dtype), np.zeros(n, workload.dtype)))
     return layers
+
+
+def many_initial_weights(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the same for all networks at once: (networks, n_in, n_out), (networks, n_out)."""
+    rng = np.random.default_rng(1)
+    return [
+        (rng.random((workload.networks, *W.shape)), np.zeros((workload.networks, *b.shape)))
+        for W, b in initial_weights(workload)
+    ]
 
 
 def one_hot(workload: Workload, y: np.ndarray) -> np.ndarray:

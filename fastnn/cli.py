@@ -147,7 +147,8 @@ def _show_comparison(result: dict[str, Any]) -> None:
 @main.command()
 @click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
 @click.option("--quick", is_flag=True, help="Little work and few rounds: a check, no figures.")
-@click.option("--paired", is_flag=True, help="Alternate with the peers, and print ratios only.")
+@click.option("--paired", is_flag=True, help="Alternate with the best peers, for ratios.")
+@click.option("--pinned", is_flag=True, help="The same, each on one processor: CPU seconds count.")
 @click.option("--gpu", is_flag=True, help="The paired comparison on a GPU.")
 @out_option("out/bench", "Folder of the report.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
@@ -156,6 +157,7 @@ def bench(
     workloads: tuple[str, ...],
     quick: bool,
     paired: bool,
+    pinned: bool,
     gpu: bool,
     out: Path,
     threads: int,
@@ -163,18 +165,25 @@ def bench(
 ) -> None:
     """Time every back end and peer, each proven right first; write a report and pictures.
 
-    With names of workloads, such as xor, only those.
+    With names of workloads, such as xor, only those; of the paired comparison also all that begin
+    alike: narrow stands for narrow-8, narrow-30 and so on.
     """
     from .bench import run
 
     check_environment()
+    if gpu and pinned:
+        raise click.UsageError("--gpu and --pinned exclude each other: a GPU is no processor")
+    paired = paired or pinned or gpu
     with naming({"workload": "WORKLOAD"}):
         run.check_workloads(workloads, paired, gpu)
-    if paired or gpu:
-        return run.run_paired(workloads, rounds, threads, gpu)
-    status = run.run_suite(make_folder(out), quick=quick, n_threads=threads, workloads=workloads)
-    if (out / "report.md").is_file():
-        click.echo(f"report: {out / 'report.md'}")
+    out, chosen = make_folder(out), {"quick": quick, "n_threads": threads, "workloads": workloads}
+    if paired:
+        status = run.run_paired(out, **chosen, rounds=rounds, gpu=gpu, pinned=pinned)
+    else:
+        status = run.run_suite(out, **chosen)
+    report = out / ("paired.md" if paired else "report.md")
+    if report.is_file():
+        click.echo(f"report: {report}")
     if status:
         raise click.exceptions.Exit(status)
 

@@ -1,5 +1,6 @@
 """A peer in a process of its own, so that no two thread pools or allocators meet."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -47,13 +48,16 @@ class Peer:
         return answer
 
     def run(self, least_seconds: float = 0.0) -> dict:
-        """Run at least once and as long; return the median seconds and the last result."""
+        """Run at least once and as long; return the median seconds, CPU seconds, last result."""
         return self._ask(run=least_seconds)
 
     def close(self) -> None:
         """End the process, also in the midst of its work."""
+        if self._process.stdin.closed:
+            return
         self._process.terminate()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read all
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 

@@ -1,27 +1,17 @@
 """Plain C for XOR, compiled with -O3 -march=native."""
 
 import ctypes
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from ..workloads import initial_weights, load_real
-
-SOURCE = Path(__file__).with_name("xor.c")
+from .compiler import compile_c
 
 
 def prepare(workload, n_threads):
-    if workload.data != "xor":
+    if workload.data != "xor" or workload.networks > 1:
         return None
-    if shutil.which("cc") is None:
-        raise ImportError("no C compiler 'cc'")
-    library = Path(tempfile.mkdtemp()) / "xor.so"
-    options = ["-O3", "-march=native", "-shared", "-fPIC"]
-    subprocess.run(["cc", *options, str(SOURCE), "-o", str(library), "-lm"], check=True)
-    train = ctypes.CDLL(str(library)).train
+    train = compile_c("xor.c").train
     train.restype = ctypes.c_double
     X, y = load_real(workload)
     X, T = np.ascontiguousarray(X), y.astype(float)

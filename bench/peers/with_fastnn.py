@@ -1,6 +1,8 @@
 """fastnn itself, through its estimators."""
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import get_tags
 
 import fastnn
 from fastnn import backends
@@ -13,7 +15,7 @@ from ..workloads import initial_weights, load
 
 def prepare(workload, backend, n_threads):
     fastnn.set_backend(backend)
-    X, y = load(workload)
+    X, y = load_ours(workload)
     if workload.task in ("perceptron", "delta-rule"):
         model = make_single_layer(workload)
         return lambda: float(model.fit(X, y).score(X[:1000], y[:1000]))
@@ -41,6 +43,17 @@ def prepare(workload, backend, n_threads):
         return model.fit(X, y, **start).loss_
 
     return run
+
+
+def makes_dense(workload):
+    """Return whether fastnn gets a sparse table as a dense one."""
+    return workload.data == "text" and not get_tags(fastnn.MLPClassifier()).input_tags.sparse
+
+
+def load_ours(workload):
+    """Return inputs and classes as fastnn takes them."""
+    X, y = load(workload)
+    return (X.toarray() if makes_dense(workload) else X), y
 
 
 def start_of(workload):
@@ -102,6 +115,7 @@ def gradient(workload, X, y, backend=None):
         W[:], b[:] = given
     n = workload.batch_size
     X = X[:n] if X.dtype == np.uint8 else X[:n].astype(workload.dtype)
+    X = X.toarray() if issparse(X) else X
     targets = y[:n, np.newaxis].astype(workload.dtype)
     if net.n_targets != 1:
         targets = np.eye(net.n_targets, dtype=workload.dtype)[y[:n]]

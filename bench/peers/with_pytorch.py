@@ -1,4 +1,4 @@
-"""PyTorch: fused optimizer, batches by index, no data loader."""
+"""PyTorch: fused optimizer, batches by index, no data loader; many networks by `torch.func`."""
 
 import os
 
@@ -6,11 +6,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..workloads import initial_weights, load_real, one_hot
+from ..workloads import initial_weights, load_real, many_initial_weights, one_hot
 from .process import ON_GPU
 
 
-def prepare(workload, n_threads, compiler=lambda model: model):
+def as_it_is(model):
+    return model
+
+
+def prepare(workload, n_threads, compiler=as_it_is):
     if workload.task in ("perceptron", "delta-rule"):
         return None
     torch.set_num_threads(n_threads)
@@ -21,6 +25,8 @@ def prepare(workload, n_threads, compiler=lambda model: model):
     X, y = load_real(workload)
     targets = y.astype(np.int64) if workload.loss == "crossentropy" else one_hot(workload, y)
     X, targets = torch.from_numpy(X).to(device), torch.from_numpy(targets).to(device)
+    if workload.networks > 1:
+        return many(workload, X, targets) if compiler is as_it_is else None
     plain = make_model(workload)
     model = compiler(plain)
     if workload.task == "predict":
@@ -71,7 +77,35 @@ def prepare(workload, n_threads, compiler=lambda model: model):
                 loss.backward()
                 optimizer.step()
                 total += loss.detach()
-        return float(total) * workload.batch_size / len(X)
+        return float(total) * min(workload.batch_size, len(X)) / len(X)
+
+    return run
+
+
+def many(workload, X, targets):
+    """Return the run of many networks on all samples: a vectorized gradient per step."""
+    device = X.device
+
+    def loss(layers):
+        x = X
+        for W, b in layers:
+            x = torch.sigmoid(x @ W + b)
+        return ((x - targets) ** 2).sum(dim=1).mean() / 2
+
+    step = torch.func.vmap(torch.func.grad_and_value(loss))
+
+    def run():
+        layers = [
+            tuple(torch.from_numpy(array).to(device) for array in layer)
+            for layer in many_initial_weights(workload)
+        ]
+        with torch.no_grad():
+            for _ in range(workload.epochs):
+                gradients, values = step(layers)
+                for layer, slopes in zip(layers, gradients, strict=True):
+                    for array, slope in zip(layer, slopes, strict=True):
+                        array.sub_(slope, alpha=workload.learning_rate)
+        return float(values.mean())
 
     return run
 

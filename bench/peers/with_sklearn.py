@@ -32,7 +32,7 @@ def prepare(workload, n_threads):
         workload.sizes[1:-1],
         workload.activation,
         alpha=0,
-        batch_size=min(workload.batch_size, len(X)),
+        batch_size=min(workload.batch_size, X.shape[0]),
         learning_rate_init=workload.learning_rate,
         max_iter=1,
     )

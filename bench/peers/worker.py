@@ -20,6 +20,7 @@ PACKAGES = {
     **{"sklearn": ("scikit-learn", "scipy"), "keras": ("tensorflow", "keras"), "c": ()},
     **{"tf-function": ("tensorflow",), "tf-xla": ("tensorflow",), "pytorch": ("torch",)},
     **{"torch-compile": ("torch",), "jax": ("jax", "jaxlib")},
+    **{"fann": (), "kann": ("cynn",), "sgemm": ("scipy",)},
 }
 
 
@@ -74,13 +75,18 @@ def versions(peer):
 
 
 def measure(run, least_seconds):
-    """Run, again and again if it is short, so that one pause does not decide a round."""
-    seconds = []
+    """Run, again and again if it is short, so that one pause does not decide a round.
+
+    Taken are seconds by the clock, and those that processors worked for all threads of the process.
+    """
+    seconds, cpu = [], []
     while not seconds or sum(seconds) < least_seconds:
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), time.process_time()
         result = run()
         seconds.append(time.perf_counter() - begin)
-    return {"seconds": statistics.median(seconds), "result": result}
+        cpu.append(time.process_time() - worked)
+    median = statistics.median
+    return {"seconds": median(seconds), "cpu": median(cpu), "result": result}
 
 
 if __name__ == "__main__":
