@@ -114,35 +114,6 @@ def copy_weights(weights, w, bias, there):
 
 
 @kernel
-def compressed_dot(X, i, w, c):
-    """Return the product of row i and the weights from w[c] on."""
-    x, _, _, starts, _ = X
-    s0, s1, k, end = real(x, 0.0), real(x, 0.0), load(starts, i), load(starts, i + 1)
-    while k + 2 <= end:
-        s0 += load(x, k) * load(w, c + column(X, k))
-        s1 += load(x, k + 1) * load(w, c + column(X, k + 1))
-        k += 2
-    if k < end:
-        s0 += load(x, k) * load(w, c + column(X, k))
-    return s0 + s1
-
-
-@kernel
-def add_compressed(factor, X, i, w, c):
-    """Add row i, times a factor, to w[c:]."""
-    x, _, _, starts, _ = X
-    for k in range(load(starts, i), load(starts, i + 1)):
-        w[c + column(X, k)] += factor * load(x, k)
-
-
-@kernel
-def column(X, k):
-    """Return the column of a value."""
-    _, short_columns, columns, _, are_short = X
-    return int(load(short_columns, k)) if are_short else int(load(columns, k))
-
-
-@kernel
 def dot(a, i, b, c, n):
     """Return the product of n numbers from a[i] and b[c] on."""
     L = lanes(a)
@@ -170,3 +141,32 @@ def add_scaled(factor, a, i, b, c, n):
     while k < n:
         b[c + k] += factor * load(a, i + k)
         k += 1
+
+
+@kernel
+def column(X, k):
+    """Return the column of a value."""
+    _, short_columns, columns, _, are_short = X
+    return int(load(short_columns, k)) if are_short else int(load(columns, k))
+
+
+@kernel
+def compressed_dot(X, i, w, c):
+    """Return the product of row i and the weights from w[c] on."""
+    x, _, _, starts, _ = X
+    s0, s1, k, end = real(x, 0.0), real(x, 0.0), load(starts, i), load(starts, i + 1)
+    while k + 2 <= end:
+        s0 += load(x, k) * load(w, c + column(X, k))
+        s1 += load(x, k + 1) * load(w, c + column(X, k + 1))
+        k += 2
+    if k < end:
+        s0 += load(x, k) * load(w, c + column(X, k))
+    return s0 + s1
+
+
+@kernel
+def add_compressed(factor, X, i, w, c):
+    """Add row i, times a factor, to w[c:]."""
+    x, _, _, starts, _ = X
+    for k in range(load(starts, i), load(starts, i + 1)):
+        w[c + column(X, k)] += factor * load(x, k)
