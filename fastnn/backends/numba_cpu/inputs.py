@@ -10,7 +10,7 @@ from ..cpu.panels import OUTPUTS
 from .compile import inlined, kernel
 from .panels import FEW_ROWS, column_of
 from .task import column
-from .vector import fetch, lanes, load, real
+from .vector import fetch, lanes, load, pointer, real
 
 # --- compressing -------------------------------------------------------------------------------
 
@@ -27,11 +27,11 @@ def count_row(X, at, n):
     """Count the values of a dense row that begins at `at`."""
     count = 0
     if len(X.bytes) == 0:
-        for value in X.reals[at : at + n]:
-            count += value != 0
+        for k in range(at, at + n):
+            count += load(X.reals, k) != 0
     else:
-        for value in X.bytes[at : at + n]:
-            count += value != 0
+        for k in range(at, at + n):
+            count += load(X.bytes, k) != 0
     return count
 
 
@@ -39,25 +39,26 @@ def count_row(X, at, n):
 def compress_rows(X, n_columns, first, end, out):
     """Write values and columns of the dense rows first to end, where `out` starts them."""
     for i in range(first, end):
-        compress_row(X, i * n_columns, n_columns, out, out.starts[i], out.starts[i + 1])
+        at, found, last = i * n_columns, out.starts[i], out.starts[i + 1]
+        if len(X.bytes) == 0 and len(out.columns) == 0:
+            compress_row(X.reals, at, n_columns, out.reals, out.short_columns, found, last)
+        elif len(X.bytes) == 0:
+            compress_row(X.reals, at, n_columns, out.reals, out.columns, found, last)
+        elif len(out.columns) == 0:
+            compress_row(X.bytes, at, n_columns, out.bytes, out.short_columns, found, last)
+        else:
+            compress_row(X.bytes, at, n_columns, out.bytes, out.columns, found, last)
 
 
 @kernel
-def compress_row(X, at, n, out, found, end):
+def compress_row(x, at, n, values, columns, found, end):
     """Write those of a row; without branches, since zeros come at random."""
-    k = 0
+    values, columns, k = pointer(values), pointer(columns), 0
     while found < end and k < n:
-        if len(X.bytes) == 0:
-            out.reals[found] = X.reals[at + k]
-            more = X.reals[at + k] != 0
-        else:
-            out.bytes[found] = X.bytes[at + k]
-            more = X.bytes[at + k] != 0
-        if len(out.columns) == 0:
-            out.short_columns[found] = k
-        else:
-            out.columns[found] = k
-        found += more
+        value = load(x, at + k)
+        values[found] = value
+        columns[found] = k
+        found += value != 0
         k += 1
 
 
