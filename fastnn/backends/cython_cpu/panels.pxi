@@ -214,33 +214,35 @@ cdef void update_panel_sparse(
 ) noexcept nogil:
     """The same for the first layer: only the samples that have input k contribute."""
     cdef Py_ssize_t last = end if end < layer.n_in else layer.n_in
-    cdef const real *d = layer.deltas + p * task.batch * WIDTH
-    cdef real *sums = task.gradient
     cdef bint half = is_half(layer.n_out, p)
     if task.scattered and half:
-        scatter(task, k, last, d, sums, True)
+        scatter(task, layer, p, k, last, True)
+        update_from_sums(task, layer, p, k, last, True, step[0])
     elif task.scattered:
-        scatter(task, k, last, d, sums, False)
-    if half:
-        update_inputs(task, layer, p, k, last, d, sums, True, step[0])
+        scatter(task, layer, p, k, last, False)
+        update_from_sums(task, layer, p, k, last, False, step[0])
+    elif half:
+        update_from_lists(task, layer, p, k, last, True, step[0])
     else:
-        update_inputs(task, layer, p, k, last, d, sums, False, step[0])
+        update_from_lists(task, layer, p, k, last, False, step[0])
     if end > layer.n_in:
         update_panel(task, layer, p, last, end, step)
 
 
 cdef inline void scatter(
-    Task *task, Py_ssize_t k, Py_ssize_t end, const real *d, real *sums, bint half
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half
 ) noexcept nogil:
-    """Add the gradient of the inputs k to end to sums (n_in, W), sample by sample.
+    """Add the gradient of the inputs k to end to task.gradient (n_in, W), sample by sample.
 
+    Of a half full panel it is (n_in, LANES), so that more of it stays in the nearest cache.
     Either `end` ends this thread's range of inputs, or all inputs are its own.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, width = LANES if half else WIDTH
     cdef int64_t q, T = task.n_threads
     cdef int64_t *split
     cdef const int32_t *column = task.lists.column
     cdef const real *x = task.lists.value
+    cdef const real *d = layer.deltas + p * task.batch * WIDTH
     cdef real *g
     cdef vec d0, d1
     cdef bint all_inputs = k == 0 and end == task.n_features
@@ -249,50 +251,63 @@ cdef inline void scatter(
         split += 0 if all_inputs else task.thread
         d0, d1 = vload(d + i * WIDTH), vload(d + i * WIDTH + LANES)
         for q in range(split[0], split[T if all_inputs else 1]):
-            g = sums + <Py_ssize_t>column[q] * WIDTH
+            g = task.gradient + <Py_ssize_t>column[q] * width
             vstore(g, vfma(x[q], d0, vload(g)))
             if not half:
                 vstore(g + LANES, vfma(x[q], d1, vload(g + LANES)))
 
 
-cdef inline void descend(real *w, vec g0, vec g1, bint half, Step *now) noexcept nogil:
-    """Do what `update_row` does for a plain step, without asking which it is."""
-    vstore(w, vfma(-now.size, g0, vload(w)))
-    if not half:
-        vstore(w + LANES, vfma(-now.size, g1, vload(w + LANES)))
-
-
-cdef inline void update_inputs(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, const real *d,
-    real *sums, bint half, Step now
+cdef inline void update_from_sums(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half, Step now
 ) noexcept nogil:
-    """Update the rows of inputs k to end, from the scattered sums, which are 0 again, or lists."""
+    """Update the rows of inputs k to end from the scattered gradient, which is 0 again."""
+    cdef Py_ssize_t at = (p * (layer.n_in + 1) + k) * WIDTH, width = LANES if half else WIDTH
+    cdef real *g = task.gradient + k * width
+    cdef vec g0, g1 = vsplat(0)
+    cdef bint is_plain = is_plain_step(&now)
+    while k < end:
+        g0 = vload(g)
+        vstore(g, vsplat(0))
+        if not half:
+            g1 = vload(g + LANES)
+            vstore(g + LANES, vsplat(0))
+        if is_plain:
+            descend(layer.weights + at, g0, g1, half, now.size)
+        else:
+            update_row(layer, at, g0, g1, True, half, &now)
+        g += width
+        at += WIDTH
+        k += 1
+
+
+cdef inline void descend(real *w, vec g0, vec g1, bint half, real rate) noexcept nogil:
+    """Do what `update_row` does for a plain step, without asking which it is."""
+    vstore(w, vfma(-rate, g0, vload(w)))
+    if not half:
+        vstore(w + LANES, vfma(-rate, g1, vload(w + LANES)))
+
+
+cdef inline void update_from_lists(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half, Step now
+) noexcept nogil:
+    """Update the rows of inputs k to end; the gradient of each stays in registers."""
     cdef Py_ssize_t at = p * (layer.n_in + 1) * WIDTH
     cdef int64_t q
+    cdef const real *d = layer.deltas + p * task.batch * WIDTH
     cdef const real *di
     cdef Lists *lists = &task.lists
     cdef vec g0, g1
-    cdef bint is_plain = is_plain_step(&now), scattered = task.scattered
+    cdef bint is_plain = is_plain_step(&now)
     while k < end:
-        if scattered:
-            g0, g1 = vload(sums + k * WIDTH), vload(sums + k * WIDTH + LANES)
-            vstore(sums + k * WIDTH, vsplat(0))
-            if not half:
-                vstore(sums + k * WIDTH + LANES, vsplat(0))
-            if is_plain:
-                descend(layer.weights + at + k * WIDTH, g0, g1, half, &now)
-                k += 1
-                continue
-        elif lists.start[k] == lists.start[k + 1] and is_plain:
+        if lists.start[k] == lists.start[k + 1] and is_plain:
             k += 1
             continue
-        else:
-            g0 = g1 = vsplat(0)
-            for q in range(lists.start[k], lists.start[k + 1]):
-                di = d + <Py_ssize_t>lists.sample[q] * WIDTH
-                g0 = vfma(lists.sample_value[q], vload(di), g0)
-                if not half:
-                    g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
+        g0 = g1 = vsplat(0)
+        for q in range(lists.start[k], lists.start[k + 1]):
+            di = d + <Py_ssize_t>lists.sample[q] * WIDTH
+            g0 = vfma(lists.sample_value[q], vload(di), g0)
+            if not half:
+                g1 = vfma(lists.sample_value[q], vload(di + LANES), g1)
         update_row(layer, at + k * WIDTH, g0, g1, True, half, &now)
         k += 1
 

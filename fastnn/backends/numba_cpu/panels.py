@@ -210,77 +210,92 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
     `layer` is 1, but given as a literal it would make Numba compile `update_panel` once more.
     """
     last = min(end, p.n_features)
-    d = column(p, layer, DELTAS) + panel * p.batch * 2 * lanes(p.weights)
     half = is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights))
-    if p.scattered:
-        if half:
-            scatter(p, k, last, d, rows, True)
-        else:
-            scatter(p, k, last, d, rows, False)
-    if half:
-        update_inputs(p, layer, panel, k, last, d, True, u)
+    if p.scattered and half:
+        scatter(p, layer, panel, k, last, rows, True)
+        update_from_sums(p, layer, panel, k, last, True, u)
+    elif p.scattered:
+        scatter(p, layer, panel, k, last, rows, False)
+        update_from_sums(p, layer, panel, k, last, False, u)
+    elif half:
+        update_from_lists(p, layer, panel, k, last, True, u)
     else:
-        update_inputs(p, layer, panel, k, last, d, False, u)
+        update_from_lists(p, layer, panel, k, last, False, u)
     if end > p.n_features:
         update_panel(p, layer, panel, last, end, rows, u)
 
 
 @merged
-def scatter(p, k, end, d, rows, half):
-    """Add the gradient of the inputs k to end to the sums (n_in, W), sample by sample.
+def scatter(p, layer, panel, k, end, rows, half):
+    """Add the gradient of the inputs k to end to that in `work`, (n_in, W), sample by sample.
 
-    Either `end` ends this thread's range of inputs, or all inputs are its own.
+    Of a half full panel it is (n_in, L), so that more of it stays in the nearest cache. Either
+    `end` ends this thread's range of inputs, or all inputs are its own.
     """
     L, T = lanes(p.weights), p.n_threads
     W = 2 * L
+    width = L if half else W
+    d = column(p, layer, DELTAS) + panel * p.batch * W
     all_inputs = k == 0 and end == p.n_features
-    first, width = (0, T) if all_inputs else (p.thread, 1)
+    first, n_ranges = (0, T) if all_inputs else (p.thread, 1)
     for i in range(rows):
         split = i * (T + 1) + first
         d0, d1 = vload(p.work, d + i * W), vload(p.work, d + i * W + L)
-        for q in range(load(p.split, split), load(p.split, split + width)):
-            x, g = load(p.value, q), p.gradient + load(p.position, q) * W
+        for q in range(load(p.split, split), load(p.split, split + n_ranges)):
+            x, g = load(p.value, q), p.gradient + load(p.position, q) * width
             vstore(p.work, g, vfma(x, d0, vload(p.work, g)))
             if not half:
                 vstore(p.work, g + L, vfma(x, d1, vload(p.work, g + L)))
 
 
-@inlined
-def descend(p, at, g0, g1, half, u):
-    """Do what `update_row` does for a plain step, without asking which it is."""
-    L = lanes(p.weights)
-    vstore(p.weights, at, vfma(-u.size, g0, vload(p.weights, at)))
-    if not half:
-        vstore(p.weights, at + L, vfma(-u.size, g1, vload(p.weights, at + L)))
-
-
 @merged
-def update_inputs(p, layer, panel, k, end, d, half, u):
-    """Update the rows of inputs k to end, from the scattered sums, which are 0 again, or lists."""
+def update_from_sums(p, layer, panel, k, end, half, u):
+    """Update the rows of inputs k to end from the scattered gradient, which is 0 again."""
     L = lanes(p.weights)
     W = 2 * L
+    width = L if half else W
     at = column(p, layer, WEIGHTS) + panel * (p.n_features + 1) * W
     zero, is_plain = vzero(p.work), is_plain_step(u)
     for j in range(k, end):
-        g0 = g1 = zero
-        if p.scattered:
-            g = p.gradient + j * W
-            g0, g1 = vload(p.work, g), vload(p.work, g + L)
-            vstore(p.work, g, zero)
-            if not half:
-                vstore(p.work, g + L, zero)
-            if is_plain:
-                descend(p, at + j * W, g0, g1, half, u)
-                continue
+        g = p.gradient + j * width
+        g0, g1 = vload(p.work, g), zero
+        vstore(p.work, g, zero)
+        if not half:
+            g1 = vload(p.work, g + L)
+            vstore(p.work, g + L, zero)
+        if is_plain:
+            descend(p, at + j * W, g0, g1, half, u.size)
         else:
-            first, stop = load(p.start, j), load(p.start, j + 1)
-            if first == stop and is_plain:
-                continue
-            for q in range(first, stop):
-                x, di = load(p.sample_value, q), d + load(p.sample, q) * W
-                g0 = vfma(x, vload(p.work, di), g0)
-                if not half:
-                    g1 = vfma(x, vload(p.work, di + L), g1)
+            update_row(p, at + j * W, g0, g1, True, half, u)
+
+
+@inlined
+def descend(p, at, g0, g1, half, rate):
+    """Do what `update_row` does for a plain step, without asking which it is."""
+    L = lanes(p.weights)
+    vstore(p.weights, at, vfma(-rate, g0, vload(p.weights, at)))
+    if not half:
+        vstore(p.weights, at + L, vfma(-rate, g1, vload(p.weights, at + L)))
+
+
+@merged
+def update_from_lists(p, layer, panel, k, end, half, u):
+    """Update the rows of inputs k to end; the gradient of each stays in registers."""
+    L = lanes(p.weights)
+    W = 2 * L
+    at = column(p, layer, WEIGHTS) + panel * (p.n_features + 1) * W
+    d = column(p, layer, DELTAS) + panel * p.batch * W
+    zero, is_plain = vzero(p.work), is_plain_step(u)
+    for j in range(k, end):
+        first, stop = load(p.start, j), load(p.start, j + 1)
+        if first == stop and is_plain:
+            continue
+        g0 = g1 = zero
+        for q in range(first, stop):
+            x, di = load(p.sample_value, q), d + load(p.sample, q) * W
+            g0 = vfma(x, vload(p.work, di), g0)
+            if not half:
+                g1 = vfma(x, vload(p.work, di + L), g1)
         update_row(p, at + j * W, g0, g1, True, half, u)
 
 
