@@ -43,4 +43,5 @@ def prepare(workload, n_threads):
     if workload.task == "predict":
         samples = [X[i : i + 1] for i in range(workload.epochs)]
         return lambda: float(np.mean([model.predict(x)[0] for x in samples]))
+    model.set_params(max_iter=workload.epochs)
     return lambda: model.fit(X, y).loss_
