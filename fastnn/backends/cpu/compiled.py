@@ -93,12 +93,8 @@ class Compiled:
         line = panels.ALIGNMENT // weights.itemsize
         size = -(-len(weights) // line) * line
         scratch = np.zeros(2 * weights.shape[1] * size + line, weights.dtype)
-        table = inputs.for_kernels(X.astype(weights.dtype, copy=False), weights.dtype)
         return kernels.delta_rule(
-            table.reals,
-            table.short_columns,
-            table.columns,
-            table.starts,
+            inputs.for_kernels(X.astype(weights.dtype, copy=False), weights.dtype),
             X.shape[1],
             targets,
             weights,

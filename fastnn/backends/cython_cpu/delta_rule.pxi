@@ -1,24 +1,13 @@
 """Perceptron and linear network."""
 
-cdef struct Rows:  # of X: all values, or those that are not 0 with their columns
-    const real *values
-    const int64_t *starts  # NULL: row i begins at i * n_columns
-    const uint16_t *short_columns  # NULL: `columns` has them
-    const int32_t *columns
-    Py_ssize_t n_columns
-
-
 def delta_rule(
-    const real[::1] values, const uint16_t[::1] short_columns, const int32_t[::1] columns,
-    const int64_t[::1] starts, Py_ssize_t n_columns, const real[:, ::1] targets,
-    real[:, ::1] weights, real[::1] scratch, double rate, bint use_sign,
-    const int64_t[:, ::1] order, bint online, real[:, :, ::1] history, double[::1] losses,
-    const real[::1] sample_weights, double total,
+    X, Py_ssize_t n_columns, const real[:, ::1] targets, real[:, ::1] weights, real[::1] scratch,
+    double rate, bint use_sign, const int64_t[:, ::1] order, bint online,
+    real[:, :, ::1] history, double[::1] losses, const real[::1] sample_weights, double total,
 ):
     """Run `perceptron_train` (use_sign) or `linear_train`.
 
-    The rows of X are `compressed.CompressedRows`, with columns of either size; if there are no
-    `starts`, all values row after row. `scratch` are zeros: for each output twice its weights in
+    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros: for each output twice its weights in
     whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
     if these are None. Returns the epochs run.
     """
@@ -27,18 +16,15 @@ def delta_rule(
     cdef Py_ssize_t line = 64 // sizeof(real), size = (weights.shape[0] + line - 1) // line * line
     cdef real *w = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)  # (n_outputs, size)
     cdef const real *s = NULL
-    cdef Rows X = Rows(&values[0], NULL, NULL, &columns[0], n_columns)
-    if starts.shape[0]:
-        X.starts = &starts[0]
-    if short_columns.shape[0]:
-        X.short_columns = &short_columns[0]
+    cdef Inputs inputs
+    read_inputs(X, &inputs)
     if sample_weights is not None:
         s = &sample_weights[0]
     copy_weights(weights, w, size, bias, True)
     for epoch in range(losses.shape[0]):
         with nogil:
             n_mistakes = delta_rule_epoch(
-                &X, targets.shape[0], &targets[0, 0], n_outputs, size, w, w + n_outputs * size,
+                &inputs, n_columns, targets.shape[0], &targets[0, 0], n_outputs, size, w, w + n_outputs * size,
                 bias, rate, use_sign, &order[epoch % order.shape[0], 0] if online else NULL,
                 s, total, &losses[epoch],
             )
@@ -92,40 +78,40 @@ cdef void add_scaled(real factor, const real *a, real *b, Py_ssize_t n) noexcept
         k += 1
 
 
-cdef inline Py_ssize_t column(const Rows *X, Py_ssize_t k) noexcept nogil:
+cdef inline Py_ssize_t column(const Inputs *X, Py_ssize_t k) noexcept nogil:
     return X.columns[k] if X.short_columns == NULL else X.short_columns[k]
 
 
-cdef real compressed_dot(const Rows *X, Py_ssize_t i, const real *w) noexcept nogil:
+cdef real compressed_dot(const Inputs *X, Py_ssize_t i, const real *w) noexcept nogil:
     """Return w x for row i."""
     cdef Py_ssize_t k = X.starts[i], end = X.starts[i + 1]
     cdef real s0 = 0, s1 = 0
     while k + 2 <= end:
-        s0 += X.values[k] * w[column(X, k)]
-        s1 += X.values[k + 1] * w[column(X, k + 1)]
+        s0 += X.reals[k] * w[column(X, k)]
+        s1 += X.reals[k + 1] * w[column(X, k + 1)]
         k += 2
     if k < end:
-        s0 += X.values[k] * w[column(X, k)]
+        s0 += X.reals[k] * w[column(X, k)]
     return s0 + s1
 
 
-cdef void add_compressed(real factor, const Rows *X, Py_ssize_t i, real *w) noexcept nogil:
+cdef void add_compressed(real factor, const Inputs *X, Py_ssize_t i, real *w) noexcept nogil:
     """w += factor x for row i."""
     cdef Py_ssize_t k
     for k in range(X.starts[i], X.starts[i + 1]):
-        w[column(X, k)] += factor * X.values[k]
+        w[column(X, k)] += factor * X.reals[k]
 
 
 cdef Py_ssize_t delta_rule_epoch(
-    const Rows *X, Py_ssize_t n, const real *targets, Py_ssize_t n_outputs, Py_ssize_t size,
-    real *weights, real *change, Py_ssize_t bias, double rate, bint use_sign, const int64_t *order,
+    const Inputs *X, Py_ssize_t d, Py_ssize_t n, const real *targets, Py_ssize_t n_outputs,
+    Py_ssize_t size, real *weights, real *change, Py_ssize_t bias, double rate, bint use_sign, const int64_t *order,
     const real *sample_weights, double total, double *loss,
 ) noexcept nogil:
     """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples.
 
     The weights are (n_outputs, size); without an `order`, all samples make one step.
     """
-    cdef Py_ssize_t d = X.n_columns, q, i, c, n_mistakes = 0
+    cdef Py_ssize_t q, i, c, n_mistakes = 0
     cdef bint online = order != NULL, wrong
     cdef real z, y, error, factor, weight = 1
     cdef real *w
@@ -141,7 +127,7 @@ cdef Py_ssize_t delta_rule_epoch(
             weight = sample_weights[i]
         for c in range(n_outputs):
             w = weights + c * size
-            z = dot(X.values + i * d, w, d) if X.starts == NULL else compressed_dot(X, i, w)
+            z = dot(X.reals + i * d, w, d) if X.starts == NULL else compressed_dot(X, i, w)
             if bias:
                 z += w[d]
             not_finite += z - z  # NaN, where z is infinite
@@ -154,7 +140,7 @@ cdef Py_ssize_t delta_rule_epoch(
                 factor = <real>(rate * (error * weight)) if online else error * weight
                 w = changed + c * size
                 if X.starts == NULL:
-                    add_scaled(factor, X.values + i * d, w, d)
+                    add_scaled(factor, X.reals + i * d, w, d)
                 else:
                     add_compressed(factor, X, i, w)
                 if bias:

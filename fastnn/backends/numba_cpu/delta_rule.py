@@ -18,31 +18,28 @@ from .vector import (
 
 @kernel
 def delta_rule(
-    values, short_columns, columns, starts, n_columns, targets, weights, scratch, rate, use_sign,
-    order, online, history, losses, sample_weights, total,
+    X, n_columns, targets, weights, scratch, rate, use_sign, order, online, history, losses,
+    sample_weights, total,
 ):  # fmt: skip
     """Run `perceptron_train` (use_sign) or `linear_train`.
 
-    The rows of X are `compressed.CompressedRows`, with columns of either size; if there are no
-    `starts`, all values row after row. `scratch` are zeros: for each output twice its weights in
+    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros: for each output twice its weights in
     whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
     if these are None. Returns the epochs run.
     """
     # A loop for each, with constants in place of arguments, is faster.
-    rows = values, short_columns, columns, starts, n_columns
     others = order, online, history, losses, sample_weights, total
     if use_sign:
-        return delta_rule_epochs(rows, targets, weights, scratch, rate, True, *others)
-    return delta_rule_epochs(rows, targets, weights, scratch, rate, False, *others)
+        return delta_rule_epochs(X, n_columns, targets, weights, scratch, rate, True, *others)
+    return delta_rule_epochs(X, n_columns, targets, weights, scratch, rate, False, *others)
 
 
 @merged
 def delta_rule_epochs(
-    rows, targets, weights, scratch, rate, use_sign, order, online, history, losses,
+    X, d, targets, weights, scratch, rate, use_sign, order, online, history, losses,
     sample_weights, total,
 ):  # fmt: skip
     """Do the work of `delta_rule`."""
-    values, short_columns, columns, starts, d = rows
     n_inputs, n_outputs = weights.shape
     bias = n_inputs - d  # 1 if the first weights are biases
     line = 64 // scratch.itemsize
@@ -52,10 +49,10 @@ def delta_rule_epochs(
     w_all = scratch[first : first + n_outputs * size].reshape(n_outputs, size)
     change = scratch[first + n_outputs * size : first + 2 * n_outputs * size]
     copy_weights(weights, w_all, bias, True)
-    x, w, dw = pointer(values), pointer(w_all), pointer(change)
+    x, w, dw = pointer(X.reals), pointer(w_all), pointer(change)
     n_run = len(losses)
-    is_compressed = len(starts) > 0
-    X = x, pointer(short_columns), pointer(columns), pointer(starts), len(short_columns) > 0
+    is_compressed, is_short = len(X.starts) > 0, len(X.short_columns) > 0
+    rows = x, pointer(X.short_columns), pointer(X.columns), pointer(X.starts), is_short
     for epoch in range(len(losses)):
         n_mistakes, loss_sum, not_finite = 0, 0.0, 0.0
         if not online:
@@ -66,7 +63,7 @@ def delta_rule_epochs(
             weight = real(x, 1.0) if sample_weights is None else sample_weights[i]
             for c in range(n_outputs):
                 if is_compressed:
-                    z = compressed_dot(X, i, w, c * size)
+                    z = compressed_dot(rows, i, w, c * size)
                 else:
                     z = dot(x, i * d, w, c * size, d)
                 if bias:
@@ -82,7 +79,7 @@ def delta_rule_epochs(
                     # w += rate (t - y) x (1.2), now or at the end
                     factor, changed = (real(x, rate * error), w) if online else (error, dw)
                     if is_compressed:
-                        add_compressed(factor, X, i, changed, c * size)
+                        add_compressed(factor, rows, i, changed, c * size)
                     else:
                         add_scaled(factor, x, i * d, changed, c * size, d)
                     if bias:
