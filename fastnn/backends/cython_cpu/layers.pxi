@@ -175,8 +175,13 @@ cdef void update(Task *task, Py_ssize_t l, Step *now) noexcept nogil:
     """Update this thread's share of layer l's weights (2.39), (2.40), (2.44) to (2.46)."""
     cdef Layer *layer = &task.layers[l]
     cdef Share share = share_of(layer.panels, layer.n_in + 1, task)
-    cdef Py_ssize_t p
-    for p in range(share.panel, share.panel_end):
+    cdef Py_ssize_t p = share.panel
+    cdef bint in_pairs = (
+        l == 1 and task.sparse and not task.scattered and not is_online(task, now))
+    while in_pairs and p + 2 <= share.panel_end and share.row_end - share.row > layer.n_in:
+        update_two_panels(task, layer, p, now)
+        p += 2
+    for p in range(p, share.panel_end):
         if l == 1 and is_online(task, now):
             update_panel_online(task, layer, p, share.row, share.row_end, now)
         elif l == 1 and task.sparse:

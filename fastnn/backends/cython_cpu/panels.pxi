@@ -312,6 +312,48 @@ cdef inline void update_from_lists(
         k += 1
 
 
+cdef void update_two_panels(Task *task, Layer *layer, Py_ssize_t p, Step *step) noexcept nogil:
+    """Update panels p and p + 1 of compressed inputs, from the lists.
+
+    The lists are short and of any length: to go through them takes as long as to add.
+    """
+    if is_half(layer.n_out, p + 1):
+        update_both(task, layer, p, True, step[0])
+    else:
+        update_both(task, layer, p, False, step[0])
+    update_panel(task, layer, p, layer.n_in, layer.n_in + 1, step)
+    update_panel(task, layer, p + 1, layer.n_in, layer.n_in + 1, step)
+
+
+cdef inline void update_both(
+    Task *task, Layer *layer, Py_ssize_t p, bint half, Step now
+) noexcept nogil:
+    """Do it for all inputs; of panel p + 1 half may be empty."""
+    cdef Py_ssize_t k, size = (layer.n_in + 1) * WIDTH, next_panel = task.batch * WIDTH
+    cdef int64_t q
+    cdef const real *d = layer.deltas + p * task.batch * WIDTH
+    cdef const real *d0
+    cdef const real *d1
+    cdef Lists *lists = &task.lists
+    cdef real x
+    cdef vec g00, g01, g10, g11
+    cdef bint is_plain = is_plain_step(&now)
+    for k in range(layer.n_in):
+        if lists.start[k] == lists.start[k + 1] and is_plain:
+            continue
+        g00 = g01 = g10 = g11 = vsplat(0)
+        for q in range(lists.start[k], lists.start[k + 1]):
+            x = lists.sample_value[q]
+            d0 = d + <Py_ssize_t>lists.sample[q] * WIDTH
+            d1 = d0 + next_panel
+            g00, g01 = vfma(x, vload(d0), g00), vfma(x, vload(d0 + LANES), g01)
+            g10 = vfma(x, vload(d1), g10)
+            if not half:
+                g11 = vfma(x, vload(d1 + LANES), g11)
+        update_row(layer, p * size + k * WIDTH, g00, g01, True, False, &now)
+        update_row(layer, (p + 1) * size + k * WIDTH, g10, g11, True, half, &now)
+
+
 cdef void update_panel_online(
     Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Step *now
 ) noexcept nogil:

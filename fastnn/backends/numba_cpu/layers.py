@@ -34,6 +34,7 @@ from .panels import (
     update_panel,
     update_panel_online,
     update_panel_sparse,
+    update_two_panels,
 )
 from .task import column, parameter_of, used_by
 from .vector import lanes, load, real, vload, vmul, vstore
@@ -226,6 +227,10 @@ def update(p, layer, b, u):
     panel, panel_end, k, end = share_of(
         column(p, layer, PANELS), column(p, layer - 1, UNITS) + 1, p
     )
+    in_pairs = layer == 1 and p.sparse and not p.scattered and not is_online(p, b.rows, u)
+    while in_pairs and panel + 2 <= panel_end and end - k > p.n_features:
+        update_two_panels(p, layer, panel, b.rows, u)
+        panel += 2
     for q in range(panel, panel_end):
         if layer == 1 and is_online(p, b.rows, u):
             update_panel_online(p, q, k, end, u)

@@ -300,6 +300,45 @@ def update_from_lists(p, layer, panel, k, end, half, u):
 
 
 @kernel
+def update_two_panels(p, layer, panel, rows, u):
+    """Update a panel of compressed inputs and the next one, from the lists.
+
+    The lists are short and of any length: to go through them takes as long as to add.
+    """
+    if is_half(column(p, layer, UNITS), panel + 1, 2 * lanes(p.weights)):
+        update_both(p, layer, panel, True, u)
+    else:
+        update_both(p, layer, panel, False, u)
+    update_panel(p, layer, panel, p.n_features, p.n_features + 1, rows, u)
+    update_panel(p, layer, panel + 1, p.n_features, p.n_features + 1, rows, u)
+
+
+@merged
+def update_both(p, layer, panel, half, u):
+    """Do it for all inputs; of the next panel half may be empty."""
+    L = lanes(p.weights)
+    W = 2 * L
+    n_in, next_panel = p.n_features, p.batch * W
+    at = column(p, layer, WEIGHTS) + panel * (n_in + 1) * W
+    d = column(p, layer, DELTAS) + panel * next_panel
+    zero, is_plain = vzero(p.work), is_plain_step(u)
+    for j in range(n_in):
+        first, stop = load(p.start, j), load(p.start, j + 1)
+        if first == stop and is_plain:
+            continue
+        g00 = g01 = g10 = g11 = zero
+        for q in range(first, stop):
+            x, d0 = load(p.sample_value, q), d + load(p.sample, q) * W
+            d1 = d0 + next_panel
+            g00, g01 = vfma(x, vload(p.work, d0), g00), vfma(x, vload(p.work, d0 + L), g01)
+            g10 = vfma(x, vload(p.work, d1), g10)
+            if not half:
+                g11 = vfma(x, vload(p.work, d1 + L), g11)
+        update_row(p, at + j * W, g00, g01, True, False, u)
+        update_row(p, at + (n_in + 1 + j) * W, g10, g11, True, half, u)
+
+
+@kernel
 def update_panel_online(p, panel, k, end, u):
     """Do the same for a batch of one sample under plain SGD: only its own inputs' rows change.
 
