@@ -21,9 +21,11 @@ def table(rng, shape, dtype, density=0.2):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
 @pytest.mark.parametrize("shape", [(2, 32), (50, 60), (9, 70000)])
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_compressing(compiled, dtype, shape, n_threads, rng, monkeypatch):
+@pytest.mark.parametrize("few", [0, 10**6])
+def test_compressing(compiled, dtype, shape, n_threads, few, rng, monkeypatch):
     """As SciPy does it."""
     monkeypatch.setattr(inputs, "VALUES_PER_THREAD", 1)
+    monkeypatch.setattr(inputs, "FEW_VALUES", few)
     X = table(rng, shape, dtype)
     targets = np.zeros((len(X), 1), "float64" if dtype == "uint8" else dtype)
     found, expected = compiled.to_device(Samples(X, 1.0, targets), n_threads).X, csr_array(X)

@@ -14,6 +14,7 @@ from . import panels
 COMPRESSED_BELOW = 0.42
 FEWEST_COLUMNS = 32
 ROWS_PER_CALL = 4096
+FEW_VALUES = 200_000
 VALUES_PER_THREAD = 2_000_000  # fewer are sooner compressed than a thread is started
 
 
@@ -61,6 +62,14 @@ def compressed(kernels: Any, X: Any, dtype: np.dtype, n_threads: int = 1) -> Any
     if isinstance(X, CompressedRows) or n_columns < FEWEST_COLUMNS or n == 0:
         return X
     inputs, starts = for_kernels(X, dtype), np.zeros(n + 1, np.int64)
+    narrow = np.uint16 if n_columns <= SHORT else np.int32
+    if X.size <= FEW_VALUES:  # to count them first takes as long
+        found = CompressedRows(np.empty(X.size, X.dtype), np.empty(X.size, narrow), starts, X.shape)
+        kernels.compress_rows(inputs, n_columns, 0, n, for_kernels(found, dtype), False)
+        m = starts[-1]
+        if m >= COMPRESSED_BELOW * X.size:
+            return X
+        return CompressedRows(found.values[:m], found.columns[:m], starts, X.shape)
     n_threads = max(1, min(n_threads, X.size // VALUES_PER_THREAD))
     _in_parallel(
         lambda first, end: kernels.count_values(inputs, n_columns, first, end, starts[1:]),
@@ -71,11 +80,12 @@ def compressed(kernels: Any, X: Any, dtype: np.dtype, n_threads: int = 1) -> Any
     if starts[-1] >= COMPRESSED_BELOW * X.size:
         return X
     # Zeros: if somebody changes X at this moment, what is missing is a 0 of column 0.
-    values = np.zeros(starts[-1], X.dtype)
-    columns = np.zeros(starts[-1], np.uint16 if n_columns <= SHORT else np.int32)
+    values, columns = np.zeros(starts[-1], X.dtype), np.zeros(starts[-1], narrow)
     out = for_kernels(CompressedRows(values, columns, starts, X.shape), dtype)
     _in_parallel(
-        lambda first, end: kernels.compress_rows(inputs, n_columns, first, end, out), n, n_threads
+        lambda first, end: kernels.compress_rows(inputs, n_columns, first, end, out, True),
+        n,
+        n_threads,
     )
     return CompressedRows(values, columns, starts, X.shape)
 

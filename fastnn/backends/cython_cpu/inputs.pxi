@@ -44,36 +44,56 @@ cdef int64_t count_row(const Inputs *inputs, Py_ssize_t at, Py_ssize_t n) noexce
     return count
 
 
-def compress_rows(X, Py_ssize_t n_columns, Py_ssize_t first, Py_ssize_t end, out):
-    """Write values and columns of the dense rows first to end, where `out` starts them."""
+def compress_rows(
+    X, Py_ssize_t n_columns, Py_ssize_t first, Py_ssize_t end, out, bint are_counted
+):
+    """Write values and columns of the dense rows first to end, where `out` starts them.
+
+    Unless the values are counted, say where the next row starts.
+    """
     cdef Inputs inputs, to
     cdef Py_ssize_t i
+    cdef int64_t found
+    cdef int64_t[::1] starts = out.starts
     read_inputs(X, &inputs)
     read_inputs(out, &to)
     with nogil:
         for i in range(first, end):
-            compress_row(&inputs, i * n_columns, n_columns, &to, to.starts[i], to.starts[i + 1])
+            found = starts[i + 1] if are_counted else starts[i] + n_columns
+            found = compress_row(&inputs, i * n_columns, n_columns, &to, starts[i], found)
+            if not are_counted:
+                starts[i + 1] = found
 
 
-cdef void compress_row(
+cdef int64_t compress_row(
     const Inputs *inputs, Py_ssize_t at, Py_ssize_t n, Inputs *to, int64_t found, int64_t end
 ) noexcept nogil:
-    """Write those of a row; without branches, since zeros come at random."""
-    cdef Py_ssize_t k = 0
-    cdef bint more
-    while found < end and k < n:
-        if inputs.bytes == NULL:
-            (<real *>to.reals)[found] = inputs.reals[at + k]
-            more = inputs.reals[at + k] != 0
+    """Write those of a row up to `end`; without branches, since zeros come at random.
+
+    Returns where they end.
+    """
+    cdef Py_ssize_t k
+    # Copies that no store can change: they stay in registers.
+    cdef const real *reals = inputs.reals
+    cdef const uint8_t *values = inputs.bytes
+    cdef real *to_reals = <real *>to.reals
+    cdef uint8_t *to_values = <uint8_t *>to.bytes
+    cdef int32_t *columns = <int32_t *>to.columns
+    cdef uint16_t *short_columns = <uint16_t *>to.short_columns
+    for k in range(n):
+        if found == end:
+            break
+        if columns == NULL:
+            short_columns[found] = <uint16_t>k
         else:
-            (<uint8_t *>to.bytes)[found] = inputs.bytes[at + k]
-            more = inputs.bytes[at + k] != 0
-        if to.columns == NULL:
-            (<uint16_t *>to.short_columns)[found] = <uint16_t>k
+            columns[found] = <int32_t>k
+        if values == NULL:
+            to_reals[found] = reals[at + k]
+            found += reals[at + k] != 0
         else:
-            (<int32_t *>to.columns)[found] = <int32_t>k
-        found += more
-        k += 1
+            to_values[found] = values[at + k]
+            found += values[at + k] != 0
+    return found
 
 
 # --- a batch -----------------------------------------------------------------------------------

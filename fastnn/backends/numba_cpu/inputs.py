@@ -36,23 +36,32 @@ def count_row(X, at, n):
 
 
 @kernel
-def compress_rows(X, n_columns, first, end, out):
-    """Write values and columns of the dense rows first to end, where `out` starts them."""
+def compress_rows(X, n_columns, first, end, out, are_counted):
+    """Write values and columns of the dense rows first to end, where `out` starts them.
+
+    Unless the values are counted, say where the next row starts.
+    """
     for i in range(first, end):
-        at, found, last = i * n_columns, out.starts[i], out.starts[i + 1]
+        at, found = i * n_columns, out.starts[i]
+        last = out.starts[i + 1] if are_counted else found + n_columns
         if len(X.bytes) == 0 and len(out.columns) == 0:
-            compress_row(X.reals, at, n_columns, out.reals, out.short_columns, found, last)
+            last = compress_row(X.reals, at, n_columns, out.reals, out.short_columns, found, last)
         elif len(X.bytes) == 0:
-            compress_row(X.reals, at, n_columns, out.reals, out.columns, found, last)
+            last = compress_row(X.reals, at, n_columns, out.reals, out.columns, found, last)
         elif len(out.columns) == 0:
-            compress_row(X.bytes, at, n_columns, out.bytes, out.short_columns, found, last)
+            last = compress_row(X.bytes, at, n_columns, out.bytes, out.short_columns, found, last)
         else:
-            compress_row(X.bytes, at, n_columns, out.bytes, out.columns, found, last)
+            last = compress_row(X.bytes, at, n_columns, out.bytes, out.columns, found, last)
+        if not are_counted:
+            out.starts[i + 1] = last
 
 
 @kernel
 def compress_row(x, at, n, values, columns, found, end):
-    """Write those of a row; without branches, since zeros come at random."""
+    """Write those of a row up to `end`; without branches, since zeros come at random.
+
+    Returns where they end.
+    """
     values, columns, k = pointer(values), pointer(columns), 0
     while found < end and k < n:
         value = load(x, at + k)
@@ -60,6 +69,7 @@ def compress_row(x, at, n, values, columns, found, end):
         columns[found] = k
         found += value != 0
         k += 1
+    return found
 
 
 # --- a batch -----------------------------------------------------------------------------------
