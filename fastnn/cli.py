@@ -176,7 +176,8 @@ def bench(
     paired = paired or pinned or gpu
     with naming({"workload": "WORKLOAD"}):
         run.check_workloads(workloads, paired, gpu)
-    out, chosen = make_folder(out), {"quick": quick, "n_threads": threads, "workloads": workloads}
+    out = make_folder(out)
+    chosen: dict[str, Any] = {"quick": quick, "n_threads": threads, "workloads": workloads}
     if paired:
         status = run.run_paired(out, **chosen, rounds=rounds, gpu=gpu, pinned=pinned)
     else:
