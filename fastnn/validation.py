@@ -291,7 +291,9 @@ def unique_labels(y: NDArray) -> NDArray:
     least, most = y.min(), y.max()
     if ((y == least) | (y == most)).all():
         return np.array([least, most][: 1 + (least < most)], y.dtype)
-    room = len(y) if y.dtype.kind == "f" else min(len(y), np.iinfo(y.dtype).max)
+    # Within which all differences are exact.
+    exact = 2 ** np.finfo(y.dtype).nmant if y.dtype.kind == "f" else np.iinfo(y.dtype).max
+    room = min(len(y), exact)
     if int(most) - int(least) > room:
         return np.unique(y)
     is_there = np.zeros(int(most) - int(least) + 1, bool)

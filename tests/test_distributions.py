@@ -89,7 +89,7 @@ def test_wheel(project):
         assert archive.read("fastnn/linear.py") == (ROOT / "fastnn/linear.py").read_bytes()
     suffixes = (".so", ".pyd", ".c", ".nbi", ".png")
     built = {name for name in names if Path(name).suffix in suffixes}
-    assert built == {"fastnn/bench/peers/xor.c"}  # a source
+    assert built == {f"fastnn/bench/peers/{name}.c" for name in ("xor", "fann")}  # sources
     sources = {f"fastnn/backends/cython_cpu/{name}" for name in ("kernels.pyx", "vector.h")}
     assert sources <= set(names)
     programs = {f"fastnn/bench/programs/{p.name}" for p in (ROOT / "bench/programs").glob("*.py")}

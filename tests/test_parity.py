@@ -290,3 +290,18 @@ def test_threads_do_not_change_the_result(compiled, dtype, kind, units, rng, mon
         assert (found[1] == results[0][1]).all()
         assert (found[2] == results[0][2]).all()
         assert found[3] == results[0][3]
+
+
+@pytest.mark.parametrize("n", [1, 9])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_softmax_of_what_is_no_number(backend, dtype, n):
+    """NaN in one unit's weights is NaN in all probabilities; what is far below the others is 0."""
+    net = network((2, 3), (codes.SOFTMAX,), codes.SPARSE_CATEGORICAL_CROSSENTROPY)
+    kernels, X = backends.kernels(), Samples(np.ones((n, 2), dtype), 1.0, None)
+    params = np.array([0, 0, 0, 0, 0, 0, 1, 2, 0], dtype)
+    params[-1] = np.nan
+    assert np.isnan(kernels.mlp_forward(net, params, X, False, 1)[0]).all()
+    params[-1] = -2000
+    found = kernels.mlp_forward(net, params, X, False, 1)[0]
+    assert (found[:, 2] == 0).all()
+    np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-1.0)), rtol=1e-6)

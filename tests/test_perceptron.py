@@ -414,3 +414,9 @@ def test_unique_labels(labels):
 def test_unique_labels_of_small_integers():
     y = np.array([-128, 127, 0] * 100, np.int8)
     np.testing.assert_array_equal(unique_labels(y), np.unique(y))
+
+
+def test_unique_labels_in_half_precision():
+    """2050 - (-1) is no number of 16 bits."""
+    y = np.array([-1, 0, 2050] + [0] * 3000, np.float16)
+    np.testing.assert_array_equal(unique_labels(y), np.unique(y))

@@ -24,8 +24,9 @@ def delta_rule(
     for epoch in range(losses.shape[0]):
         with nogil:
             n_mistakes = delta_rule_epoch(
-                &inputs, n_columns, targets.shape[0], &targets[0, 0], n_outputs, size, w, w + n_outputs * size,
-                bias, rate, use_sign, &order[epoch % order.shape[0], 0] if online else NULL,
+                &inputs, n_columns, targets.shape[0], &targets[0, 0], n_outputs, size, w,
+                w + n_outputs * size, bias, rate, use_sign,
+                &order[epoch % order.shape[0], 0] if online else NULL,
                 s, total, &losses[epoch],
             )
         if use_sign and n_mistakes == 0:
@@ -104,8 +105,8 @@ cdef void add_compressed(real factor, const Inputs *X, Py_ssize_t i, real *w) no
 
 cdef Py_ssize_t delta_rule_epoch(
     const Inputs *X, Py_ssize_t d, Py_ssize_t n, const real *targets, Py_ssize_t n_outputs,
-    Py_ssize_t size, real *weights, real *change, Py_ssize_t bias, double rate, bint use_sign, const int64_t *order,
-    const real *sample_weights, double total, double *loss,
+    Py_ssize_t size, real *weights, real *change, Py_ssize_t bias, double rate, bint use_sign,
+    const int64_t *order, const real *sample_weights, double total, double *loss,
 ) noexcept nogil:
     """Make one epoch of w += rate (t - y) x (1.2); return the number of wrong samples.
 

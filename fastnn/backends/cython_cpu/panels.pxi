@@ -53,7 +53,7 @@ cdef inline void multiply_tiles(
         s01 = s11 = s21 = s31 = b1
         for q in range(n):
             x = a + i * WIDTH + column_of(used[q], batch)
-            wk = w + used[q] * WIDTH
+            wk = w + <Py_ssize_t>used[q] * WIDTH
             w0 = vload(wk)
             s00, s10 = vfma(x[0], w0, s00), vfma(x[WIDTH], w0, s10)
             s20, s30 = vfma(x[2 * WIDTH], w0, s20), vfma(x[3 * WIDTH], w0, s30)
@@ -76,7 +76,7 @@ cdef inline void multiply_tiles(
         s00, s01 = b0, b1
         for q in range(n):
             x = a + i * WIDTH + column_of(used[q], batch)
-            wk = w + used[q] * WIDTH
+            wk = w + <Py_ssize_t>used[q] * WIDTH
             s00 = vfma(x[0], vload(wk), s00)
             if not half:
                 s01 = vfma(x[0], vload(wk + LANES), s01)
@@ -189,10 +189,10 @@ cdef inline void update_tiles(
                     d1 = vload(d + i + LANES)
                     g01, g11 = vfma(x0[i], d1, g01), vfma(x1[i], d1, g11)
                     g21, g31 = vfma(x2[i], d1, g21), vfma(x3[i], d1, g31)
-            update_row(layer, first + used[k] * WIDTH, g00, g01, True, half, &now)
-            update_row(layer, first + used[k + 1] * WIDTH, g10, g11, True, half, &now)
-            update_row(layer, first + used[k + 2] * WIDTH, g20, g21, True, half, &now)
-            update_row(layer, first + used[k + 3] * WIDTH, g30, g31, True, half, &now)
+            update_row(layer, first + <Py_ssize_t>used[k] * WIDTH, g00, g01, True, half, &now)
+            update_row(layer, first + <Py_ssize_t>used[k + 1] * WIDTH, g10, g11, True, half, &now)
+            update_row(layer, first + <Py_ssize_t>used[k + 2] * WIDTH, g20, g21, True, half, &now)
+            update_row(layer, first + <Py_ssize_t>used[k + 3] * WIDTH, g30, g31, True, half, &now)
             k += 4
             continue
         if k < layer.n_used:
@@ -205,7 +205,7 @@ cdef inline void update_tiles(
                 g00 = vadd(g00, vload(d + i))
                 if not half:
                     g01 = vadd(g01, vload(d + i + LANES))
-        update_row(layer, first + used[k] * WIDTH, g00, g01, k < layer.n_in, half, &now)
+        update_row(layer, first + <Py_ssize_t>used[k] * WIDTH, g00, g01, k < layer.n_in, half, &now)
         k += 1
 
 

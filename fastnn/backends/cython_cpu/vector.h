@@ -261,8 +261,8 @@ INLINE vec vlog1p(vec a) {
 }
 /* a where c > 0, else b */
 INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }
-/* exp(a), and 0 where that is no normal number */
-INLINE vec vexp_or_0(vec a) { return vif_positive(a - EXP_MIN, vexp(a), vsplat(0)); }
+/* exp(a), and 0 where that is no normal number; NaN stays NaN */
+INLINE vec vexp_or_0(vec a) { return vif_positive(EXP_MIN - a, vsplat(0), vexp(a)); }
 
 /* The standard normal distribution function P(z), within 4 ulp where it is a normal number, and
  * bell = exp(-z^2 / 2).

@@ -138,7 +138,7 @@ def _exp(builder, vector, a):
 def _exp_or_0(builder, vector, a):
     lowest = constant_vector(vector, EXP_RANGE[vector.dtype.bitwidth][0])
     zero = constant_vector(vector, 0.0)
-    return select(builder, ">", vector, a, lowest, _exp(builder, vector, a), zero)
+    return select(builder, "<", vector, a, lowest, zero, _exp(builder, vector, a))
 
 
 def _expm1(builder, vector, a):
