@@ -96,7 +96,7 @@ def _expected(workload: Workload, n_threads: int) -> float:
 
 @cache
 def _trained(workload: Workload, backend: str, n_threads: int) -> dict:
-    X, y = with_fastnn.load_ours(workload)
+    X, y = load(workload)
     with fastnn.use_backend(backend):
         if workload.task == "gradient":
             return {}

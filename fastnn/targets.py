@@ -130,9 +130,8 @@ class Classes:
                 f"class_weight={shown(wanted)}: expected None or 'balanced' where a sample has "
                 "several labels"
             )
-        factors = np.ones(
-            len(targets.labels)
-        )  # of all labels, as scikit-learn's compute_sample_weight
+        # The product of all labels' weights, as in scikit-learn's compute_sample_weight
+        factors = np.ones(len(targets.labels))
         for label in targets.labels.T:
             factors *= class_weights(wanted, label, np.arange(2), weights)[label]
         return (factors if weights is None else factors * weights).astype(dtype)

@@ -10,7 +10,6 @@ from .. import words
 from ..workloads import SMALL_MNIST, WORKLOADS, Workload, load, smaller
 from .process import ON_GPU, Missing, Peer
 from .spinning import spinning
-from .with_fastnn import makes_dense
 
 OURS = ("cython", "numba")
 GPU_PEERS = ("pytorch", "torch-compile", "jax")
@@ -109,8 +108,6 @@ def compare(
     row = Row(name, words.describe(workload), workload.about)
     if workload.data == "mnist" and SMALL_MNIST in os.environ:
         row.notes.append(words.SMALL_MNIST)
-    if makes_dense(workload):
-        row.notes.append("fastnn gets the table as a dense one; to make it so is not timed.")
     if name == "threads":
         row.about = "What a second thread is worth."
         row.pairs = [Pair(_threads(own, 1), _threads(own, 2), THREADS) for own in OURS]

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import get_tags
 
 import fastnn
 from fastnn import backends
@@ -15,7 +14,7 @@ from ..workloads import initial_weights, load
 
 def prepare(workload, backend, n_threads):
     fastnn.set_backend(backend)
-    X, y = load_ours(workload)
+    X, y = load(workload)
     if workload.task in ("perceptron", "delta-rule"):
         model = make_single_layer(workload)
         return lambda: float(model.fit(X, y).score(X[:1000], y[:1000]))
@@ -43,17 +42,6 @@ def prepare(workload, backend, n_threads):
         return model.fit(X, y, **start).loss_
 
     return run
-
-
-def makes_dense(workload):
-    """Return whether fastnn gets a sparse table as a dense one."""
-    return workload.data == "text" and not get_tags(fastnn.MLPClassifier()).input_tags.sparse
-
-
-def load_ours(workload):
-    """Return inputs and classes as fastnn takes them."""
-    X, y = load(workload)
-    return (X.toarray() if makes_dense(workload) else X), y
 
 
 def start_of(workload):

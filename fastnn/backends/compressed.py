@@ -22,8 +22,7 @@ class CompressedRows:
     ----------
     values : (n_values,) in the real dtype, or uint8
         Row after row.
-    columns : (n_values,) of uint16, or of int32 if there are more than 65,536 columns or they
-        came so
+    columns : (n_values,) of uint16, or of int32 if there are more than 65,536 columns
         Of each value; ascending within a row, none twice.
     starts : (n_rows + 1,) of int64
         Row i has the values starts[i] to below starts[i + 1].

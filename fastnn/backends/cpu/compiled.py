@@ -92,7 +92,7 @@ class Compiled:
         # Each output's weights begin with a cache line: a fifth of the time of a linear layer.
         line = panels.ALIGNMENT // weights.itemsize
         size = -(-len(weights) // line) * line
-        scratch = np.zeros(2 * weights.shape[1] * size + line, weights.dtype)
+        scratch = panels.aligned(2 * weights.shape[1] * size, weights.dtype)
         return kernels.delta_rule(
             inputs.for_kernels(X.astype(weights.dtype, copy=False), weights.dtype),
             X.shape[1],

@@ -7,14 +7,14 @@ def delta_rule(
 ):
     """Run `perceptron_train` (use_sign) or `linear_train`.
 
-    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros: for each output twice its weights in
-    whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
-    if these are None. Returns the epochs run.
+    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros from a cache line on, for each output
+    twice its weights in whole lines. `total` is the sum of the `sample_weights`, the number of
+    samples if these are None. Returns the epochs run.
     """
     cdef Py_ssize_t epoch, n_mistakes, n_run = losses.shape[0], n_outputs = weights.shape[1]
     cdef Py_ssize_t bias = weights.shape[0] - n_columns  # 1 if the first weights are biases
-    cdef Py_ssize_t line = 64 // sizeof(real), size = (weights.shape[0] + line - 1) // line * line
-    cdef real *w = <real *>((<uintptr_t>&scratch[0] + 63) // 64 * 64)  # (n_outputs, size)
+    cdef Py_ssize_t size = scratch.shape[0] // (2 * n_outputs)
+    cdef real *w = &scratch[0]  # (n_outputs, size)
     cdef const real *s = NULL
     cdef Inputs inputs
     read_inputs(X, &inputs)

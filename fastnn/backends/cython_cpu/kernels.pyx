@@ -6,7 +6,7 @@ Compiled once per processor level and dtype (setup.py), with `real` and `vec` fr
 """
 
 from libc.math cimport NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 

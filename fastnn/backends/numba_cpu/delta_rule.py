@@ -23,9 +23,9 @@ def delta_rule(
 ):  # fmt: skip
     """Run `perceptron_train` (use_sign) or `linear_train`.
 
-    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros: for each output twice its weights in
-    whole cache lines, and a line. `total` is the sum of the `sample_weights`, the number of samples
-    if these are None. Returns the epochs run.
+    X are `cpu.inputs.Inputs`, reals. `scratch` are zeros from a cache line on, for each output
+    twice its weights in whole lines. `total` is the sum of the `sample_weights`, the number of
+    samples if these are None. Returns the epochs run.
     """
     # A loop for each, with constants in place of arguments, is faster.
     others = order, online, history, losses, sample_weights, total
@@ -42,12 +42,10 @@ def delta_rule_epochs(
     """Do the work of `delta_rule`."""
     n_inputs, n_outputs = weights.shape
     bias = n_inputs - d  # 1 if the first weights are biases
-    line = 64 // scratch.itemsize
-    size = (n_inputs + line - 1) // line * line
+    size = len(scratch) // (2 * n_outputs)
     # An output's weights in each row, its bias last, so that all begin with a cache line.
-    first = -scratch.ctypes.data % 64 // scratch.itemsize
-    w_all = scratch[first : first + n_outputs * size].reshape(n_outputs, size)
-    change = scratch[first + n_outputs * size : first + 2 * n_outputs * size]
+    w_all = scratch[: n_outputs * size].reshape(n_outputs, size)
+    change = scratch[n_outputs * size :]
     copy_weights(weights, w_all, bias, True)
     x, w, dw = pointer(X.reals), pointer(w_all), pointer(change)
     n_run = len(losses)
