@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from .backends.interface import State
 from .observer import Epoch
@@ -35,6 +34,8 @@ def split(
     ValueError
         If `fraction` is out of range, or a part would be too small.
     """
+    from sklearn.model_selection import train_test_split  # here: few fits need its modules
+
     fraction = check_real("validation_fraction", fraction, BETWEEN_0_AND_1)
     try:
         rows, held_out = train_test_split(

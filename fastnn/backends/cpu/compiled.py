@@ -33,8 +33,8 @@ class Compiled:
     ----------
     load : callable
         Returns, for a real dtype, an object with the attributes `panel_width`, `count_values`,
-        `compress_rows`, `train_thread`, `forward_samples`, `predict_few`, `delta_rule` and
-        `distort_images`.
+        `compress_rows`, `train_thread`, `train_small`, `forward_samples`, `predict_few`,
+        `delta_rule` and `distort_images`.
     """
 
     NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
@@ -206,8 +206,9 @@ class Compiled:
         kernels, params = self._load(state.params.dtype), state.params
         order, batch = schedule.order, min(schedule.batch_size, schedule.order.shape[1])
         most_values = inputs.most_values(samples.X, batch)
+        is_small = panels.is_small(net, optimizer, samples, schedule, kernels.panel_width)
         samples = _for_kernels(net, params.dtype, samples)
-        n_threads = panels.choose_threads(n_threads, net, batch)
+        n_threads = 1 if is_small else panels.choose_threads(n_threads, net, batch)
         problem = panels.build(
             net,
             optimizer,
@@ -222,9 +223,10 @@ class Compiled:
             stop=stop,
         )
         rates, losses = schedule.learning_rates, np.empty(batch)
+        train = kernels.train_small if is_small else kernels.train_thread
 
         def worker(thread: int, sums: Any = loss_sums) -> None:
-            kernels.train_thread(problem, samples, order, rates[: len(sums)], losses, sums, thread)
+            train(problem, samples, order, rates[: len(sums)], losses, sums, thread)
 
         if n_threads > 1:
             self._compile(lambda: worker(0, loss_sums[:0]), ("train", params.dtype))
@@ -272,7 +274,10 @@ class Compiled:
                     return
                 train(i, loss_sums[i])
 
-        self._compile(lambda: train(0, loss_sums[0, :0]), ("train", state.params.dtype))
+        dtype = state.params.dtype
+        width = self._load(dtype).panel_width
+        is_small = panels.is_small(net, optimizer, samples, schedules[0], width)
+        self._compile(lambda: train(0, loss_sums[0, :0]), ("small" if is_small else "train", dtype))
         run_workers(worker, n_workers, stop, apart=True)
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codes import LOSSES
-from ..interface import Network, Optimizer, Samples
+from ..codes import HALF_SQUARED_ERROR, LOSSES, SOFTMAX, SUM_SQUARED_ERROR
+from ..compressed import CompressedRows
+from ..interface import Network, Optimizer, Samples, Schedule
 from ..shared import dropout_limit
 from ..threads import available_processors
 
@@ -43,6 +44,8 @@ SCATTERED_PANELS = 1
 SCATTERED_INPUTS = 2048
 FORWARD_BATCH = 64
 SLEEP_NANOSECONDS = 50_000_000  # at a barrier; then a thread looks whether to give up
+# A network whose layers have at most so many units is small: see `is_small`.
+SMALL_LAYER = 64
 # Up to so many samples, the outputs are sooner computed than the weights are packed.
 FEW_SAMPLES = 4
 
@@ -210,6 +213,24 @@ def choose_threads(n_threads: int, net: Network, batch: int) -> int:
         return 1
     most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
     return min(most, available_processors()) if most > 1 else 1
+
+
+def is_small(
+    net: Network, optimizer: Optimizer, samples: Samples, schedule: Schedule, width: int
+) -> bool:
+    """Say whether `train_small` applies: full batches of few samples, small layers, no dropout."""
+    n_orders, rows = schedule.order.shape
+    return (
+        n_orders == 1
+        and rows <= min(schedule.batch_size, width // 2)
+        and max(net.sizes) <= SMALL_LAYER
+        and net.loss in (HALF_SQUARED_ERROR, SUM_SQUARED_ERROR)
+        and SOFTMAX not in net.activations
+        and not any(net.dropout)
+        and optimizer.max_norm == 0
+        and samples.weights is None
+        and not isinstance(samples.X, CompressedRows)
+    )
 
 
 def count_right(net: Network, outputs: NDArray, samples: Samples) -> float:

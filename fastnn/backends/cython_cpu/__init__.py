@@ -114,6 +114,7 @@ def load_level(level: str, dtype: np.dtype) -> Any:
         count_values=module.count_values,
         compress_rows=module.compress_rows,
         train_thread=module.train_thread,
+        train_small=module.train_small,
         forward_samples=module.forward_samples,
         predict_few=module.predict_few,
         delta_rule=module.delta_rule,

@@ -228,14 +228,19 @@ cdef double momentum_of_step(double b1, int64_t step) noexcept nogil:
     return b1 * (1 - 0.5 * pow(0.96, step / 250.0))
 
 
-cdef double product_of_momenta(double b1, int64_t step) noexcept nogil:
-    """Return u_1 ... u_n, or what is as good as 0: 1 - product is 1 then."""
-    cdef double product = 1
+cdef void first_step(
+    Step *now, int optimizer, const double[::1] numbers, int64_t step
+) noexcept nogil:
+    """Set what holds for all steps of a call, and the product of nadam's momenta so far."""
     cdef int64_t n = 1
-    while n <= step and product > 1e-20:
-        product *= momentum_of_step(b1, n)
+    now.optimizer = optimizer
+    now.beta_1, now.beta_2 = <real>numbers[BETA_1], <real>numbers[BETA_2]
+    now.epsilon, now.gradient_size, now.decay = <real>numbers[EPSILON], 0, 0
+    now.penalty = WITH_L1 if numbers[L1] else WITH_L2 if numbers[ALPHA] else NO_PENALTY
+    now.product = 1
+    while optimizer == NADAM and n <= step and now.product > 1e-20:  # 1 - product is 1 then
+        now.product *= momentum_of_step(numbers[BETA_1], n)
         n += 1
-    return product
 
 
 cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:

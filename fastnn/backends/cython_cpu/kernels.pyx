@@ -252,15 +252,7 @@ cdef void train(
     cdef int64_t step = settings[STEP]
     cdef Layer *layer
     cdef Step now
-    now.optimizer = <int>settings[OPTIMIZER]
-    now.beta_1, now.beta_2 = <real>numbers[BETA_1], <real>numbers[BETA_2]
-    now.epsilon, now.gradient_size, now.decay = <real>numbers[EPSILON], 0, 0
-    now.penalty = WITH_L1 if numbers[L1] else WITH_L2 if numbers[ALPHA] else NO_PENALTY
-    now.product = product_of_momenta(numbers[BETA_1], step) if now.optimizer == NADAM else 1
-    if numbers[MAX_NORM] == 0 and is_small(task, order) and train_small(
-        task, &now, step, numbers, order, learning_rates, loss_sums
-    ):
-        return
+    first_step(&now, <int>settings[OPTIMIZER], numbers, step)
     for l in range(2, task.n_layers + 1):
         layer = &task.layers[l]
         for p in range(layer.panels * task.thread // task.n_threads,

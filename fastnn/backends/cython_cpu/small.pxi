@@ -31,36 +31,40 @@ cdef struct SmallLayer:
     real *slopes_below
 
 
-cdef bint is_small(Task *task, const int64_t[:, ::1] order) noexcept nogil:
-    """Say whether the fast path applies: one full batch of few samples, small layers, no dropout."""
-    cdef Py_ssize_t l, rows = order.shape[1]
-    if rows > task.batch or rows > LANES or order.shape[0] != 1 or task.n_threads != 1:
-        return False
-    if task.sparse or task.sample_weights != NULL:
-        return False
-    if task.loss != HALF_SQUARED_ERROR and task.loss != SUM_SQUARED_ERROR:
-        return False
-    for l in range(1, task.n_layers + 1):
-        if task.layers[l].activation == SOFTMAX or task.layers[l].drop_limit > 0:
-            return False
-        if task.layers[l].n_in > 64 or task.layers[l].n_out > 64:
-            return False
-    return True
-
-
 cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
     return (n + LANES - 1) // LANES * LANES
 
 
-cdef bint train_small(
-    Task *task, Step *now, int64_t step, const double[::1] numbers,
+def train_small(
+    problem, samples, const int64_t[:, ::1] order, const double[::1] learning_rates,
+    double[::1] losses, double[::1] loss_sums, Py_ssize_t thread,
+):
+    """Train as `train_thread` does, on one thread, what `panels.is_small` says."""
+    cdef const int64_t[::1] settings = problem.settings
+    cdef const double[::1] numbers = problem.numbers
+    cdef Task *task = new_task(problem, samples, losses, thread, 1)
+    cdef bint is_done
+    try:
+        with nogil:
+            is_done = run_small(task, settings, numbers, order, learning_rates, loss_sums)
+    finally:
+        free(task)
+    if not is_done:
+        raise MemoryError("no memory for the rows of a small network")
+
+
+cdef bint run_small(
+    Task *task, const int64_t[::1] settings, const double[::1] numbers,
     const int64_t[:, ::1] order, const double[::1] learning_rates, double[::1] loss_sums,
 ) noexcept nogil:
-    """Train as `train` does; return False if there is no memory."""
+    """Train; return False if there is no memory."""
     cdef Py_ssize_t l, i, k, epoch, size, last = task.n_layers, rows = order.shape[1]
     cdef int group = 1
+    cdef int64_t step = settings[STEP]
     cdef SmallLayer *layers
     cdef real *memory
+    cdef Step now
+    first_step(&now, <int>settings[OPTIMIZER], numbers, step)
     while group < rows:
         group *= 2
     layers = <SmallLayer *>malloc((last + 1) * sizeof(SmallLayer))
@@ -83,12 +87,12 @@ cdef bint train_small(
         if is_stopped(task.stop):
             break
         step += 1
-        step_sizes(now, numbers, learning_rates[epoch], step)
+        step_sizes(&now, numbers, learning_rates[epoch], step)
         # With the group known, the compiler unrolls the sums over it.
-        if group == 4 and is_plain_step(now):
-            loss_sums[epoch] += step_small(task, layers, 4, True, now[0])
+        if group == 4 and is_plain_step(&now):
+            loss_sums[epoch] += step_small(task, layers, 4, True, now)
         else:
-            loss_sums[epoch] += step_small(task, layers, group, False, now[0])
+            loss_sums[epoch] += step_small(task, layers, group, False, now)
     copy_small(task, layers, group, True)
     free(layers)
     release_vectors(memory)

@@ -30,6 +30,7 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     with forking.lock:
+        from . import small
         from . import training as kernels
         from .delta_rule import delta_rule
         from .distortion import distort_images
@@ -46,6 +47,7 @@ def _load(dtype: np.dtype) -> Any:
         count_values=count_values,
         compress_rows=compress_rows,
         train_thread=kernels.train_thread,
+        train_small=small.train_small,
         forward_samples=forward_samples,
         delta_rule=delta_rule,
         distort_images=distort_images,

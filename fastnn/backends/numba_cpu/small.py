@@ -7,20 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codes import HALF_SQUARED_ERROR, SIGMOID, SOFTMAX, SUM_SQUARED_ERROR
-from ..cpu.panels import (
-    ACTIVATION,
-    DROP_LIMIT,
-    STEP,
-    UNITS,
-    WEIGHTS,
-)
+from ..codes import SIGMOID, SUM_SQUARED_ERROR
+from ..cpu.panels import ACTIVATION, OPTIMIZER, STEP, UNITS, WEIGHTS
 from .barrier import is_stopped
 from .compile import inlined, kernel, merged
-from .formulas import activate, optimizer_step, step_sizes
+from .formulas import activate, first_step, optimizer_step, step_sizes
 from .inputs import value_of
 from .panels import is_plain_step
-from .task import column, parameter_of
+from .task import column, new_task, parameter_of
 from .vector import (
     lanes,
     pointer,
@@ -38,7 +32,6 @@ from .vector import (
     vzero,
 )
 
-LARGEST = 64  # units of a layer
 # Columns of the table of layers; layer 0 is the inputs, its row the samples over and over for each
 # input. From ROWS on, a layer has five rows: outputs, slopes, mask (1 for a unit's sample, 0 for
 # padding), deltas and targets.
@@ -94,25 +87,11 @@ def entry(s, layer, name):
 
 
 @kernel
-def is_small(p, order):
-    """Say whether the fast path applies: one full batch of few samples, small layers."""
-    n_batches, rows = order.shape
-    if rows > p.batch or rows > lanes(p.work) or n_batches != 1 or p.n_threads != 1:
-        return False
-    if p.sparse or p.weighted or not (p.loss == HALF_SQUARED_ERROR or p.loss == SUM_SQUARED_ERROR):
-        return False
-    for layer in range(1, p.n_layers + 1):
-        if column(p, layer, ACTIVATION) == SOFTMAX or column(p, layer, DROP_LIMIT) > 0:
-            return False
-        if column(p, layer - 1, UNITS) > LARGEST or column(p, layer, UNITS) > LARGEST:
-            return False
-    return True
-
-
-@kernel
-def train_small(p, problem, u, order, learning_rates, loss_sums):
-    """Train as `train_thread` does."""
+def train_small(problem, samples, order, learning_rates, losses, loss_sums, thread):
+    """Train as `train_thread` does, on one thread, what `panels.is_small` says."""
+    p = new_task(problem, samples, order, losses, thread, 1)
     L, n, step, group = lanes(p.work), order.shape[1], problem.settings[STEP], 1
+    u = first_step(p, problem.settings[OPTIMIZER], step)
     while group < n:
         group *= 2
     table = np.zeros((p.n_layers + 1, N_SMALL), np.int64)

@@ -4,9 +4,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cpu.panels import N_COLUMNS, N_NUMBERS, OUTPUTS, UNITS
-from .compile import inlined
-from .vector import lanes, real
+from ..cpu.panels import (
+    BATCH,
+    LOSS,
+    MOST_VALUES,
+    N_COLUMNS,
+    N_NUMBERS,
+    OUTPUTS,
+    SCATTERED,
+    SEED,
+    UNITS,
+)
+from .compile import inlined, kernel
+from .vector import lanes, pointer, real
 
 
 class Task(NamedTuple):
@@ -57,6 +67,66 @@ class Task(NamedTuple):
     sample: Any  # (most_values): the samples of an input, input after input
     sample_value: Any  # as `sample`
     start: Any  # (n_in + 1): where an input's samples begin
+
+
+@kernel
+def new_task(problem, samples, order, losses, thread, n_threads):
+    """Gather pointers to all arrays of a call; the callers keep the arrays alive."""
+    settings, work, lists = problem.settings, problem.work, problem.lists
+    batch, n_features, scattered = settings[BATCH], problem.table[0, UNITS], settings[SCATTERED]
+    n, X = settings[MOST_VALUES], samples.X
+    width = 2 * lanes(work)
+    n_targets = samples.targets.shape[1] if len(samples.targets) else 0
+    longest = problem.table[:, UNITS].max() + 2
+    orders = lists[len(lists) - 2 * (n_threads - thread) * longest :]
+    for k in range(longest):
+        orders[k] = orders[longest + k] = k
+    values = len(work) - 2 * n
+    scratch = values - width - (n_threads - thread) * (batch + 1 + scattered * n_features) * width
+    return Task(
+        len(problem.table) - 1,
+        n_features,
+        batch,
+        settings[LOSS],
+        pointer(problem.numbers),
+        n > 0,
+        scattered != 0,
+        thread,
+        n_threads,
+        np.uint64(settings[SEED]),
+        real(work, samples.scale),
+        pointer(problem.table),
+        pointer(problem.weights),
+        pointer(problem.moment_1),
+        pointer(problem.moment_2),
+        pointer(work),
+        values - width,
+        scratch,
+        scratch + (batch + 1) * width,
+        pointer(X.reals),
+        pointer(X.bytes),
+        pointer(X.short_columns),
+        pointer(X.columns),
+        pointer(X.starts),
+        len(X.bytes) > 0,
+        len(X.short_columns) > 0,
+        pointer(samples.targets),
+        n_targets,
+        pointer(samples.weights),
+        len(samples.weights) > 0,
+        pointer(order),
+        pointer(losses),
+        pointer(problem.sync),
+        pointer(problem.stop),
+        pointer(orders),
+        pointer(orders[longest:]),
+        pointer(lists),
+        pointer(work[values:]),
+        pointer(problem.offsets[n_features + 1 :]),
+        pointer(lists[n:]),
+        pointer(work[values + n :]),
+        pointer(problem.offsets),
+    )
 
 
 class Batch(NamedTuple):

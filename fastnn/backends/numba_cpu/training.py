@@ -1,17 +1,10 @@
 """The training loop of the Numba back end; it follows cython_cpu/kernels.pyx."""
 
-import numpy as np
-
 from ..cpu.panels import (
-    BATCH,
-    LOSS,
     MAX_NORM,
-    MOST_VALUES,
     N_THREADS,
     OPTIMIZER,
     PANELS,
-    SCATTERED,
-    SEED,
     STEP,
     UNITS,
 )
@@ -21,69 +14,7 @@ from .formulas import first_step, step_sizes
 from .inputs import find_used, list_by_input, load_batch
 from .layers import deltas_below, forward, limit_layer, update
 from .panels import is_online, transpose_panel
-from .small import is_small, train_small
-from .task import Batch, Task, column, offset_of
-from .vector import lanes, pointer, real
-
-
-@kernel
-def new_task(problem, samples, order, losses, thread, n_threads):
-    """Gather pointers to all arrays of a call; the callers keep the arrays alive."""
-    settings, work, lists = problem.settings, problem.work, problem.lists
-    batch, n_features, scattered = settings[BATCH], problem.table[0, UNITS], settings[SCATTERED]
-    n, X = settings[MOST_VALUES], samples.X
-    width = 2 * lanes(work)
-    n_targets = samples.targets.shape[1] if len(samples.targets) else 0
-    longest = problem.table[:, UNITS].max() + 2
-    orders = lists[len(lists) - 2 * (n_threads - thread) * longest :]
-    for k in range(longest):
-        orders[k] = orders[longest + k] = k
-    values = len(work) - 2 * n
-    scratch = values - width - (n_threads - thread) * (batch + 1 + scattered * n_features) * width
-    return Task(
-        len(problem.table) - 1,
-        n_features,
-        batch,
-        settings[LOSS],
-        pointer(problem.numbers),
-        n > 0,
-        scattered != 0,
-        thread,
-        n_threads,
-        np.uint64(settings[SEED]),
-        real(work, samples.scale),
-        pointer(problem.table),
-        pointer(problem.weights),
-        pointer(problem.moment_1),
-        pointer(problem.moment_2),
-        pointer(work),
-        values - width,
-        scratch,
-        scratch + (batch + 1) * width,
-        pointer(X.reals),
-        pointer(X.bytes),
-        pointer(X.short_columns),
-        pointer(X.columns),
-        pointer(X.starts),
-        len(X.bytes) > 0,
-        len(X.short_columns) > 0,
-        pointer(samples.targets),
-        n_targets,
-        pointer(samples.weights),
-        len(samples.weights) > 0,
-        pointer(order),
-        pointer(losses),
-        pointer(problem.sync),
-        pointer(problem.stop),
-        pointer(orders),
-        pointer(orders[longest:]),
-        pointer(lists),
-        pointer(work[values:]),
-        pointer(problem.offsets[n_features + 1 :]),
-        pointer(lists[n:]),
-        pointer(work[values + n :]),
-        pointer(problem.offsets),
-    )
+from .task import Batch, column, new_task, offset_of
 
 
 @kernel
@@ -96,9 +27,6 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
     p = new_task(problem, samples, order, losses, thread, settings[N_THREADS])
     n, step = order.shape[1], settings[STEP]
     u = first_step(p, settings[OPTIMIZER], step)
-    if p.numbers[MAX_NORM] == 0 and is_small(p, order):
-        train_small(p, problem, u, order, learning_rates, loss_sums)
-        return
     for layer in range(2, p.n_layers + 1):
         panels = column(p, layer, PANELS)
         for q in range(panels * thread // p.n_threads, panels * (thread + 1) // p.n_threads):
