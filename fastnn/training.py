@@ -164,7 +164,9 @@ class MLPTask:
         self.in_order = np.arange(self.n_samples)[np.newaxis]
         weights = self.samples.weights
         self.total_weight = self.n_samples if weights is None else weights.sum(dtype=np.float64)
-        self.samples = self.kernels.to_device(self.samples, self.n_threads)
+        self.samples = self.kernels.to_device(
+            self.samples, self.n_threads, compress=self.distortion is None
+        )
 
     @property
     def n_samples(self) -> int:

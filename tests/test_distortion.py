@@ -97,6 +97,17 @@ def test_a_fit_on_distorted_images_agrees_with_the_reference(compiled_backend, p
     assert np.abs(found - plain).max() > 1e-3
 
 
+def test_a_fit_on_images_that_are_mostly_0(compiled_backend, rng):
+    """As those of digits are: inputs like these are compressed where they are not distorted."""
+    X, y = np.zeros((12, 80), np.uint8), np.arange(12) % 2
+    X[:, 33:38] = rng.integers(1, 256, (12, 5))
+    given = {"distortion": fastnn.ImageDistortion(8, 10)}
+    found = classifier(**given).fit(X, y).params_
+    with fastnn.use_backend("python"):
+        expected = classifier(**given).fit(X, y).params_
+    assert np.abs(found - expected).max() < 1e-9
+
+
 def test_each_epoch_is_its_own(backend, pictures):
     """Every epoch's images and rate follow from its number: going on is as never stopping."""
     whole = classifier(max_iter=5, learning_rate_decay=0.7).fit(*pictures)

@@ -231,8 +231,11 @@ class Kernels(Protocol):
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
 
-    def to_device(self, samples: Samples, n_threads: int = 1) -> Samples:
-        """Return samples as several calls take them, once for all: on the device, or compressed."""
+    def to_device(self, samples: Samples, n_threads: int = 1, compress: bool = True) -> Samples:
+        """Return samples as several calls take them, once for all: on the device, or compressed.
+
+        Without `compress` X stays an array, as `distort_images` takes it.
+        """
 
     def perceptron_train(
         self,

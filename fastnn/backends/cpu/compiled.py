@@ -43,8 +43,10 @@ class Compiled:
         self._load = load
         self._compiled: set[tuple] = set()
 
-    def to_device(self, samples: Samples, n_threads: int = 1) -> Samples:
+    def to_device(self, samples: Samples, n_threads: int = 1, compress: bool = True) -> Samples:
         """Return samples, their inputs compressed if that is faster; see `interface.Kernels`."""
+        if not compress:
+            return samples
         dtype = samples.X.dtype if samples.targets is None else samples.targets.dtype
         kernels = self._load(dtype)
         return samples._replace(X=inputs.compressed(kernels, samples.X, dtype, n_threads))

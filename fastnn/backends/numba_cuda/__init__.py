@@ -45,7 +45,7 @@ def unavailable() -> str | None:
     return f"no {missing} ({' '.join(str(reason).split())})"
 
 
-def to_device(samples: Samples, n_threads: int = 1) -> Samples:
+def to_device(samples: Samples, n_threads: int = 1, compress: bool = True) -> Samples:
     """Copy training data, for all calls of a fit; see `interface.Kernels`."""
     with gpu() as cuda:
         X, scale, targets, weights = samples

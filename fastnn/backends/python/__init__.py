@@ -32,7 +32,7 @@ def unavailable() -> str | None:
     return None
 
 
-def to_device(samples: Samples, n_threads: int = 1) -> Samples:
+def to_device(samples: Samples, n_threads: int = 1, compress: bool = True) -> Samples:
     """Return training data as they are; see `interface.Kernels`."""
     return samples
 
