@@ -22,6 +22,7 @@ from fastnn.backends import numba_cuda
 from fastnn.backends.codes import (
     ACTIVATIONS,
     ADAM,
+    ELU,
     LOSSES,
     OPTIMIZERS,
     SOFTMAX,
@@ -248,21 +249,32 @@ def test_training_with_weights(cuda, rng):
 @needs_cuda
 @pytest.mark.parametrize("n_orders", [1, 3])
 def test_many_networks(cuda, rng, n_orders, monkeypatch):
-    net, _, data = problem(rng)
+    """Each has numbers of its own, and an order that may be as long as it likes."""
+    net, _, data = problem(rng, (ELU, TANH), weights="random")
     networks = sys.modules["fastnn.backends.numba_cuda.networks"]
     if networks.SMALL_STEP == 0:  # as if too large for a block: one network after the other
         monkeypatch.setattr("fastnn.backends.numba_cuda.small.SHARED_BYTES", 0)
     params = rng.normal(0, 0.5, (3, net.n_parameters))
-    orders = [rng.permutation(11)[np.newaxis, :6] for _ in range(n_orders)]
+    lengths = [(1, 6), (3, 3), (2, 9)]  # orders, samples
+    orders = [np.array([rng.permutation(11)[:m] for _ in range(r)]) for r, m in lengths[:n_orders]]
+    nets = [
+        net._replace(dropout=(rate, rate / 2, 0.0), activation_parameters=(a, 0.0, 0.0))
+        for rate, a in [(0.0, 1.0), (0.5, 0.3), (0.2, 2.0)]
+    ]
+    optimizers = [
+        Optimizer(ADAM, alpha=0.1),
+        Optimizer(ADAM, beta_1=0.5, beta_2=0.8, l1=0.01, max_norm=1.0),
+        Optimizer(ADAM, epsilon=1e-3),
+    ]
     schedules = [
-        Schedule(orders[i % n_orders], 4, seed, np.array([rate]))
+        Schedule(orders[i % n_orders], 4, seed, np.array([rate, rate / 2, rate]))
         for i, (seed, rate) in enumerate([(1, 0.05), (2**63, 0.1), (3, 0.01)])
     ]
     results = []
     for kernels in (cuda, REFERENCE):
-        w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 1))
-        state = State(w, moments, 7)
-        kernels.mlp_train_many(net, Optimizer(ADAM), state, data, schedules, losses, 1)
+        w, moments, losses = params.copy(), np.zeros((3, 2, net.n_parameters)), np.zeros((3, 3))
+        states = [State(w[i], moments[i], step) for i, step in enumerate((7, 0, 2**32 - 1))]
+        kernels.mlp_train_many(nets, optimizers, states, data, schedules, losses, 1)
         results.append((w, moments, losses))
     for values, reference in zip(*results, strict=True):
         assert relative_error(values, reference) < 1e-12

@@ -27,8 +27,8 @@ def signatures(real):
     """Return each kernel with the types that it is launched with."""
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
     indices, doubles, doubles_2 = array(INT, 1), array(DOUBLE, 1), array(DOUBLE, 2)
-    table, orders, bytes_, keys = array(INT, 2), array(INT, 3), array(BYTE, 2), array(UINT, 1)
-    layers = table, vector, INT
+    table, bytes_, keys = array(INT, 2), array(BYTE, 2), array(UINT, 1)
+    layers, many_layers = (table, vector, INT), (array(INT, 3), matrix, INT)
     compressed = [
         types.Tuple((array(values, 1), array(columns, 1), indices, INT))
         for values, columns in [(real, types.uint16), (BYTE, types.int32)]
@@ -39,11 +39,12 @@ def signatures(real):
         reaches = (1,) if is_compressed else (1, 2, 4)  # a row is loaded in the same way
         large_kernels = [large.large_kernels(real, reach, is_compressed) for reach in reaches]
         for kernel in (small_kernels.in_global, small_kernels.in_shared):
-            schedules = orders, INT, keys, doubles_2
+            schedules = indices, array(INT, 2), INT, keys, doubles_2
             states = matrix, matrix, matrix, INT, INT
-            yield kernel, (*states, *layers, *samples, *schedules, INT, doubles, INT, doubles_2)
+            rules = INT, doubles_2, indices, doubles_2
+            yield kernel, (*states, *many_layers, *samples, *schedules, *rules)
         for kernels in large_kernels:
-            schedule = array(INT, 2), INT, UINT, doubles
+            schedule = indices, INT, INT, UINT, doubles
             state = vector, vector, vector, vector
             yield (
                 kernels.train,

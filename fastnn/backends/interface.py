@@ -365,23 +365,27 @@ class Kernels(Protocol):
 
     def mlp_train_many(
         self,
-        net: Network,
-        optimizer: Optimizer,
-        state: State,
+        networks: Sequence[Network],
+        optimizers: Sequence[Optimizer],
+        states: Sequence[State],
         samples: Samples,
         schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> None:
-        """Train m networks of one shape in place, each as `mlp_train` would.
+        """Train m networks in place, each as `mlp_train` would.
+
+        All have the same sizes, activations, loss, update rule, batch size, dtype and number of
+        epochs. Whatever else these records hold may differ: numbers in formulas, dropout, numbers
+        of the optimizer, steps made, seeds, learning rates, and orders, which may be of other
+        lengths too: so a network's own samples are those in its order.
 
         Parameters
         ----------
-        state : State
-            Of all: params (m, n_parameters), moments (m, n_moments, n_parameters).
-        schedules : m of Schedule
-            Their orders have one shape, and may be one array; they have one batch size.
-        loss_sums : (m, n_epochs)
+        networks, optimizers, states, schedules : m of each
+        samples : Samples
+            Of all.
+        loss_sums : (m, n_epochs) of float64
         """
 
     def distort_images(

@@ -252,23 +252,24 @@ class Compiled:
 
     def mlp_train_many(
         self,
-        net: Network,
-        optimizer: Optimizer,
-        state: State,
+        networks: Sequence[Network],
+        optimizers: Sequence[Optimizer],
+        states: Sequence[State],
         samples: Samples,
         schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> None:
         """Train several networks, as many at a time as there are threads."""
-        n_networks = len(schedules)
+        n_networks = len(networks)
         n_workers = max(1, min(n_threads, n_networks, available_processors()))
         stop = panels.new_stop()
+        own = list(zip(networks, optimizers, states, schedules, strict=True))
 
         def train(i: int, sums: Any) -> None:
-            own = state._replace(params=state.params[i], moments=state.moments[i])
+            net, optimizer, state, schedule = own[i]
             n_own = n_threads // n_workers
-            self._train(net, optimizer, own, samples, schedules[i], sums, n_own, stop)
+            self._train(net, optimizer, state, samples, schedule, sums, n_own, stop)
 
         def worker(thread: int) -> None:
             for i in range(thread, n_networks, n_workers):
@@ -276,9 +277,9 @@ class Compiled:
                     return
                 train(i, loss_sums[i])
 
-        dtype = state.params.dtype
+        dtype = states[0].params.dtype
         width = self._load(dtype).panel_width
-        is_small = panels.is_small(net, optimizer, samples, schedules[0], width)
+        is_small = panels.is_small(networks[0], optimizers[0], samples, schedules[0], width)
         self._compile(lambda: train(0, loss_sums[0, :0]), ("small" if is_small else "train", dtype))
         run_workers(worker, n_workers, stop, apart=True)
 

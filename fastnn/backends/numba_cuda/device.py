@@ -44,6 +44,28 @@ class Layers(NamedTuple):
     buffer: Any
 
 
+class Schedule(NamedTuple):
+    """An `interface.Schedule` as the kernels have it.
+
+    Attributes
+    ----------
+    order : (r * n_samples,) of int64
+        The samples of epoch after epoch; then from the first one on again.
+    n_samples : int
+        Of an epoch.
+    batch : int
+        Samples of a step.
+    key : uint64
+    learning_rates : (n_epochs,) of float64
+    """
+
+    order: Any
+    n_samples: Any
+    batch: Any
+    key: Any
+    learning_rates: Any
+
+
 def layout(net: Network, batch: int) -> tuple[NDArray[np.int64], int]:
     """Return the layer table and the length of the buffer of `Layers`."""
     table = np.zeros((len(net.sizes), N_COLUMNS), np.int64)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import config, cuda
 
-from ..interface import Network, Samples, Schedule
+from ..interface import Network, Samples
 from .device import (
     DELTAS,
     OUTPUTS,
@@ -20,6 +20,7 @@ from .device import (
     START,
     UNITS,
     Layers,
+    Schedule,
     finish_rows,
     is_right,
     store_unit,
@@ -176,14 +177,14 @@ def large_kernels(dtype: Any, reach: int, compressed: bool = False) -> SimpleNam
 
     @cuda.jit(**LIMIT)
     def train(
-        w, moment_1, moment_2, buffer, table, parameters, loss, X, scale, targets, weights, orders,
-        batch, key, learning_rates, optimizer, numbers, n, sums,
+        w, moment_1, moment_2, buffer, table, parameters, loss, X, scale, targets, weights, order,
+        n_samples, batch, key, learning_rates, optimizer, numbers, n, sums,
     ):  # fmt: skip
         """Train a network for sums.shape[0] epochs, after n steps."""
         scope = cuda.cg.this_grid(), cuda.shared.array(n_reals, dtype)
         state, layers = State(w, moment_1, moment_2), Layers(table, parameters, loss, batch, buffer)
         samples = Samples(X, scale, targets, weights)
-        schedule = Schedule(orders, batch, key, learning_rates)
+        schedule = Schedule(order, n_samples, batch, key, learning_rates)
         train_network(scope, state, layers, samples, schedule, optimizer, numbers, n, sums)
 
     @cuda.jit(**LIMIT)

@@ -87,7 +87,9 @@ def _blocks(net: Network, params, samples: Samples, no_targets):
                 w,
                 buffer,
                 cuda.to_device(table),
-                *_data(cuda, net, part, dtype),
+                cuda.to_device(np.array(net.formula_parameters, dtype)),
+                net.loss,
+                *_data(cuda, part, dtype),
                 cuda.to_device(np.arange(rows)),
                 dtype.type(net.threshold),
                 right,
@@ -120,8 +122,8 @@ def mlp_train(
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
     batch = min(schedule.batch_size, schedule.order.shape[1])
     if net.n_parameters * batch <= SMALL_STEP:
-        one = State(state.params[np.newaxis], state.moments[np.newaxis], state.step)
-        if _train_blocks(net, optimizer, one, samples, [schedule], loss_sums[np.newaxis]):
+        sums = loss_sums[np.newaxis]
+        if _train_blocks([net], [optimizer], [state], samples, [schedule], sums):
             return
     from .device import layout
     from .large import large_kernels, most_blocks, reach_for
@@ -135,12 +137,16 @@ def mlp_train(
             *_state(w, moments),
             cuda.device_array(n_buffer, dtype),
             cuda.to_device(table),
-            *_data(cuda, net, samples, dtype),
-            cuda.to_device(schedule.order),
+            cuda.to_device(np.array(net.formula_parameters, dtype)),
+            net.loss,
+            *_data(cuda, samples, dtype),
+            cuda.to_device(schedule.order.reshape(-1)),
+            schedule.order.shape[1],
             batch,
             np.uint64(schedule.seed),
             cuda.to_device(schedule.learning_rates),
-            *_rule(cuda, optimizer),
+            optimizer.kind,
+            cuda.to_device(np.array(optimizer[1:], np.float64)),
             state.step,
             sums,
         )
@@ -153,62 +159,85 @@ def mlp_train(
 
 
 def mlp_train_many(
-    net: Network,
-    optimizer: Optimizer,
-    state: State,
+    networks: Sequence[Network],
+    optimizers: Sequence[Optimizer],
+    states: Sequence[State],
     samples: Samples,
     schedules: Sequence[Schedule],
     loss_sums,
     n_threads: int,
 ) -> None:
     """Train several networks; see `interface.Kernels`."""
-    if _train_blocks(net, optimizer, state, samples, schedules, loss_sums):
+    if _train_blocks(networks, optimizers, states, samples, schedules, loss_sums):
         return
-    for i, schedule in enumerate(schedules):
-        own = state._replace(params=state.params[i], moments=state.moments[i])
-        mlp_train(net, optimizer, own, samples, schedule, loss_sums[i], n_threads)
+    own = zip(networks, optimizers, states, schedules, loss_sums, strict=True)
+    for net, optimizer, state, schedule, sums in own:
+        mlp_train(net, optimizer, state, samples, schedule, sums, n_threads)
 
 
-def _train_blocks(
-    net: Network, optimizer: Optimizer, state: State, samples: Samples, schedules, loss_sums
-) -> bool:
-    """Train each network in a block of its own; return False if it is too large for that."""
+def _train_blocks(networks, optimizers, states, samples: Samples, schedules, loss_sums) -> bool:
+    """Train each network in a block of its own; return False if they are too large for that."""
+    from .device import layout
     from .small import plan, small_kernels
 
-    order, batch_size, *_ = schedules[0]
-    batch = min(batch_size, order.shape[1])
-    params, dtype, n_moments = state.params, state.params.dtype, state.moments.shape[1]
-    layout = plan(net, batch, n_moments, params.itemsize, len(params))
-    if layout is None:
+    n_networks, dtype = len(networks), states[0].params.dtype
+    batch = min(schedules[0].batch_size, max(own.order.shape[1] for own in schedules))
+    n_moments = len(states[0].moments)
+    room = plan(networks[0], batch, n_moments, dtype.itemsize, n_networks)
+    if room is None:
         return False
-    shared = all(schedule.order is order for schedule in schedules)
-    orders = order[np.newaxis] if shared else np.stack([s.order for s in schedules])
+    orders, places = _orders(schedules)
+    tables = np.stack([layout(net, batch)[0] for net in networks])
     with gpu() as cuda, few_blocks():
         kernels = small_kernels(real_type(dtype), is_compressed(samples.X))
-        kernel = kernels.in_shared if layout.n_state else kernels.in_global
-        w, sums = cuda.to_device(params), cuda.to_device(loss_sums)
+        kernel = kernels.in_shared if room.n_state else kernels.in_global
+        w, sums = cuda.to_device(np.stack([own.params for own in states])), cuda.to_device(loss_sums)
         moments = [
-            cuda.to_device(np.ascontiguousarray(state.moments[:, i])) for i in range(n_moments)
+            cuda.to_device(np.stack([own.moments[i] for own in states])) for i in range(n_moments)
         ]
-        kernel[len(params), layout.threads, 0, layout.n_shared * params.itemsize](
+        kernel[n_networks, room.threads, 0, room.n_shared * dtype.itemsize](
             *_state(w, moments),
             n_moments,
-            layout.n_buffer,
-            cuda.to_device(layout.table),
-            *_data(cuda, net, samples, dtype),
+            room.n_buffer,
+            cuda.to_device(tables),
+            cuda.to_device(np.array([net.formula_parameters for net in networks], dtype)),
+            networks[0].loss,
+            *_data(cuda, samples, dtype),
             cuda.to_device(orders),
+            cuda.to_device(places),
             batch,
-            cuda.to_device(np.array([s.seed for s in schedules], np.uint64)),
-            cuda.to_device(np.stack([s.learning_rates for s in schedules])),
-            *_rule(cuda, optimizer),
-            state.step,
+            cuda.to_device(np.array([own.seed for own in schedules], np.uint64)),
+            cuda.to_device(np.stack([own.learning_rates for own in schedules])),
+            optimizers[0].kind,
+            cuda.to_device(np.array([own[1:] for own in optimizers], np.float64)),
+            cuda.to_device(np.array([own.step for own in states], np.int64)),
             sums,
         )
-        params[:] = w.copy_to_host()
         loss_sums[:] = sums.copy_to_host()
+        for state, params in zip(states, w.copy_to_host(), strict=True):
+            state.params[:] = params
         for i, values in enumerate(moments):
-            state.moments[:, i] = values.copy_to_host()
+            for state, moment in zip(states, values.copy_to_host(), strict=True):
+                state.moments[i] = moment
     return True
+
+
+def _orders(schedules: Sequence[Schedule]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return all orders in one row, and where each network's begins and ends, and its length.
+
+    Networks that have the same array share it.
+    """
+    starts: dict[int, int] = {}
+    orders, places, end = [], np.empty((len(schedules), 3), np.int64), 0
+    for place, schedule in zip(places, schedules, strict=True):
+        order = schedule.order
+        if id(order) not in starts:
+            starts[id(order)] = end
+            orders.append(order.reshape(-1))
+            end += order.size
+        start = starts[id(order)]
+        place[:] = start, start + order.size, order.shape[1]
+    return np.concatenate(orders), places
 
 
 # What several kernels take, in their order of arguments.
@@ -219,15 +248,10 @@ def _state(w: Any, moments: list) -> tuple:
     return w, moments[0] if moments else w, moments[1] if len(moments) > 1 else w
 
 
-def _data(cuda: Any, net: Network, samples: Samples, dtype: np.dtype) -> tuple:
-    """Return the formulas' parameters, the loss, and the samples on the device.
-
-    Their weights are an empty array if all count 1.
-    """
+def _data(cuda: Any, samples: Samples, dtype: np.dtype) -> tuple:
+    """Return the samples on the device; their weights are an empty array if all count 1."""
     X, scale, targets, weights = samples
     return (
-        cuda.to_device(np.array(net.formula_parameters, dtype)),
-        net.loss,
         table_on_device(cuda, X),
         dtype.type(scale),
         on_device(cuda, targets),
@@ -241,8 +265,3 @@ def _rows(samples: Samples, first: int, end: int, no_targets: Any) -> Samples:
     targets = no_targets[: end - first] if targets is None else targets[first:end]
     X = rows_of(X, first, end)
     return Samples(X, scale, targets, None if weights is None else weights[first:end])
-
-
-def _rule(cuda: Any, optimizer: Optimizer) -> tuple:
-    """Return the optimizer's code, and its constants on the device."""
-    return optimizer.kind, cuda.to_device(np.array(optimizer[1:], np.float64))

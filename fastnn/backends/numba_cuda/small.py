@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import config, cuda
 
-from ..interface import Network, Samples, Schedule
-from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, Layers, layout, store_unit
+from ..interface import Network, Samples
+from .device import DELTAS, OUTPUTS, SLOPES, START, UNITS, Layers, Schedule, layout, store_unit
 from .formulas import State, optimizer_step, penalty, real
 from .training import make_train
 
@@ -201,6 +201,12 @@ def copy(source, target, n):
         p += n_threads
 
 
+@cuda.jit(device=True)
+def schedule_of(orders, place, batch, key, learning_rates):
+    """Return a network's schedule; `place` is where its order begins and ends, and its samples."""
+    return Schedule(orders[place[0] : place[1]], place[2], batch, key, learning_rates)
+
+
 @cache
 def small_kernels(dtype: Any, compressed: bool = False) -> SimpleNamespace:
     """Return the kernels for numba.float32 or numba.float64, and for arrays or compressed rows."""
@@ -217,22 +223,24 @@ def small_kernels(dtype: Any, compressed: bool = False) -> SimpleNamespace:
 
     @cuda.jit
     def in_global(
-        params, moments_1, moments_2, n_moments, n_buffer, table, parameters, loss, X, scale,
-        targets, weights, orders, batch, keys, learning_rates, optimizer, numbers, n, sums,
+        params, moments_1, moments_2, n_moments, n_buffer, tables, parameters, loss, X, scale,
+        targets, weights, orders, places, batch, keys, learning_rates, optimizer, numbers, steps,
+        sums,
     ):  # fmt: skip
         """Train network b by block b; parameters and moments stay in global memory."""
         b = cuda.blockIdx.x
         shared = cuda.shared.array(0, dtype)
         state = State(params[b], moments_1[b], moments_2[b])
-        layers = Layers(table, parameters, loss, batch, shared[:n_buffer])
-        schedule = Schedule(orders[b % orders.shape[0]], batch, keys[b], learning_rates[b])
+        layers = Layers(tables[b], parameters[b], loss, batch, shared[:n_buffer])
+        schedule = schedule_of(orders, places[b], batch, keys[b], learning_rates[b])
         samples = Samples(X, scale, targets, weights)
-        train(0, state, layers, samples, schedule, optimizer, numbers, n, sums[b])
+        train(0, state, layers, samples, schedule, optimizer, numbers[b], steps[b], sums[b])
 
     @cuda.jit
     def in_shared(
-        params, moments_1, moments_2, n_moments, n_buffer, table, parameters, loss, X, scale,
-        targets, weights, orders, batch, keys, learning_rates, optimizer, numbers, n, sums,
+        params, moments_1, moments_2, n_moments, n_buffer, tables, parameters, loss, X, scale,
+        targets, weights, orders, places, batch, keys, learning_rates, optimizer, numbers, steps,
+        sums,
     ):  # fmt: skip
         """Do the same; parameters and moments are in shared memory for the time of the call."""
         b, m = cuda.blockIdx.x, params.shape[1]
@@ -248,10 +256,10 @@ def small_kernels(dtype: Any, compressed: bool = False) -> SimpleNamespace:
         if n_moments > 1:
             copy(moments_2[b], state.moment_2, m)
         cuda.syncthreads()
-        layers = Layers(table, parameters, loss, batch, shared[:n_buffer])
-        schedule = Schedule(orders[b % orders.shape[0]], batch, keys[b], learning_rates[b])
+        layers = Layers(tables[b], parameters[b], loss, batch, shared[:n_buffer])
+        schedule = schedule_of(orders, places[b], batch, keys[b], learning_rates[b])
         samples = Samples(X, scale, targets, weights)
-        train(0, state, layers, samples, schedule, optimizer, numbers, n, sums[b])
+        train(0, state, layers, samples, schedule, optimizer, numbers[b], steps[b], sums[b])
         copy(state.w, params[b], m)
         if n_moments > 0:
             copy(state.moment_1, moments_1[b], m)

@@ -88,14 +88,15 @@ def make_train(phases: SimpleNamespace) -> Any:
     @cuda.jit(device=True)
     def train(scope, state, layers, samples, schedule, optimizer, numbers, n, sums):
         """Train one network for sums.shape[0] epochs, after n steps."""
-        orders, batch, key, learning_rates = schedule
-        m, product = orders.shape[1], 1.0
+        order, m, batch, key, learning_rates = schedule
+        product = 1.0
         if optimizer == NADAM:
             product = product_of_momenta(numbers[BETA_1], n)
         for epoch in range(sums.shape[0]):
-            order = orders[epoch % orders.shape[0]]
-            for first in range(0, m, batch):
-                rows = min(batch, m - first)
+            start = epoch * m % order.shape[0]
+            end = start + m
+            for first in range(start, end, batch):
+                rows = min(batch, end - first)
                 count = count_of(samples, order, first, rows)
                 if optimizer == NADAM:
                     product *= momentum_of_step(numbers[BETA_1], n + 1)

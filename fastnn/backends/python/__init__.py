@@ -121,18 +121,12 @@ def mlp_train(
 
 
 def mlp_train_many(
-    net: Network,
-    optimizer: Optimizer,
-    state: State,
-    samples: Samples,
-    schedules,
-    loss_sums,
-    n_threads: int,
+    networks, optimizers, states, samples: Samples, schedules, loss_sums, n_threads: int
 ) -> None:
     """Train several networks, one after the other; see `interface.Kernels`."""
-    for i, schedule in enumerate(schedules):
-        own = state._replace(params=state.params[i], moments=state.moments[i])
-        mlp_train(net, optimizer, own, samples, schedule, loss_sums[i], n_threads)
+    own = zip(networks, optimizers, states, schedules, loss_sums, strict=True)
+    for net, optimizer, state, schedule, sums in own:
+        mlp_train(net, optimizer, state, samples, schedule, sums, n_threads)
 
 
 def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
