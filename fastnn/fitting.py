@@ -10,6 +10,7 @@ from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
 from .early_stopping import holds_out, split
+from .given import Data, Given, check_data
 from .learning_rates import LearningRates
 from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
 from .observer import FitData, Measured
@@ -31,14 +32,7 @@ from .parameters import (
 from .state import SolverState, record
 from .targets import Targets, kind_of
 from .training import MLPTask, StoppingRules, Watch
-from .validation import (
-    auto_dtype,
-    check_distortion,
-    check_scaled,
-    check_weights,
-    check_X,
-    counted,
-)
+from .validation import auto_dtype, check_distortion, check_scaled, check_weights, check_X
 
 
 def begin(
@@ -52,13 +46,23 @@ def begin(
     validation_data: Any = None,
     is_partial: bool = False,
     classes: Any = None,
+    given: Given | None = None,
+    whole: bool = False,
 ) -> tuple[MLPTask, StoppingRules, FitData]:
     """Check all arguments of `fit` or `partial_fit`, then set what can be set before an epoch.
 
     The network is a draft, so that an error, or a signal's exception, changes nothing.
+
+    Parameters
+    ----------
+    given : Given, optional
+        What fits have in common that begin with this one.
+    whole : bool
+        Whether samples that are trained on stay in one table with those held out: the task says
+        which they are. Else they are picked.
     """
     kernels, backend = backends.kernels(), backends.get_backend()
-    kind, warm_start = kind_of(network), check_flag("warm_start", network.warm_start)
+    warm_start, given = check_flag("warm_start", network.warm_start), given or Given()
     going_on = (warm_start or is_partial) and hasattr(network, "params_")
     dtype = dtype_for(network, X, going_on)
     shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
@@ -77,17 +81,16 @@ def begin(
     scale, n_threads = check_scale(network.input_scale, dtype), check_n_jobs(network.n_jobs)
     seed = random.seed_from(network.random_state)
     hidden = check_hidden_sizes(network.hidden_layer_sizes)
-    given = X, y
-    X = check_X(network, X, dtype, reset=not going_on)
-    check_scaled("X", X, scale, dtype)
-    y = kind.check(y, X)
-    weights = check_weights(sample_weight, X, dtype)
-    targets = kind.learn(network, y, dtype, going_on, classes)
-    weights = kind.weights(network, targets, weights)
-    weights, X, y, values = counted(weights, X, y, targets.values)
-    distortion, angles = check_distortion(network.distortion, X, values, targets.n_classes)
+    if going_on or classes is not None:
+        data = check_data(network, X, y, sample_weight, dtype, scale, going_on, classes)
+    else:
+        data = given.data(network, X, y, sample_weight, dtype, scale)
+    as_given, samples, targets, y = (X, y), data.samples, data.targets, data.y
+    distortion, angles = check_distortion(
+        network.distortion, samples.X, samples.targets, targets.n_classes
+    )
     net = make_network(
-        (X.shape[1], *hidden, targets.n_outputs),
+        (samples.X.shape[1], *hidden, targets.n_outputs),
         network.activation,
         targets.out_activation,
         network.dropout,
@@ -107,7 +110,7 @@ def begin(
         network.validation_scores_ = network.best_validation_score_ = None
         network._validation_curve = np.empty((0, 3))
     if not hasattr(network, "t_"):  # of an older file
-        network.t_ = solver.epoch * len(X)
+        network.t_ = solver.epoch * len(samples.X)
     best_loss = getattr(network, "best_loss_", None)
     if is_held_out:
         network.best_loss_, network.validation_scores_ = None, network.validation_scores_ or []
@@ -118,20 +121,26 @@ def begin(
     initial |= {name: arrays for name, arrays in named.items() if arrays is not None}
     if initial:
         params = given_parameters(net, params, initial)
-    samples, held_out = Samples(X, scale, values, weights), None
+    held_out: Measured | None = None
+    rows: NDArray[np.int64] | None = None
+    n_samples, training = len(samples.X), (y, samples.weights)
     if is_held_out and validation_data is None:
-        strata = _strata(y, targets)
-        rows, others = split(len(X), network.validation_fraction, solver.seed, strata)
-        held_out = _part(samples, others), y[others], _rows_of(weights, others)
-        samples, y, weights = _part(samples, rows), y[rows], _rows_of(weights, rows)
+        rows, held_out = given.once(
+            ("held out", id(samples), network.validation_fraction, solver.seed),
+            lambda: _hold_out(network, data, solver.seed),
+            samples,
+        )
+        n_samples, training = len(rows), (y[rows], _rows_of(samples.weights, rows))
         angles = angles[rows] if len(angles) else angles
+        if not whole:
+            samples, rows = _part(samples, rows), None
     n_epochs = rules.max_iter
     if is_partial:  # the epochs of a learning rate's schedule, one of them now
         n_epochs = max(1, n_epochs - solver.epoch)
     rates = LearningRates(
         network.learning_rate,
         solver.epoch + n_epochs,
-        len(samples.X),
+        n_samples,
         check_real("learning_rate_decay", network.learning_rate_decay, FACTOR),
         check_real("power_t", network.power_t, NOT_BELOW_0),
         (solver.epoch, network.t_),
@@ -144,7 +153,7 @@ def begin(
         optimizer,
         State(params, solver.moments, solver.step, solver.epoch),
         samples,
-        batch_size=check_batch_size(network.batch_size, len(samples.X)),
+        batch_size=check_batch_size(network.batch_size, n_samples),
         shuffle=shuffle,
         seed=solver.seed,
         n_threads=n_threads,
@@ -153,6 +162,7 @@ def begin(
         distortion=distortion,
         angles=angles,
         watch=Watch(np.inf if best_loss is None else best_loss, idle),
+        rows=rows,
     )
     network.network_, network.backend_ = net, backend
     network.n_layers_, network.n_outputs_ = len(net.sizes), net.sizes[-1]
@@ -162,16 +172,20 @@ def begin(
     if validation_data is not None:
         held_out = _checked(network, validation_data, dtype, scale)
     if held_out is not None:
-        held_out = kernels.to_device(held_out[0], n_threads), *held_out[1:]
-    n_earlier = len(network.loss_curve_)
-    record(network, params, solver, network.loss_curve_, n_earlier, "interrupted")
+        sent = given.once(
+            ("sent", id(held_out)),
+            lambda: kernels.to_device(held_out[0], n_threads),
+            held_out,
+        )
+        held_out = sent, *held_out[1:]
+    record(network, params, solver, network.loss_curve_, 0, "interrupted")
     forget_assigned(network)
     if is_partial:
         tol = rules.tol if rates.is_adaptive else None
         rules = StoppingRules(1, None, None, tol, rules.n_iter_no_change)
     elif is_held_out:
         rules = rules._replace(tol=None)  # the held-out samples say when
-    return task, rules, FitData(given, (task.samples, y, weights), held_out, kernels)
+    return task, rules, FitData(as_given, task, training, held_out, kernels)
 
 
 def dtype_for(network: Any, X: Any, going_on: bool = False) -> np.dtype:
@@ -189,6 +203,14 @@ def _strata(y: NDArray, targets: Targets) -> NDArray | None:
     if targets.n_classes <= 2:  # as scikit-learn has it: an error names the stratum True
         return (y == targets.learned["classes_"][-1]).astype(str) if targets.n_classes else None
     return y
+
+
+def _hold_out(network: Any, data: Data, seed: int) -> tuple[NDArray[np.int64], Measured]:
+    """Return which samples to train on, and those that `early_stopping` holds out."""
+    samples, y = data.samples, data.y
+    strata = _strata(y, data.targets)
+    rows, others = split(len(samples.X), network.validation_fraction, seed, strata)
+    return rows, (_part(samples, others), y[others], _rows_of(samples.weights, others))
 
 
 def _part(samples: Samples, rows: NDArray) -> Samples:

@@ -1,31 +1,30 @@
-"""Many networks at once: the same shape and data, seeds and learning rates of their own."""
+"""Copies of one network that differ in numbers: seeds, learning rates, penalties and the like."""
 
-import time
-import warnings
+import inspect
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from . import random
-from .backends.interface import State
-from .fitting import begin, dtype_for
+from .given import Given
 from .mlp_base import BaseMLP
-from .network import initial_parameters
-from .optimizers import LBFGS
-from .parameters import ABOVE_0, check_flag, check_real, check_sequence, shown
-from .progress import progress_bar
-from .state import SolverState, draft_of, end_interrupted, record
-from .training import MLPTask, is_finite
-
-# Multiply-adds of an epoch of as many networks as go into a call, if they are large.
-WORK_AT_ONCE = 5e9
-
+from .parameters import check_flag, check_n_jobs, check_sequence, check_verbose, shown
+from .state import draft_of
+from .together import begin_fit, run_together
 
 M = TypeVar("M", bound=BaseMLP)
+
+# What each network may have a value of its own of: all numbers that do not change its shape.
+MAY_DIFFER = tuple(
+    name
+    for name, parameter in inspect.signature(BaseMLP.__init__).parameters.items()
+    if (parameter.default is None or type(parameter.default) in (int, float))
+    and name not in ("batch_size", "distortion", "class_weight", "n_jobs")
+)
+EXPECTED = "a sequence, one value per network"
 
 
 def train_many(
@@ -33,29 +32,28 @@ def train_many(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    random_state: Sequence[Any] | None = None,
-    learning_rate_init: Sequence[float] | None = None,
+    sample_weight: ArrayLike | None = None,
     record_losses: bool = True,
+    **parameters: Sequence[Any],
 ) -> list[M]:
-    """Train copies of an estimator that differ in seed and learning rate, many at a time.
+    """Train copies of an estimator that differ in numbers, such as the seed, many at a time.
 
-    On a GPU each small network has a block of threads of its own; on a CPU each thread trains one
-    network after the other. Copy i becomes what `fit` would make of an estimator with seed i and
-    learning rate i.
+    On a GPU each small network has a block of threads of its own; on a CPU the threads share the
+    networks. Copy i becomes what `fit` would make of an estimator with the values i.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Not changed. All `max_iter` epochs are run: no stopping rule, no `distortion`.
-    X, y
+        Not changed. One of `warm_start` is refused: each copy begins with initial weights.
+    X, y, sample_weight
         As for its `fit`.
-    random_state : sequence, optional
-        Seeds, one for each network; without it all have the estimator's.
-    learning_rate_init : sequence of float, optional
-        Learning rates; as long as `random_state` if both are given.
     record_losses : bool, default True
         Whether each `loss_curve_` has all epochs or only the last: 100,000 epochs of 10,000
         networks are 8 GB.
+    **parameters : sequences
+        Values of at least one parameter, one for each network:
+        NAMES.
+        What is not given is the estimator's; its seed is then the same for all.
 
     Returns
     -------
@@ -69,178 +67,70 @@ def train_many(
         If an argument or a parameter is not as described.
     KeyboardInterrupt
         After Ctrl-C, if a library called `train_many`.
+
+    Warns
+    -----
+    ConvergenceWarning, RuntimeWarning
+        If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
     """
-    rates, seeds = _check(estimator, X, random_state, learning_rate_init)
+    values = _check(estimator, parameters)
     record_losses = check_flag("record_losses", record_losses)
-    first = clone(estimator).set_params(random_state=seeds[0], learning_rate_init=rates[0])
-    task, rules, _ = begin(first, X, y)
-    n, max_iter = len(seeds), rules.max_iter
-    losses = np.empty((n, max_iter if record_losses else min(1, max_iter)))
-    groups = [
-        _Group(
-            int(part[0]), int(part[-1]) + 1, (_initial_state(first, task, seeds, part), np.empty(0))
-        )
-        for part in np.array_split(np.arange(n), -(-n // _networks_at_once(task)))
-    ]
-    try:
-        with progress_bar(n * max_iter * task.n_samples, first.verbose) as progress:
-            for group in groups:
-                part = slice(group.start, group.stop)
-                own = list(zip(seeds[part], rates[part], strict=True))
-                _train_group(task, group, own, losses[part], max_iter, progress)
-    except KeyboardInterrupt:
-        complete = sum(g.stop - g.start for g in groups if g.reached[0].epoch == max_iter)
-        end_interrupted(
-            f"training was interrupted: {complete} of {n} networks have all epochs; each keeps "
-            "what it has learned"
-        )
-    return _fitted(first, task, groups, seeds, rates, losses)
+    n_threads, verbose = check_n_jobs(estimator.n_jobs), check_verbose(estimator.verbose)
+    first, given, fits = clone(estimator), Given(), []
+    for i, own in enumerate(zip(*values.values(), strict=True)):
+        model = draft_of(first)
+        for name, value in zip(values, own, strict=True):
+            setattr(model, name, value)
+        try:
+            fits.append(begin_fit(model, X, y, sample_weight, given, record_losses))
+        except ValueError as error:
+            raise _of_network(i, values, error) from None
+    run_together(fits, n_threads, verbose)
+    return [fit.model for fit in fits]
 
 
-@dataclass
-class _Group:
-    """Networks that are trained in the same calls: from `start` to below `stop` of all.
-
-    Attributes
-    ----------
-    reached : tuple
-        Their state, with arrays for all of them, (n, n_parameters) and (n, n_moments,
-        n_parameters), and the losses of the last epoch; replaced in one step after each call.
-    """
-
-    start: int
-    stop: int
-    reached: tuple[State, NDArray[np.float64]]
+train_many.__doc__ = (train_many.__doc__ or "").replace(
+    "NAMES", textwrap.fill(", ".join(MAY_DIFFER), 92).replace("\n", "\n        ")
+)
 
 
-def _initial_state(first: BaseMLP, task: MLPTask, seeds: list[int], part: NDArray) -> State:
-    params = np.empty((len(part), task.net.n_parameters), task.state.params.dtype)
-    for row, i in zip(params, part.tolist(), strict=True):
-        row[:] = initial_parameters(
-            task.net, first.weight_init, first.bias_init, seeds[i], params.dtype
-        )
-    return State(params, np.zeros((len(part), *task.state.moments.shape), params.dtype))
-
-
-def _check(estimator, X, random_state, learning_rate_init) -> tuple[list[float], list[int]]:
-    """Return learning rates and seeds, as many of the ones as of the others."""
+def _check(estimator: Any, parameters: dict[str, Any]) -> dict[str, list]:
+    """Return the values of each parameter, as many of all."""
     if not isinstance(estimator, BaseMLP):
         raise ValueError(
             f"estimator: expected MLPClassifier or MLPRegressor, got {shown(estimator)}"
         )
-    for name, wanted in (
-        *((rule, None) for rule in ("tol", "loss_threshold", "weight_threshold", "distortion")),
-        ("warm_start", False),
-        ("early_stopping", False),
-    ):
-        value = getattr(estimator, name)
-        if value is not None if wanted is None else check_flag(name, value):
-            raise ValueError(
-                f"estimator: {name}={shown(value)}; train_many expects {wanted}: it "
-                "runs max_iter epochs, from the initial weights, on the samples as they are"
-            )
-    if estimator.solver == LBFGS:
-        raise ValueError("estimator: solver='lbfgs'; train_many takes the others")
-    given = {"random_state": random_state, "learning_rate_init": learning_rate_init}
-    items = {
-        name: check_sequence(name, values, "a sequence, one value per network")
-        for name, values in given.items()
-        if values is not None
-    }
+    if check_flag("warm_start", estimator.warm_start):
+        raise ValueError(
+            "estimator: warm_start=True; train_many expects False: it begins with initial weights"
+        )
+    accepted = f"the parameters that may differ are {', '.join(MAY_DIFFER)}"
+    for name in parameters:
+        if name not in MAY_DIFFER:
+            known = name in estimator.get_params()
+            what = "is the same for all networks" if known else "is no parameter"
+            raise ValueError(f"{name}: {what}; {accepted}")
+    if not parameters:
+        raise ValueError(f"parameters: expected at least one sequence; {accepted}")
+    items = {name: check_sequence(name, given, EXPECTED) for name, given in parameters.items()}
     lengths = {name: len(values) for name, values in items.items()}
     for name, length in lengths.items():
         if not length:
-            raise ValueError(f"{name}=[]: expected a sequence, one value per network")
-    if not lengths:
-        raise ValueError("random_state, learning_rate_init: expected at least one sequence")
+            raise ValueError(f"{name}=[]: expected {EXPECTED}")
     if len(set(lengths.values())) > 1:
-        raise ValueError(
-            f"random_state, learning_rate_init: expected as many of both, got {lengths}"
-        )
+        raise ValueError(f"{', '.join(lengths)}: expected as many of each, got {lengths}")
     n = next(iter(lengths.values()))
-    dtype = dtype_for(estimator, X)
-    rates = [
-        check_real(f"learning_rate_init[{i}]", rate, ABOVE_0, dtype)
-        for i, rate in enumerate(
-            items.get("learning_rate_init", [estimator.learning_rate_init] * n)
-        )
-    ]
-    if random_state is None:
-        return rates, [random.seed_from(estimator.random_state)] * n
-    return rates, [random.seed_from(seed) for seed in items["random_state"]]
+    if "random_state" in items:
+        items["random_state"] = [random.seed_from(seed) for seed in items["random_state"]]
+    else:
+        items["random_state"] = [random.seed_from(estimator.random_state)] * n
+    return items
 
 
-def _networks_at_once(task: MLPTask) -> int:
-    """Return how many networks go into a call."""
-    most = int(WORK_AT_ONCE / (task.net.n_parameters * task.n_samples))
-    return max(task.n_threads, min(task.kernels.NETWORKS_AT_ONCE, most))
-
-
-def _train_group(
-    task: MLPTask,
-    group: _Group,
-    own: list[tuple[int, float]],
-    losses: NDArray,
-    max_iter: int,
-    progress: Any,
-) -> None:
-    """Train some networks for max_iter epochs, in calls as long as the task wants them.
-
-    `own` are their seeds and learning rates; `losses` has a column per epoch, or at most one.
-    The kernels work on a copy: what ends a call early leaves the group as it was.
-    """
-    n, n_samples, steps = len(own), task.n_samples, task.steps_per_epoch
-    while (epoch := group.reached[0].epoch) < max_iter:
-        n_epochs = min(task.epochs_per_call(n), max_iter - epoch)
-        schedules = [task.schedule(epoch, n_epochs, seed, rate) for seed, rate in own]
-        before = group.reached[0]
-        state = State(before.params.copy(), before.moments.copy(), epoch * steps, epoch)
-        sums = np.zeros((n, n_epochs))
-        begin = time.perf_counter()
-        task.kernels.mlp_train_many(
-            task.net, task.optimizer, state, task.samples, schedules, sums, task.n_threads
-        )
-        task.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / (n_epochs * steps))
-        sums /= task.total_weight
-        if losses.shape[1] == max_iter:  # those beyond the state's epoch count for nothing
-            losses[:, epoch : epoch + n_epochs] = sums
-        epoch += n_epochs
-        group.reached = state._replace(step=epoch * steps, epoch=epoch), sums[:, -1].copy()
-        progress.update(n * n_epochs * n_samples)
-
-
-def _fitted(first, task, groups, seeds, rates, losses) -> list[Any]:
-    """Return the networks as fitted estimators: they share all but what was trained."""
-    models, n_diverged = [], 0
-    for group in groups:
-        (params, moments, step, epoch), last = group.reached
-        for i in range(group.start, group.stop):
-            own = State(params[i - group.start], moments[i - group.start], step, epoch)
-            whole = losses.shape[1] == first.max_iter
-            curve = losses[i, :epoch] if whole else last[i - group.start :][:1]
-            diverged = len(curve) > 0 and not (np.isfinite(curve[-1]) and is_finite(own.params))
-            n_diverged += diverged
-            model = draft_of(first)
-            model.random_state, model.learning_rate_init = seeds[i], rates[i]
-            complete = "max_iter" if epoch == first.max_iter else "interrupted"
-            record(
-                model,
-                own.params,
-                SolverState(own.moments, seeds[i], step, epoch),
-                curve,
-                0,
-                "diverged" if diverged else complete,
-                best_loss_=float(np.fmin.reduce(curve, initial=np.inf)),
-                t_=epoch * task.n_samples,
-                learning_rate_=task.rates.after(rates[i], epoch),
-            )
-            model.n_iter_ = epoch  # also where the curve has the last one only
-            models.append(model)
-    if n_diverged:
-        warnings.warn(
-            f"training diverged in {n_diverged} of {len(models)} networks: their last loss or a "
-            "parameter is not finite; try lower learning rates",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    return models
+def _of_network(i: int, names: Any, error: ValueError) -> ValueError:
+    """Return an error that says of which network it is, if it is of one."""
+    text = str(error)
+    for name in names:
+        if text.startswith((f"{name}=", f"{name}:")):
+            return ValueError(f"{name}[{i}]{text[len(name) :]}")
+    return error

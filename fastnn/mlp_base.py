@@ -1,7 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -15,29 +14,16 @@ from . import backends
 from .assigned import assign, get
 from .backends.compressed import Table
 from .backends.cpu.panels import FEW_SAMPLES
-from .backends.interface import ImageDistortion, Network, Samples, State
-from .early_stopping import HeldOutScore, holds_out
+from .backends.interface import ImageDistortion, Network, Samples
 from .estimator import Estimator
-from .fitting import begin
-from .hooks import Hooks, check_callbacks
-from .lbfgs import minimize
-from .observer import Observer
+from .fits import Fit
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
 from .persistence import save
-from .sklearn_callbacks import CallbackSupport, hooks_of, show_progress
-from .state import (
-    SolverState,
-    adopt,
-    draft_of,
-    end_interrupted,
-    interrupted_after,
-    record,
-    warn_caller,
-)
+from .sklearn_callbacks import CallbackSupport, show_progress
+from .state import SolverState, end_interrupted, interrupted_after, warn_caller
 from .summary import summary_of
 from .targets import kind_of
-from .training import LossCurve, train
 from .validation import check_scaled, check_weights, check_X
 
 
@@ -279,54 +265,14 @@ class BaseMLP(CallbackSupport, Estimator):
 
     def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
-        draft, checked = draft_of(self), check_callbacks(callbacks)
-        is_watched = len(checked) > 0
-        if not given.get("is_partial"):
-            checked += hooks_of(self, X, y, given["sample_weight"])
-        task, rules, data = begin(draft, X, y, **given)
-        if holds_out(draft):
-            checked = [Hooks(HeldOutScore(draft.tol, draft.n_iter_no_change)), *checked]
-        observer, before = Observer(self, checked, data), self.__dict__
-        adopt(self, draft)
+        fit = Fit(self, X, y, callbacks, **given)
+        fit.task.send()
+        fit.start()
         try:
-            observer.begin(task)
-        except BaseException:  # before any work: a missing folder, say
-            self.__dict__ = before
-            raise
-        curve, n_earlier = LossCurve(self.loss_curve_), len(self.loss_curve_)
-        first, n_seen = task.state.epoch, self.t_
-        scores, n_measured = self.validation_scores_, len(self._validation_curve)
-
-        def take_down(state: State, losses: NDArray[np.float64], reason: str) -> None:
-            measured = observer.validation_curve(state)  # before what it belongs to is there
-            best, best_score, all_scores = self.best_loss_, self.best_validation_score_, scores
-            if best is not None:  # else held-out samples say what is best
-                best = float(np.fmin.reduce(losses, initial=best))
-            elif scores is not None and len(measured) > n_measured:
-                all_scores = [*scores, *measured[n_measured:, 2].tolist()]
-                best_score = float(np.fmax.reduce(all_scores, initial=-np.inf))
-            record(
-                self,
-                state.params,
-                task.solver_state(),
-                curve.extended(losses),
-                n_earlier,
-                reason,
-                best_loss_=best,
-                validation_scores_=all_scores,
-                best_validation_score_=best_score,
-                learning_rate_=task.rates.after(task.learning_rate, state.epoch),
-                t_=n_seen + (state.epoch - first) * task.n_samples,
-                _validation_curve=measured,
-            )
-
-        try:
-            loop = partial(minimize, max_fun=self.max_fun) if self.solver == LBFGS else None
-            verbose = 0 if show_progress(self) else int(self.verbose)
-            train(task, rules, take_down, verbose, observer, loop)
+            fit.run(0 if show_progress(self) else int(self.verbose))
         except KeyboardInterrupt:
             end_interrupted(interrupted_after(self.n_iter_))
-        if self.stop_reason_ == "max_iter" and not is_watched and not given.get("is_partial"):
+        if self.stop_reason_ == "max_iter" and not fit.is_watched and not given.get("is_partial"):
             self._warn_of_max_iter()
         return self
 

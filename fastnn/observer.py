@@ -98,19 +98,25 @@ class FitData:
     Attributes
     ----------
     given : (X, y) as the user gave them
-    training, validation : (samples, y, weights), as kernels and score take them; None: not given
+    validation : (samples, y, weights), as kernels and score take them; None: not given
     kernels : the back end of the fit
     """
 
     def __init__(
         self,
         given: tuple,
-        training: Measured,
+        task: Any,
+        training: tuple[NDArray, Any],
         validation: Measured | None,
         kernels: Any,
     ):
-        self.given, self.training, self.validation = given, training, validation
-        self.kernels = kernels
+        self.given, self.validation, self.kernels = given, validation, kernels
+        self._task, self._training = task, training
+
+    @property
+    def training(self) -> Measured:
+        """Those that the task is trained on, where they have been sent."""
+        return self._task.samples, *self._training
 
 
 class Observer:

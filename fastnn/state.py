@@ -73,7 +73,7 @@ def record(
     params: NDArray,
     solver: SolverState,
     curve: NDArray[np.float64],
-    n_earlier: int,
+    n_iter: int,
     reason: str,
     **counts: Any,
 ) -> None:
@@ -82,7 +82,9 @@ def record(
     Parameters
     ----------
     curve : (n_epochs,)
-        The losses of all epochs, `n_earlier` of them of earlier fits.
+        The losses of all epochs.
+    n_iter : int
+        Epochs of this fit.
     reason : str
         Why the fit ended; "interrupted" as long as it goes on.
     **counts
@@ -94,7 +96,7 @@ def record(
         solver_state_=solver,
         loss_curve_=curve,
         loss_=float(curve[-1]) if len(curve) else np.inf,
-        n_iter_=len(curve) - n_earlier,
+        n_iter_=n_iter,
         stop_reason_=reason,
         _no_improvement_count=solver.idle,  # scikit-learn's name for it
         **counts,

@@ -5,8 +5,9 @@ one: about CALL_SECONDS of work, so that the progress bar moves and Ctrl-C is he
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -136,6 +137,14 @@ class MLPTask:
     """One network in training: what the kernels need, and how far they have come.
 
     A later state has arrays of its own.
+
+    Attributes
+    ----------
+    rows : (n_samples,) of int64, or None
+        Which of `samples` it is trained on; None: all of them.
+    epochs_at_once : int
+        How many epochs a call has, where other networks are trained in it too; 0: as many as
+        this one wants.
     """
 
     kernels: Any
@@ -152,46 +161,75 @@ class MLPTask:
     distortion: ImageDistortion | None = None
     angles: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     watch: Watch = field(default_factory=Watch)
+    rows: NDArray[np.int64] | None = None
     seconds_per_step: float = field(default=0.0, init=False)
-    in_order: NDArray[np.int64] = field(init=False)
+    epochs_at_once: int = field(default=0, init=False)
     total_weight: float = field(init=False)
-    threads: ThreadCount = field(init=False)
 
     def __post_init__(self):
-        self.threads = ThreadCount(
-            self.kernels.most_threads(self.net, self.batch_size, self.n_threads)
-        )
-        self.in_order = np.arange(self.n_samples)[np.newaxis]
-        weights = self.samples.weights
-        self.total_weight = self.n_samples if weights is None else weights.sum(dtype=np.float64)
+        weights, self.total_weight = self.samples.weights, float(self.n_samples)
+        if weights is not None:
+            own = weights if self.rows is None else weights[self.rows]
+            self.total_weight = own.sum(dtype=np.float64)
+
+    def send(self) -> None:
+        """Hand the samples to the back end, for all calls to come."""
         self.samples = self.kernels.to_device(
             self.samples, self.n_threads, compress=self.distortion is None
         )
 
+    @cached_property
+    def threads(self) -> ThreadCount:
+        """How many threads the next call of this network alone takes."""
+        return ThreadCount(self.kernels.most_threads(self.net, self.batch_size, self.n_threads))
+
     @property
     def n_samples(self) -> int:
         """Number of training samples."""
-        return len(self.samples.X)
+        return len(self.samples.X if self.rows is None else self.rows)
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of mini-batches in an epoch."""
         return self._steps(self.n_samples)
 
-    def epochs_per_call(self, n_networks: int = 1) -> int:
-        """Return how many epochs fit in a call, which may train several networks like this one."""
+    def epochs_per_call(self) -> int:
+        """Return how many epochs fit in a call."""
+        if self.epochs_at_once:
+            return self.epochs_at_once
         if self.distortion is not None:
             return 1
-        most = max(1, MAX_ORDER // (self.n_samples * n_networks)) if self.shuffle else 2**31
+        most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
-    def schedule(self, epoch: int, n_epochs: int, seed: int, learning_rate: float) -> Schedule:
-        """Return the schedule of some epochs, the first of them number `epoch` of all."""
-        rates = self.rates.of(learning_rate, epoch, n_epochs)
-        order = self.in_order
+    def schedule(self, n_epochs: int, known: dict[tuple, NDArray[np.int64]]) -> Schedule:
+        """Return the schedule of the next epochs.
+
+        `known` has the orders that were made before for the same samples, and gets this one.
+        """
+        n, epoch = self.n_samples, self.state.epoch
+        key: tuple = (n, id(self.rows))
         if self.shuffle:
-            order = random.shuffled(self.n_samples, seed, epoch, n_epochs)
-        return Schedule(order, self.batch_size, seed, rates)
+            key += self.seed, epoch, n_epochs
+        if key not in known:
+            order = np.arange(n)[np.newaxis]
+            if self.shuffle:
+                order = random.shuffled(n, self.seed, epoch, n_epochs)
+            known[key] = order if self.rows is None else self.rows[order]
+        rates = self.rates.of(self.learning_rate, epoch, n_epochs)
+        return Schedule(known[key], self.batch_size, self.seed, rates)
+
+    def begin_call(self) -> State:
+        """Return a copy of the state: what ends a call early leaves the state as it was."""
+        params, moments, *counts = self.state
+        return State(params.copy(), moments.copy(), *counts)
+
+    def end_call(self, state: State, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take over what the kernels have made of a copy; return the loss of each epoch."""
+        n_epochs, (_, _, step, epoch) = len(sums), self.state
+        step += n_epochs * self.steps_per_epoch
+        self.state = state._replace(step=step, epoch=epoch + n_epochs)
+        return sums / self.total_weight
 
     def solver_state(self) -> SolverState:
         """Return what the training could go on from, beside the parameters."""
@@ -206,17 +244,12 @@ class MLPTask:
         return True
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
-        """Train for some epochs, in one call if they fit; return the loss of each.
-
-        The kernels work on a copy: what ends a call early leaves the state as it was.
-        """
-        params, moments, step, epoch = self.state
-        state = State(params.copy(), moments.copy(), step, epoch)
-        schedule = self.schedule(epoch, n_epochs, self.seed, self.learning_rate)
+        """Train for some epochs, in one call if they fit; return the loss of each."""
+        state, schedule = self.begin_call(), self.schedule(n_epochs, {})
         samples, sums = self.samples, np.zeros(n_epochs)
         if self.distortion is not None:
             images = self.kernels.distort_images(
-                samples.X, self.distortion, self.angles, self.seed, epoch, self.n_threads
+                samples.X, self.distortion, self.angles, self.seed, state.epoch, self.n_threads
             )
             samples = samples._replace(X=images)
         if n_epochs > 1:
@@ -228,13 +261,10 @@ class MLPTask:
                 left = self.n_samples - start
                 size = left if left < 1.5 * size else size
                 part = np.ascontiguousarray(schedule.order[:, start : start + size])
-                at = state._replace(step=step + start // self.batch_size)
+                at = state._replace(step=state.step + start // self.batch_size)
                 self._call(at, samples, schedule._replace(order=part), sums, progress)
                 start += size
-        step += n_epochs * self.steps_per_epoch
-        self.state = state._replace(step=step, epoch=epoch + n_epochs)
-        sums /= self.total_weight
-        return sums
+        return self.end_call(state, sums)
 
     def _call(
         self, state: State, samples: Samples, schedule: Schedule, sums: NDArray, progress: Any
@@ -257,6 +287,10 @@ class MLPTask:
         if self.seconds_per_step == 0:  # not measured yet; the first call may compile
             return max(1, min(16, FIRST_WORK // (self.net.n_parameters * self.batch_size)))
         return max(1, int(min(CALL_SECONDS, self.threads.seconds) / self.seconds_per_step))
+
+
+# It yields how many epochs to run and is sent their losses, None at first.
+Training = Generator[int, NDArray[np.float64] | None, str | None]
 
 
 class LossCurve:
@@ -305,7 +339,10 @@ def train(
     first = task.state.epoch
     try:
         with progress_bar(rules.max_iter * task.n_samples, verbose) as bar:
-            diverged = (loop or _train)(task, rules, record, observer, bar)
+            if loop is not None:
+                diverged = loop(task, rules, record, observer, bar)
+            else:
+                diverged = _alone(task, training(task, rules, record, observer, bar), bar)
     finally:
         if observer is not None:
             observer.end()
@@ -317,8 +354,22 @@ def train(
         )
 
 
-def _train(task, rules, record, observer, bar) -> str | None:
-    """Train as `train` does; return what is not finite if it diverged."""
+def _alone(task: Task, wanted: Training, bar: Any) -> str | None:
+    """Run the epochs that a training wants; return what it returns."""
+    losses = None
+    while True:
+        try:
+            n_epochs = wanted.send(losses)
+        except StopIteration as end:
+            return end.value
+        losses = task.run(n_epochs, bar)
+
+
+def training(task: Any, rules: StoppingRules, record: Any, observer: Any, bar: Any) -> Training:
+    """Train as `train` does: yield how many epochs `task` is to run, and take the loss of each.
+
+    Returns what is not finite if the training diverged.
+    """
     first = task.state.epoch
     stop = "max_iter" if rules.max_iter == 0 else None
     losses = np.empty(0)
@@ -328,7 +379,7 @@ def _train(task, rules, record, observer, bar) -> str | None:
         n_left = rules.max_iter - (task.state.epoch - first)
         if observer is not None:
             n_left = min(n_left, observer.epochs_left(task.state.epoch))
-        losses, stop = _run_block(task, rules, n_left, bar)
+        losses, stop = yield from _block(task, rules, n_left)
         if stop is None and task.state.epoch - first == rules.max_iter:
             stop = "max_iter"
         record(task.state, losses, stop or "interrupted")
@@ -346,24 +397,25 @@ def is_finite(params: NDArray) -> bool:
     return bool(np.isfinite(params.min()) and np.isfinite(params.max()))
 
 
-def _run_block(task, rules, n_left, bar) -> tuple[NDArray[np.float64], str | None]:
+def _block(task, rules, n_left) -> Generator[int, Any, tuple[NDArray[np.float64], str | None]]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
     n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
     before = task.state
-    losses = task.run(n_epochs, bar)
+    losses = yield n_epochs
     reason = "no_mistake" if len(losses) < n_epochs else None
     if rules.need_losses or not np.isfinite(losses).all():
         n_kept, reason = task.watch.first_stop(losses, rules) or (len(losses), reason)
         if n_kept < len(losses):
             task.state = before
-            task.run(n_kept, bar)
+            yield n_kept
             losses = losses[:n_kept]
         if reason == "tol" and task.lower_rate():
             reason = None
     if not is_finite(task.state.params):
         if len(losses) > 1:
-            losses = losses[: _first_not_finite(task, before, len(losses), bar)]
+            n_kept = yield from _first_not_finite(task, before, len(losses))
+            losses = losses[:n_kept]
         return losses, "diverged"
     if by_weights and reason is None:
         change = float(np.abs(task.state.params - before.params).max())
@@ -372,13 +424,13 @@ def _run_block(task, rules, n_left, bar) -> tuple[NDArray[np.float64], str | Non
     return losses, reason
 
 
-def _first_not_finite(task, before: State, most: int, bar) -> int:
+def _first_not_finite(task, before: State, most: int) -> Generator[int, Any, int]:
     """Run again, up to the first epoch that leaves a parameter not finite; return its number.
 
     So what a diverged training leaves does not depend on how many epochs a call has.
     """
     task.state, n_epochs = before, 0
     while n_epochs == 0 or (n_epochs < most and is_finite(task.state.params)):
-        task.run(1, bar)
+        yield 1
         n_epochs += 1
     return n_epochs

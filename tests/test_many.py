@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import many
-from fastnn.training import MLPTask
+from fastnn import together
 
 X, Y = fastnn.load_xor()
 
@@ -40,8 +39,9 @@ def test_each_is_what_fit_makes(backend, changes):
 
 def test_groups_and_blocks_of_epochs_do_not_change_the_result(backend, monkeypatch):
     whole = fastnn.train_many(base(), X, Y, random_state=range(5))
-    monkeypatch.setattr(many, "WORK_AT_ONCE", 1)
-    monkeypatch.setattr(MLPTask, "_steps_per_call", lambda self: 1)
+    monkeypatch.setattr(together, "WORK_AT_ONCE", 1)
+    monkeypatch.setattr(together, "FIRST_WORK", 1)
+    monkeypatch.setattr(together, "CALL_SECONDS", 1e-9)
     parts = fastnn.train_many(base(n_jobs=2), X, Y, random_state=range(5), record_losses=False)
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one.params_, other.params_)
@@ -76,7 +76,8 @@ def test_ctrl_c_keeps_what_was_trained(monkeypatch):
 
     kernels_train = kernels.mlp_train_many
     monkeypatch.setattr(kernels, "mlp_train_many", interrupted)
-    monkeypatch.setattr(MLPTask, "_steps_per_call", lambda self: 1)
+    monkeypatch.setattr(together, "FIRST_WORK", 1)
+    monkeypatch.setattr(together, "CALL_SECONDS", 1e-9)
     with pytest.warns(UserWarning, match="0 of 2 networks have all epochs"):
         models = fastnn.train_many(base(), X, Y, random_state=[0, 1])
     for seed, model in enumerate(models):
@@ -97,14 +98,18 @@ def test_divergence_is_said():
     ("estimator", "given", "message"),
     [
         (fastnn.Perceptron(), {"random_state": [1]}, "estimator: expected MLPClassifier"),
-        (base(tol=1e-3), {"random_state": [1]}, "tol=0.001"),
+        (base(), {"tol": [1e-3, -1]}, r"tol\[1\]=-1: expected None or a number of 0 or above"),
+        (base(), {"dropout": [0.1, 1.0]}, r"dropout\[1\]=1.0: expected a number from 0 to below 1"),
+        (base(), {"activation": ["tanh"]}, "activation: is the same .* may differ are label_smoo"),
+        (base(), {"batch_size": [3]}, "batch_size: is the same for all networks"),
+        (base(), {"alfa": [3]}, "alfa: is no parameter; the parameters that may differ are"),
         (base(warm_start=True), {"random_state": [1]}, "warm_start=True"),
-        (base(), {}, "at least one sequence"),
+        (base(), {}, "parameters: expected at least one sequence"),
         (base(), {"random_state": 3}, "random_state=3: expected a sequence"),
         (base(), {"random_state": []}, r"random_state=\[\]: expected a sequence"),
         (base(), {"random_state": [1, -1]}, "random_state=-1"),
         (base(), {"learning_rate_init": [0.1, 0.0]}, r"learning_rate_init\[1\]=0.0"),
-        (base(), {"random_state": [1, 2], "learning_rate_init": [0.1]}, "as many of both"),
+        (base(), {"random_state": [1, 2], "learning_rate_init": [0.1]}, "expected as many of each"),
         (base(activation="rely"), {"random_state": [1]}, "activation='rely'"),
     ],
 )

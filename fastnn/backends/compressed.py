@@ -1,5 +1,6 @@
 """Tables of mostly zeros as compressed sparse rows: only what is not 0 is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -90,3 +91,16 @@ Table = NDArray[Any] | CompressedRows
 def row_of(X: Table, i: int) -> NDArray[Any]:
     """Return row i of a table as an array of all its columns."""
     return X.row(i) if isinstance(X, CompressedRows) else X[i]
+
+
+def stacked_rows(tables: Sequence[CompressedRows]) -> CompressedRows:
+    """Return the rows of tables of as many columns, those of the first one first."""
+    starts = [np.zeros(1, np.int64)]
+    for table in tables:
+        starts.append(table.starts[1:] + starts[-1][-1])
+    return CompressedRows(
+        np.concatenate([table.values for table in tables]),
+        np.concatenate([table.columns for table in tables]),
+        np.concatenate(starts),
+        (sum(map(len, tables)), tables[0].shape[1]),
+    )

@@ -191,7 +191,8 @@ def _train_blocks(networks, optimizers, states, samples: Samples, schedules, los
     with gpu() as cuda, few_blocks():
         kernels = small_kernels(real_type(dtype), is_compressed(samples.X))
         kernel = kernels.in_shared if room.n_state else kernels.in_global
-        w, sums = cuda.to_device(np.stack([own.params for own in states])), cuda.to_device(loss_sums)
+        w = cuda.to_device(np.stack([own.params for own in states]))
+        sums = cuda.to_device(loss_sums)
         moments = [
             cuda.to_device(np.stack([own.moments[i] for own in states])) for i in range(n_moments)
         ]

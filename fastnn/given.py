@@ -1,0 +1,107 @@
+"""What fits are given, X, y and weights: checked, and once for all fits that get the same."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends.interface import Samples
+from .targets import Targets, kind_of
+from .validation import check_scaled, check_weights, check_X, counted
+
+T = TypeVar("T")
+NAMES = "n_features_in_", "feature_names_in_"
+
+
+class Data(NamedTuple):
+    """The samples of a fit, those that count.
+
+    Attributes
+    ----------
+    samples : Samples
+    y : (n_samples,) or (n_samples, n_outputs)
+        As the score takes it.
+    targets : Targets
+        Of all samples that were given.
+    attributes : dict
+        What the check has set on the network.
+    """
+
+    samples: Samples
+    y: NDArray
+    targets: Targets
+    attributes: dict[str, Any]
+
+
+def check_data(
+    network: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    dtype: np.dtype,
+    scale: float,
+    going_on: bool,
+    classes: Any,
+) -> Data:
+    """Return the data of a fit; ValueError if something is wrong with them."""
+    kind = kind_of(network)
+    X = check_X(network, X, dtype, reset=not going_on)
+    check_scaled("X", X, scale, dtype)
+    y = kind.check(y, X)
+    weights = check_weights(sample_weight, X, dtype)
+    targets = kind.learn(network, y, dtype, going_on, classes)
+    weights = kind.weights(network, targets, weights)
+    weights, X, y, values = counted(weights, X, y, targets.values)
+    attributes = {name: vars(network)[name] for name in NAMES if name in vars(network)}
+    return Data(Samples(X, scale, values, weights), y, targets, attributes)
+
+
+class Given:
+    """Remembers what several fits have in common, as long as they begin."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, tuple[Any, tuple]] = {}
+        self._data: dict[tuple, list[Data]] = {}
+
+    def once(self, key: tuple, make: Callable[[], T], *kept: Any) -> T:
+        """Return what was made for this key; `kept` are the objects whose `id` is in it."""
+        if key not in self._known:
+            self._known[key] = make(), kept
+        return self._known[key][0]
+
+    def data(
+        self, network: Any, X: Any, y: Any, sample_weight: Any, dtype: np.dtype, scale: float
+    ) -> Data:
+        """Return the data of a new fit, as `check_data` does.
+
+        Networks whose parameters ask for the same targets have the same `Samples`.
+        """
+        own = network.loss, network.label_smoothing, network.out_activation, network.class_weight
+        objects = type(network), id(X), id(y), id(sample_weight), dtype.str, scale
+        try:
+            key = *objects, pickle.dumps(own)
+        except Exception:  # what cannot be written down is not recognized again
+            return check_data(network, X, y, sample_weight, dtype, scale, False, None)
+
+        def make() -> Data:
+            found = check_data(network, X, y, sample_weight, dtype, scale, False, None)
+            others = self._data.setdefault(objects, [])
+            same = next((one for one in others if _are_equal(one.samples, found.samples)), None)
+            if same is not None:
+                return found._replace(samples=same.samples, y=same.y)
+            others.append(found)
+            return found
+
+        found = self.once(key, make, X, y, sample_weight)
+        vars(network).update(found.attributes)
+        return found
+
+
+def _are_equal(one: Samples, other: Samples) -> bool:
+    """Say whether samples that were given by the same X are equal."""
+    if (one.weights is None) != (other.weights is None) or len(one.X) != len(other.X):
+        return False
+    weighted = one.weights is None or np.array_equal(one.weights, other.weights)
+    return weighted and np.array_equal(one.targets, other.targets)

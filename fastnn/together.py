@@ -1,0 +1,345 @@
+"""Many fits at once: those whose networks have one shape are trained in the same calls.
+
+Each fit is what it would be alone, with its own stopping rules. A group trains as many networks
+as keep the machine busy; one that has ended makes room for the next that waits.
+"""
+
+import time
+from collections import deque
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from .backends.compressed import CompressedRows, stacked_rows
+from .backends.interface import Samples
+from .fits import Fit
+from .given import Given
+from .mlp_base import BaseMLP
+from .optimizers import LBFGS
+from .parameters import check_n_jobs, check_sequence, check_verbose, shown
+from .progress import NoProgress, progress_bar
+from .state import end_interrupted, warn_caller
+from .training import CALL_SECONDS, FIRST_WORK, MAX_ORDER, MLPTask, training
+
+# Multiply-adds of an epoch of as many networks as go into a call, if they are large.
+WORK_AT_ONCE = 5e9
+STACK_BYTES = 2**28  # of a table that holds the samples of several fits one after the other
+
+Job = tuple[BaseMLP, ArrayLike, ArrayLike, ArrayLike | None]
+
+
+def fit_together(
+    jobs: Sequence[Job], *, n_jobs: int | None = None, verbose: bool | int = True
+) -> list[Any]:
+    """Fit several networks, each as its `fit` would, many at a time where that is possible.
+
+    Networks of the same layers, update rule, batch size and kind of data are trained in the same
+    calls, on samples of their own; the others one after the other.
+
+    Parameters
+    ----------
+    jobs : sequence of (estimator, X, y, sample_weight)
+        Estimators are MLPClassifier or MLPRegressor, none of them twice; they are fitted in place.
+        `sample_weight` may be None. What is given to several, the same object, is checked and kept
+        once.
+    n_jobs : int or None
+        Threads at most; None: the largest number that an estimator's `n_jobs` means.
+    verbose : bool or int, default True
+        Whether to show a progress bar, one for all, on a terminal.
+
+    Returns
+    -------
+    list
+        The estimators. After Ctrl-C (a warning says so) each is what its complete epochs made it.
+
+    Raises
+    ------
+    ValueError
+        If jobs are not as described, or an argument or a parameter is not as `fit` takes it; no
+        estimator has been changed then.
+    KeyboardInterrupt
+        After Ctrl-C, if a library called `fit_together`.
+
+    Warns
+    -----
+    ConvergenceWarning, RuntimeWarning
+        If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
+    """
+    given, fits = Given(), []
+    for number, (model, X, y, sample_weight) in enumerate(_check_jobs(jobs)):
+        try:
+            fits.append(begin_fit(model, X, y, sample_weight, given))
+        except ValueError as error:
+            raise ValueError(f"{error} (in jobs[{number}])") from None
+    run_together(fits, None if n_jobs is None else check_n_jobs(n_jobs), check_verbose(verbose))
+    return [fit.model for fit in fits]
+
+
+def begin_fit(
+    model: BaseMLP, X: Any, y: Any, sample_weight: Any, given: Given, keep_losses: bool = True
+) -> Fit:
+    """Return a checked fit for `run_together`, which has data in common with others."""
+    return Fit(
+        model,
+        X,
+        y,
+        keep_losses=keep_losses,
+        sample_weight=sample_weight,
+        given=given,
+        whole=not _is_alone(model),
+    )
+
+
+def run_together(fits: list[Fit], n_threads: int | None, verbose: int) -> None:
+    """Run checked fits; raises and warns as `fit_together` does."""
+    for fit in fits:
+        fit.adopt()
+    groups, alone = _grouped(fits)
+    try:
+        total = sum(fit.rules.max_iter * fit.task.n_samples for fit in fits)
+        with progress_bar(total, min(verbose, 1)) as bar:
+            while groups:
+                groups.pop().train(n_threads, bar)
+            while alone:
+                fit = alone.popleft()
+                fit.task.send()
+                fit.start()
+                fit.run(0)
+                bar.update(fit.rules.max_iter * fit.task.n_samples)
+    except KeyboardInterrupt:
+        n_ended = sum(fit.model.stop_reason_ != "interrupted" for fit in fits)
+        end_interrupted(
+            f"training was interrupted: {n_ended} of {len(fits)} networks have all epochs; each "
+            "keeps what it has learned"
+        )
+    _warn([fit.model for fit in fits])
+
+
+def _check_jobs(jobs: Any) -> list[Job]:
+    """Return the jobs; ValueError if they are none."""
+    expected = "a sequence of (estimator, X, y, sample_weight)"
+    found, seen = [], set()
+    for number, job in enumerate(check_sequence("jobs", jobs, expected)):
+        name = f"jobs[{number}]"
+        items = check_sequence(name, job, "(estimator, X, y, sample_weight)")
+        if len(items) != 4:
+            raise ValueError(
+                f"{name}: expected (estimator, X, y, sample_weight), got {len(items)} items"
+            )
+        if not isinstance(items[0], BaseMLP):
+            raise ValueError(
+                f"{name}: estimator: expected MLPClassifier or MLPRegressor, got {shown(items[0])}"
+            )
+        if id(items[0]) in seen:
+            raise ValueError(f"{name}: the estimator stands in an earlier job; expected a clone")
+        seen.add(id(items[0]))
+        found.append(tuple(items))
+    return found
+
+
+def _is_alone(model: BaseMLP) -> bool:
+    """Say whether a fit needs what no call of many networks has."""
+    return bool(
+        (isinstance(model.solver, str) and model.solver == LBFGS)
+        or model.distortion is not None
+        or model.warm_start
+        or vars(model).get("_skl_callbacks")
+    )
+
+
+def _warn(models: list[BaseMLP]) -> None:
+    """Warn of trainings that diverged or have not converged, once for all."""
+    n = len(models)
+    if n_diverged := sum(model.stop_reason_ == "diverged" for model in models):
+        warn_caller(
+            f"training diverged in {n_diverged} of {n} networks: their last loss or a parameter is "
+            "not finite; try lower learning rates",
+            RuntimeWarning,
+        )
+    rest = [m for m in models if m.stop_reason_ == "max_iter" and m.tol is not None and m.max_iter]
+    if rest:
+        warn_caller(
+            f"max_iter: {len(rest)} of {n} networks have not converged yet (by tol); more epochs "
+            "may make them better; tol=None runs max_iter epochs without this warning",
+            ConvergenceWarning,
+        )
+
+
+def _grouped(fits: list[Fit]) -> tuple[list["_Group"], deque[Fit]]:
+    """Return the groups of fits that go together, and the fits that remain."""
+    groups: dict[Hashable, list[_Group]] = {}
+    alone: deque[Fit] = deque()
+    for fit in fits:
+        if _is_alone(fit.model):
+            alone.append(fit)
+            continue
+        own = groups.setdefault(_kind(fit.task), [_Group()])
+        if not own[-1].has_room(fit.task.samples):
+            own.append(_Group())
+        own[-1].add(fit)
+    found = [group for own in groups.values() for group in own]
+    alone.extend(group.waiting[0] for group in found if len(group.waiting) == 1)
+    return [group for group in found if len(group.waiting) > 1], alone
+
+
+def _kind(task: MLPTask) -> Hashable:
+    """Return what the networks of a call have in common."""
+    net, (X, scale, targets, weights) = task.net, task.samples
+    return (
+        (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype),
+        "full" if task.batch_size >= task.n_samples else task.batch_size,
+        (type(X), X.dtype, scale, weights is None),
+        task.shuffle,
+    )
+
+
+class _Group:
+    """Fits that are trained in the same calls, as many at a time as keep the machine busy."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Fit] = deque()
+        self._parts: dict[int, tuple[Samples, int]] = {}  # and where it begins in the table
+        self._n_rows = 0
+        self._seconds_per_step = 0.0  # of a network
+
+    def has_room(self, samples: Samples) -> bool:
+        """Say whether samples are in the table, or may be."""
+        if id(samples) in self._parts or not self._parts:
+            return True
+        n_bytes = sum(_n_bytes(part.X) for part, _ in self._parts.values())
+        return n_bytes + _n_bytes(samples.X) <= STACK_BYTES
+
+    def add(self, fit: Fit) -> None:
+        """Take a fit; its samples go to the end of the table, if they are not there."""
+        self.waiting.append(fit)
+        samples = fit.task.samples
+        if id(samples) not in self._parts:
+            self._parts[id(samples)] = samples, self._n_rows
+            self._n_rows += len(samples.X)
+
+    def train(self, n_threads: int | None, bar: Any) -> None:
+        """Train all that wait, to the end of each."""
+        self._make_table(n_threads)
+        active: list[_Member] = []
+        at_once = self._at_once()
+        try:
+            while self.waiting or active:
+                while self.waiting and len(active) < at_once:
+                    active.append(_Member(self.waiting.popleft()))
+                n_epochs = self._epochs([member.task for member in active])
+                active = [member for member in active if member.go_on(n_epochs, bar)]
+                by_number: dict[int, list[_Member]] = {}
+                for member in active:
+                    by_number.setdefault(member.wanted, []).append(member)
+                for members in by_number.values():
+                    self._call(members, bar)
+        finally:
+            for member in active:
+                member.end()
+
+    def _make_table(self, n_threads: int | None) -> None:
+        """Put all samples into one table, and hand it to the back end."""
+        tasks = [fit.task for fit in self.waiting]
+        lead, parts = tasks[0], [part for part, _ in self._parts.values()]
+        self._n_threads = n_threads or max(task.n_threads for task in tasks)
+        table = parts[0]
+        if len(parts) > 1:
+            table = Samples(
+                _stacked([part.X for part in parts]),
+                table.scale,
+                np.concatenate([part.targets for part in parts]),
+                None if table.weights is None else np.concatenate([p.weights for p in parts]),
+            )
+            rows = {key: np.arange(len(p.X)) + start for key, (p, start) in self._parts.items()}
+            for task in tasks:
+                own = rows[id(task.samples)]
+                task.rows = own if task.rows is None else own[task.rows]
+        self._parts.clear()
+        self._kernels = lead.kernels
+        self._samples = self._kernels.to_device(table, self._n_threads)
+        for task in tasks:
+            task.samples = self._samples
+
+    def _at_once(self) -> int:
+        """Return how many networks go into a call."""
+        most = max(fit.task.n_samples * fit.task.net.n_parameters for fit in self.waiting)
+        return max(self._n_threads, min(self._kernels.NETWORKS_AT_ONCE, int(WORK_AT_ONCE / most)))
+
+    def _epochs(self, tasks: list[MLPTask]) -> int:
+        """Return how many epochs of these networks fit in a call."""
+        n_steps = sum(task.steps_per_epoch for task in tasks)
+        if self._seconds_per_step:
+            n_epochs = CALL_SECONDS / self._seconds_per_step / n_steps
+        else:  # the first call may compile
+            work = sum(task.n_samples * task.net.n_parameters for task in tasks)
+            n_epochs = min(16 * len(tasks) / n_steps, FIRST_WORK / work)
+        if tasks[0].shuffle:
+            n_epochs = min(n_epochs, MAX_ORDER / sum(task.n_samples for task in tasks))
+        return max(1, int(n_epochs))
+
+    def _call(self, members: "list[_Member]", bar: Any) -> None:
+        """Train some networks for as many epochs as each of them wants."""
+        tasks, n_epochs = [member.task for member in members], members[0].wanted
+        states = [task.begin_call() for task in tasks]
+        orders: dict[tuple, NDArray[np.int64]] = {}
+        schedules = [task.schedule(n_epochs, orders) for task in tasks]
+        batch = max(task.batch_size for task in tasks)  # full batches may have several sizes
+        sums = np.zeros((len(tasks), n_epochs))
+        begin = time.perf_counter()
+        self._kernels.mlp_train_many(
+            [task.net for task in tasks],
+            [task.optimizer for task in tasks],
+            states,
+            self._samples,
+            [schedule._replace(batch_size=batch) for schedule in schedules],
+            sums,
+            self._n_threads,
+        )
+        seconds = time.perf_counter() - begin
+        n_steps = n_epochs * sum(task.steps_per_epoch for task in tasks)
+        self._seconds_per_step = max(1e-12, seconds / n_steps)
+        for member, state, own in zip(members, states, sums, strict=True):
+            member.losses = member.task.end_call(state, own)
+            member.n_left -= n_epochs * member.task.n_samples
+            bar.update(n_epochs * member.task.n_samples)
+
+
+class _Member:
+    """A fit in training: how many epochs it wants to run, and what the last ones gave."""
+
+    def __init__(self, fit: Fit):
+        fit.start()
+        self.task, self.wanted, self._fit = fit.task, 0, fit
+        self.losses: NDArray[np.float64] | None = None
+        self.n_left = fit.rules.max_iter * self.task.n_samples  # on the bar
+        self._training = training(self.task, fit.rules, fit.take_down, fit.observer, NoProgress())
+
+    def go_on(self, n_epochs: int, bar: Any) -> bool:
+        """Take in what has been trained; return whether more is wanted, up to so many epochs."""
+        self.task.epochs_at_once = n_epochs
+        try:
+            self.wanted = self._training.send(self.losses)
+        except StopIteration:
+            self.end()
+            bar.update(max(0, self.n_left))
+            return False
+        return True
+
+    def end(self) -> None:
+        """Say that the fit has ended, or was ended."""
+        self._fit.observer.end()
+
+
+def _n_bytes(X: Any) -> int:
+    return X.values.nbytes + X.columns.nbytes if isinstance(X, CompressedRows) else X.nbytes
+
+
+def _stacked(tables: Iterable[Any]) -> Any:
+    """Return the rows of all tables, those of the first one first."""
+    tables = list(tables)
+    if isinstance(tables[0], CompressedRows):
+        return stacked_rows(tables)
+    return np.concatenate(tables)
