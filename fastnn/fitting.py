@@ -172,11 +172,8 @@ def begin(
     if validation_data is not None:
         held_out = _checked(network, validation_data, dtype, scale)
     if held_out is not None:
-        sent = given.once(
-            ("sent", id(held_out)),
-            lambda: kernels.to_device(held_out[0], n_threads),
-            held_out,
-        )
+        own = held_out[0]
+        sent = given.once(("sent", id(own)), lambda: kernels.to_device(own, n_threads), own)
         held_out = sent, *held_out[1:]
     record(network, params, solver, network.loss_curve_, 0, "interrupted")
     forget_assigned(network)

@@ -7,6 +7,7 @@ as keep the machine busy; one that has ended makes room for the next that waits.
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -227,10 +228,14 @@ class _Group:
         at_once = self._at_once()
         try:
             while self.waiting or active:
+                next_ones = islice(self.waiting, at_once - len(active))
+                tasks = [one.task for one in (*active, *next_ones)]
+                n_epochs = self._epochs(tasks)
+                active = [member for member in active if member.go_on(n_epochs, bar)]
                 while self.waiting and len(active) < at_once:
                     active.append(_Member(self.waiting.popleft()))
-                n_epochs = self._epochs([member.task for member in active])
-                active = [member for member in active if member.go_on(n_epochs, bar)]
+                    if not active[-1].go_on(n_epochs, bar):
+                        active.pop()
                 by_number: dict[int, list[_Member]] = {}
                 for member in active:
                     by_number.setdefault(member.wanted, []).append(member)

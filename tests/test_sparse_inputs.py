@@ -250,7 +250,7 @@ def test_samples_are_handed_over_once(data, monkeypatch):
     with fastnn.use_backend("python"):
         kernels, sent = fastnn.backends.kernels(), []
 
-        def to_device(samples, n_threads=1):
+        def to_device(samples, n_threads=1, compress=True):
             sent.append(samples)
             return samples
 
