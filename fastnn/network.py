@@ -214,16 +214,17 @@ def too_large(net: Network, dtype: np.dtype) -> MemoryError:
 
 
 def _draw_weights(net: Network, params: NDArray, weight_init: str, seed: int) -> None:
-    for layer, W in enumerate(matrices(net, params)[0]):
+    weights = matrices(net, params)[0]
+    is_normal = weight_init in ("he_normal", "normal")
+    drawn = random.uniforms([(1 + is_normal) * W.size for W in weights], seed)
+    for W, values in zip(weights, drawn, strict=True):
         m, n = W.shape
         if weight_init == "glorot_uniform":
-            values = np.sqrt(6 / (m + n)) * (2 * random.uniform(m * n, seed, layer) - 1)
+            values = np.sqrt(6 / (m + n)) * (2 * values - 1)
         elif weight_init == "he_normal":
-            values = np.sqrt(2 / m) * random.normal(m * n, seed, layer)
-        elif weight_init == "uniform":
-            values = random.uniform(m * n, seed, layer)
-        else:
-            values = random.normal(m * n, seed, layer)
+            values = np.sqrt(2 / m) * random.normal_from(values)
+        elif weight_init == "normal":
+            values = random.normal_from(values)
         W[:] = values.reshape(m, n)
 
 

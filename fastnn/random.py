@@ -6,6 +6,7 @@ and shuffles are made here; the back ends make dropout masks, from the same stre
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .backends.codes import STREAM_SHUFFLE, STREAM_WEIGHTS
 from .parameters import is_integer, shown
 
 
-def philox(counters: NDArray[np.uint64], seed: int) -> None:
+def philox(counters: NDArray[np.uint64], seed: int | NDArray[np.uint64]) -> None:
     """Replace counters by four random 32-bit words each, in place.
 
     To allocate the rounds' results took longer than to compute them.
@@ -24,13 +25,14 @@ def philox(counters: NDArray[np.uint64], seed: int) -> None:
     ----------
     counters : (4, ...) of uint64
         Of 32 bits each; they become the words.
-    seed : int
-        The key, 64 bits.
+    seed : int or array of uint64
+        The key, 64 bits; or one for each counter, with as many dimensions.
     """
     low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     c0, c1, c2, c3 = counters
     p0, p1 = np.empty_like(c0), np.empty_like(c0)
-    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    k0: Any = np.bitwise_and(np.uint64(seed), low)
+    k1: Any = np.right_shift(np.uint64(seed), half)
     for _ in range(10):
         np.multiply(c0, np.uint64(0xD2511F53), out=p0)
         np.multiply(c2, np.uint64(0xCD9E8D57), out=p1)
@@ -38,54 +40,75 @@ def philox(counters: NDArray[np.uint64], seed: int) -> None:
         np.right_shift(p0, half, out=c2)
         c0 ^= c1
         c2 ^= c3
-        c0 ^= np.uint64(k0)
-        c2 ^= np.uint64(k1)
+        c0 ^= k0
+        c2 ^= k1
         np.bitwise_and(p1, low, out=c1)
         np.bitwise_and(p0, low, out=c3)
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
 
 
-def random_words(n: int, seed: int, stream: int, step: int = 0) -> NDArray[np.uint64]:
-    """Return n random 64-bit numbers of a stream, two from each counter."""
-    return _rows_of_words(n, seed, stream, step, 1)[0]
-
-
-def _rows_of_words(n, seed, stream, first_step, n_steps):
-    """Return (n_steps, n) random 64-bit numbers, a row for each step."""
-    blocks = -(-n // 2)
-    counters = np.zeros((4, n_steps, blocks), np.uint64)
-    counters[0] = np.arange(blocks)
-    counters[2] = (np.arange(first_step, first_step + n_steps) & 0xFFFFFFFF)[:, np.newaxis]
+def _words(counters: NDArray[np.uint64], stream: int, seed: Any) -> NDArray[np.uint64]:
+    """Return random 64-bit numbers, two from each counter: (..., n) become (..., 2 n)."""
     counters[3] = stream << 16
     philox(counters, seed)
-    words = np.empty((n_steps, blocks, 2), np.uint64)
+    words = np.empty((*counters.shape[1:], 2), np.uint64)
     np.left_shift(counters[1::2], np.uint64(32), out=counters[1::2])
-    np.bitwise_or(counters[0], counters[1], out=words[:, :, 0])
-    np.bitwise_or(counters[2], counters[3], out=words[:, :, 1])
-    return words.reshape(n_steps, 2 * blocks)[:, :n]
+    np.bitwise_or(counters[0], counters[1], out=words[..., 0])
+    np.bitwise_or(counters[2], counters[3], out=words[..., 1])
+    return words.reshape(*counters.shape[1:-1], -1)
 
 
-def uniform(n: int, seed: int, step: int = 0) -> NDArray[np.float64]:
-    """Return n numbers from U(0, 1), each a multiple of 2**-53, of the stream for weights."""
-    words = random_words(n, seed, STREAM_WEIGHTS, step)
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def uniforms(numbers: Sequence[int], seed: int) -> list[NDArray[np.float64]]:
+    """Return numbers from U(0, 1), multiples of 2**-53, of the stream for weights.
+
+    So many for step 0, 1 and so on, all in one go: of few numbers the calls are what takes time.
+    """
+    blocks = [-(-n // 2) for n in numbers]
+    counters = np.zeros((4, sum(blocks)), np.uint64)
+    parts, end = [], 0
+    for step, (n, m) in enumerate(zip(numbers, blocks, strict=True)):
+        counters[0, end : end + m] = np.arange(m)
+        counters[2, end : end + m] = step
+        parts.append(slice(2 * end, 2 * end + n))
+        end += m
+    reals = (_words(counters, STREAM_WEIGHTS, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return [reals[part] for part in parts]
 
 
-def normal(n: int, seed: int, step: int = 0) -> NDArray[np.floating]:
-    """Return n numbers from N(0, 1), by the transform of Box and Muller (1958), equation 1."""
-    u = 1 - uniform(2 * n, seed, step)  # in (0, 1]: the logarithm is finite
+def uniform(n: int, seed: int) -> NDArray[np.float64]:
+    """Return n numbers from U(0, 1), those of step 0."""
+    return uniforms([n], seed)[0]
+
+
+def normal_from(uniform: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Return numbers from N(0, 1), half as many, by the transform of Box & Muller (1958), (1)."""
+    u, n = 1 - uniform, len(uniform) // 2  # in (0, 1]: the logarithm is finite
     return np.asarray(np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:]), np.float64)
 
 
 def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:
-    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers.
+    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers."""
+    return shuffled_each(n, [seed], [first_epoch], n_epochs)[0]
+
+
+def shuffled_each(
+    n: int, seeds: Sequence[int], first_epochs: Sequence[int], n_epochs: int
+) -> NDArray[np.int64]:
+    """Return the sample orders (m, n_epochs, n) of m networks.
 
     The lowest bits of a number are its place: numbers are sorted sooner than places by numbers.
     """
-    words = _rows_of_words(n, seed, STREAM_SHUFFLE, first_epoch, n_epochs)
+    blocks = -(-n // 2)
+    counters = np.zeros((4, len(seeds), n_epochs, blocks), np.uint64)
+    counters[0] = np.arange(blocks)
+    epochs = np.array(first_epochs)[:, np.newaxis] + np.arange(n_epochs)
+    counters[2] = (epochs & 0xFFFFFFFF)[..., np.newaxis]
+    keys = np.array(seeds, np.uint64)[:, np.newaxis, np.newaxis]
+    words = _words(counters, STREAM_SHUFFLE, keys)[..., :n]
     bits = np.uint64((n - 1).bit_length())
     words = words >> bits << bits | np.arange(n, dtype=np.uint64)
-    words.sort(axis=1)
+    words.sort(axis=-1)
     words &= (np.uint64(1) << bits) - np.uint64(1)
     return words.view(np.int64)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from . import random
 from .backends.compressed import CompressedRows, stacked_rows
 from .backends.interface import Samples
 from .fits import Fit
@@ -289,8 +290,8 @@ class _Group:
         """Train some networks for as many epochs as each of them wants."""
         tasks, n_epochs = [member.task for member in members], members[0].wanted
         states = [task.begin_call() for task in tasks]
-        orders: dict[tuple, NDArray[np.int64]] = {}
-        schedules = [task.schedule(n_epochs, orders) for task in tasks]
+        orders = _orders(tasks, n_epochs)
+        schedules = [task.schedule(n_epochs, orders.get(_drawn_from(task))) for task in tasks]
         batch = max(task.batch_size for task in tasks)  # full batches may have several sizes
         sums = np.zeros((len(tasks), n_epochs))
         begin = time.perf_counter()
@@ -310,6 +311,25 @@ class _Group:
             member.losses = member.task.end_call(state, own)
             member.n_left -= n_epochs * member.task.n_samples
             bar.update(n_epochs * member.task.n_samples)
+
+
+def _drawn_from(task: MLPTask) -> tuple[int, int, int]:
+    """Return what the next orders of a network's samples depend on."""
+    return task.n_samples, task.seed, task.state.epoch
+
+
+def _orders(tasks: list[MLPTask], n_epochs: int) -> dict[tuple, NDArray[np.int64]]:
+    """Return the next orders of networks that are shuffled; many are drawn in one go."""
+    found: dict[tuple, NDArray[np.int64]] = {}
+    wanted: dict[int, dict[tuple, None]] = {}
+    for task in tasks:
+        if task.shuffle:
+            wanted.setdefault(task.n_samples, {})[_drawn_from(task)] = None
+    for n, keys in wanted.items():
+        _, seeds, epochs = zip(*keys, strict=True)
+        orders = random.shuffled_each(n, seeds, epochs, n_epochs)
+        found.update(zip(keys, orders, strict=True))
+    return found
 
 
 class _Member:

@@ -202,22 +202,16 @@ class MLPTask:
         most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
-    def schedule(self, n_epochs: int, known: dict[tuple, NDArray[np.int64]]) -> Schedule:
-        """Return the schedule of the next epochs.
-
-        `known` has the orders that were made before for the same samples, and gets this one.
-        """
+    def schedule(self, n_epochs: int, order: NDArray[np.int64] | None = None) -> Schedule:
+        """Return the schedule of the next epochs; `order` is what it is made from if known."""
         n, epoch = self.n_samples, self.state.epoch
-        key: tuple = (n, id(self.rows))
-        if self.shuffle:
-            key += self.seed, epoch, n_epochs
-        if key not in known:
+        if not self.shuffle:
             order = np.arange(n)[np.newaxis]
-            if self.shuffle:
-                order = random.shuffled(n, self.seed, epoch, n_epochs)
-            known[key] = order if self.rows is None else self.rows[order]
+        elif order is None:
+            order = random.shuffled(n, self.seed, epoch, n_epochs)
         rates = self.rates.of(self.learning_rate, epoch, n_epochs)
-        return Schedule(known[key], self.batch_size, self.seed, rates)
+        own = order if self.rows is None else self.rows[order]
+        return Schedule(own, self.batch_size, self.seed, rates)
 
     def begin_call(self) -> State:
         """Return a copy of the state: what ends a call early leaves the state as it was."""
@@ -245,7 +239,7 @@ class MLPTask:
 
     def run(self, n_epochs: int, progress: Any) -> NDArray[np.float64]:
         """Train for some epochs, in one call if they fit; return the loss of each."""
-        state, schedule = self.begin_call(), self.schedule(n_epochs, {})
+        state, schedule = self.begin_call(), self.schedule(n_epochs)
         samples, sums = self.samples, np.zeros(n_epochs)
         if self.distortion is not None:
             images = self.kernels.distort_images(
