@@ -40,20 +40,23 @@ class Fit:
     def __init__(
         self, model: Any, X: Any, y: Any, callbacks: Any = (), keep_losses: bool = True, **arguments
     ):
-        self.model, self._draft, checked = model, draft_of(model), check_callbacks(callbacks)
+        draft, checked = draft_of(model), check_callbacks(callbacks)
+        self.model, self._draft = model, draft
         self.is_watched = len(checked) > 0
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
-        self.task, self.rules, data = begin(self._draft, X, y, **arguments)
-        if holds_out(self._draft):
-            own = HeldOutScore(self._draft.tol, self._draft.n_iter_no_change)
+        self.task, self.rules, data = begin(draft, X, y, **arguments)
+        if holds_out(draft):
+            own = HeldOutScore(draft.tol, draft.n_iter_no_change)
             checked = [Hooks(own), *checked]
         self.observer = Observer(model, checked, data)
         self._keep_losses = keep_losses
 
     def adopt(self) -> None:
         """Make the model what it is before the first epoch."""
-        adopt(self.model, self._draft)
+        if self._draft is not None:
+            adopt(self.model, self._draft)
+        self._draft = None
 
     def start(self) -> None:
         """Do the same, and tell the callbacks; an error of theirs leaves the model as it was."""

@@ -96,6 +96,7 @@ def begin(
         network.dropout,
         targets.loss,
     )
+    net = given.once(("network", net), lambda: net)
     if going_on:
         _check_same(network, net, dtype)
         params, solver = network.params_, network.solver_state_

@@ -85,8 +85,7 @@ def train_many(
             fits.append(begin_fit(model, X, y, sample_weight, given, record_losses))
         except ValueError as error:
             raise _of_network(i, values, error) from None
-    run_together(fits, n_threads, verbose)
-    return [fit.model for fit in fits]
+    return run_together(fits, n_threads, verbose)
 
 
 train_many.__doc__ = (train_many.__doc__ or "").replace(

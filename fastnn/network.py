@@ -217,14 +217,13 @@ def _draw_weights(net: Network, params: NDArray, weight_init: str, seed: int) ->
     weights = matrices(net, params)[0]
     is_normal = weight_init in ("he_normal", "normal")
     drawn = random.uniforms([(1 + is_normal) * W.size for W in weights], seed)
-    for W, values in zip(weights, drawn, strict=True):
+    for W, uniform in zip(weights, drawn, strict=True):
         m, n = W.shape
+        values = random.normal_from(uniform) if is_normal else uniform
         if weight_init == "glorot_uniform":
             values = np.sqrt(6 / (m + n)) * (2 * values - 1)
         elif weight_init == "he_normal":
-            values = np.sqrt(2 / m) * random.normal_from(values)
-        elif weight_init == "normal":
-            values = random.normal_from(values)
+            values = np.sqrt(2 / m) * values
         W[:] = values.reshape(m, n)
 
 

@@ -81,7 +81,7 @@ def uniform(n: int, seed: int) -> NDArray[np.float64]:
     return uniforms([n], seed)[0]
 
 
-def normal_from(uniform: NDArray[np.float64]) -> NDArray[np.floating]:
+def normal_from(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return numbers from N(0, 1), half as many, by the transform of Box & Muller (1958), (1)."""
     u, n = 1 - uniform, len(uniform) // 2  # in (0, 1]: the logarithm is finite
     return np.asarray(np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:]), np.float64)

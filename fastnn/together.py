@@ -76,8 +76,8 @@ def fit_together(
             fits.append(begin_fit(model, X, y, sample_weight, given))
         except ValueError as error:
             raise ValueError(f"{error} (in jobs[{number}])") from None
-    run_together(fits, None if n_jobs is None else check_n_jobs(n_jobs), check_verbose(verbose))
-    return [fit.model for fit in fits]
+    n_threads = None if n_jobs is None else check_n_jobs(n_jobs)
+    return run_together(fits, n_threads, check_verbose(verbose))
 
 
 def begin_fit(
@@ -95,29 +95,38 @@ def begin_fit(
     )
 
 
-def run_together(fits: list[Fit], n_threads: int | None, verbose: int) -> None:
-    """Run checked fits; raises and warns as `fit_together` does."""
+def run_together(fits: list[Fit], n_threads: int | None, verbose: int) -> list[Any]:
+    """Run checked fits, and return their models; raises and warns as `fit_together` does.
+
+    The fits are taken out of the list: what has ended needs no room.
+    """
+    models = [fit.model for fit in fits]
+    total = sum(fit.rules.max_iter * fit.task.n_samples for fit in fits)
     for fit in fits:
         fit.adopt()
     groups, alone = _grouped(fits)
+    fits.clear()
     try:
-        total = sum(fit.rules.max_iter * fit.task.n_samples for fit in fits)
         with progress_bar(total, min(verbose, 1)) as bar:
             while groups:
                 groups.pop().train(n_threads, bar)
             while alone:
-                fit = alone.popleft()
-                fit.task.send()
-                fit.start()
-                fit.run(0)
-                bar.update(fit.rules.max_iter * fit.task.n_samples)
+                _run_alone(alone.popleft(), bar)
     except KeyboardInterrupt:
-        n_ended = sum(fit.model.stop_reason_ != "interrupted" for fit in fits)
+        n_ended = sum(model.stop_reason_ != "interrupted" for model in models)
         end_interrupted(
-            f"training was interrupted: {n_ended} of {len(fits)} networks have all epochs; each "
+            f"training was interrupted: {n_ended} of {len(models)} networks have all epochs; each "
             "keeps what it has learned"
         )
-    _warn([fit.model for fit in fits])
+    _warn(models)
+    return models
+
+
+def _run_alone(fit: Fit, bar: Any) -> None:
+    fit.task.send()
+    fit.start()
+    fit.run(0)
+    bar.update(fit.rules.max_iter * fit.task.n_samples)
 
 
 def _check_jobs(jobs: Any) -> list[Job]:
@@ -147,7 +156,7 @@ def _is_alone(model: BaseMLP) -> bool:
     return bool(
         (isinstance(model.solver, str) and model.solver == LBFGS)
         or model.distortion is not None
-        or model.warm_start
+        or model.warm_start is not False
         or vars(model).get("_skl_callbacks")
     )
 
@@ -229,8 +238,8 @@ class _Group:
         at_once = self._at_once()
         try:
             while self.waiting or active:
-                next_ones = islice(self.waiting, at_once - len(active))
-                tasks = [one.task for one in (*active, *next_ones)]
+                tasks = [member.task for member in active]
+                tasks += [fit.task for fit in islice(self.waiting, at_once - len(active))]
                 n_epochs = self._epochs(tasks)
                 active = [member for member in active if member.go_on(n_epochs, bar)]
                 while self.waiting and len(active) < at_once:
@@ -240,7 +249,7 @@ class _Group:
                 by_number: dict[int, list[_Member]] = {}
                 for member in active:
                     by_number.setdefault(member.wanted, []).append(member)
-                for members in by_number.values():
+                for members in sorted(by_number.values(), key=len):  # most last: it is timed
                     self._call(members, bar)
         finally:
             for member in active:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import relative_error
 
 import fastnn
 from fastnn import together
@@ -62,6 +63,50 @@ def test_regression_and_one_seed_for_all():
     assert [m.learning_rate_init for m in models] == [0.01, 0.1]
     assert models[0].random_state == models[1].random_state == 9
     assert not hasattr(estimator, "params_")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"alpha": [0.0, 0.1, 1.0], "l1": [0.1, 0.0, 0.0], "dropout": [0.0, 0.3, 0.3]},
+        {"tol": [None, 0.3, 1e-9], "n_iter_no_change": [1, 1, 2], "max_iter": [5, 9, 0]},
+        {"loss_threshold": [0.6, 0.3], "label_smoothing": [0.0, 0.2], "momentum": [0.0, 0.5]},
+        {"max_norm": [None, 0.5], "bias_init": [0.0, 0.1], "input_scale": [1.0, 0.5]},
+    ],
+)
+def test_numbers_that_may_differ(backend, values):
+    estimator, weights = base(random_state=3), [1, 2, 1, 3]
+    models = fastnn.train_many(estimator, X, Y, sample_weight=weights, **values)
+    for model, own in zip(models, zip(*values.values(), strict=True), strict=True):
+        alone = base(random_state=3, **dict(zip(values, own, strict=True)))
+        alone.fit(X, Y, sample_weight=weights)
+        assert model.get_params() == alone.get_params()
+        assert relative_error(model.params_, alone.params_) < 1e-10
+        assert len(model.loss_curve_) == model.n_iter_ == alone.n_iter_
+        assert model.stop_reason_ == alone.stop_reason_
+
+
+@pytest.mark.parametrize("changes", [{"solver": "lbfgs"}, {"early_stopping": True}])
+def test_what_looks_at_each_network_alone(backend, changes):
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(40, 3)), np.arange(40) % 2
+    models = fastnn.train_many(base(**changes), *data, random_state=[1, 2], alpha=[0.0, 0.1])
+    for model, seed, alpha in zip(models, [1, 2], [0.0, 0.1], strict=True):
+        alone = base(**changes, random_state=seed, alpha=alpha).fit(*data)
+        assert relative_error(model.params_, alone.params_) < 1e-10
+        assert model.validation_scores_ == alone.validation_scores_
+
+
+def test_without_losses_all_else_is_there(backend):
+    estimator = base(max_iter=30, tol=0.05, n_iter_no_change=2)
+    with_all, without = (
+        fastnn.train_many(estimator, X, Y, random_state=range(3), record_losses=flag)
+        for flag in (True, False)
+    )
+    for one, other in zip(with_all, without, strict=True):
+        for name in ("n_iter_", "n_epochs_", "best_loss_", "loss_", "stop_reason_", "t_"):
+            assert getattr(one, name) == getattr(other, name)
+        assert other.loss_curve_.tolist() == [one.loss_]
 
 
 def test_ctrl_c_keeps_what_was_trained(monkeypatch):
