@@ -191,9 +191,7 @@ def _grouped(fits: list[Fit]) -> tuple[list["_Group"], deque[Fit]]:
         if not own[-1].has_room(fit.task.samples):
             own.append(_Group())
         own[-1].add(fit)
-    found = [group for own in groups.values() for group in own]
-    alone.extend(group.waiting[0] for group in found if len(group.waiting) == 1)
-    return [group for group in found if len(group.waiting) > 1], alone
+    return [group for own in groups.values() for group in own], alone
 
 
 def _kind(task: MLPTask) -> Hashable:
@@ -299,8 +297,8 @@ class _Group:
         """Train some networks for as many epochs as each of them wants."""
         tasks, n_epochs = [member.task for member in members], members[0].wanted
         states = [task.begin_call() for task in tasks]
-        orders = _orders(tasks, n_epochs)
-        schedules = [task.schedule(n_epochs, orders.get(_drawn_from(task))) for task in tasks]
+        orders = zip(tasks, _orders(tasks, n_epochs), strict=True)
+        schedules = [task.schedule(n_epochs, order) for task, order in orders]
         batch = max(task.batch_size for task in tasks)  # full batches may have several sizes
         sums = np.zeros((len(tasks), n_epochs))
         begin = time.perf_counter()
@@ -322,23 +320,24 @@ class _Group:
             bar.update(n_epochs * member.task.n_samples)
 
 
-def _drawn_from(task: MLPTask) -> tuple[int, int, int]:
-    """Return what the next orders of a network's samples depend on."""
-    return task.n_samples, task.seed, task.state.epoch
-
-
-def _orders(tasks: list[MLPTask], n_epochs: int) -> dict[tuple, NDArray[np.int64]]:
-    """Return the next orders of networks that are shuffled; many are drawn in one go."""
-    found: dict[tuple, NDArray[np.int64]] = {}
-    wanted: dict[int, dict[tuple, None]] = {}
-    for task in tasks:
-        if task.shuffle:
-            wanted.setdefault(task.n_samples, {})[_drawn_from(task)] = None
-    for n, keys in wanted.items():
-        _, seeds, epochs = zip(*keys, strict=True)
-        orders = random.shuffled_each(n, seeds, epochs, n_epochs)
-        found.update(zip(keys, orders, strict=True))
-    return found
+def _orders(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.int64]]:
+    """Return the next order of each network: one array for those that have the same."""
+    keys = [
+        (task.n_samples, *((task.seed, task.state.epoch) if task.shuffle else ())) for task in tasks
+    ]
+    drawn: dict[tuple, NDArray[np.int64]] = {}
+    for n in {n for n, *_ in keys}:  # of many networks in one go
+        shuffled = {key: None for key in keys if key[0] == n and len(key) > 1}
+        if shuffled:
+            _, seeds, epochs = zip(*shuffled, strict=True)
+            orders = random.shuffled_each(n, seeds, epochs, n_epochs)
+            drawn.update(zip(shuffled, orders, strict=True))
+        drawn[(n,)] = np.arange(n)[np.newaxis]
+    own: dict[tuple, NDArray[np.int64]] = {}
+    for key, task in zip(keys, tasks, strict=True):
+        if (*key, id(task.rows)) not in own:
+            own[(*key, id(task.rows))] = task.own(drawn[key])
+    return [own[(*key, id(task.rows))] for key, task in zip(keys, tasks, strict=True)]
 
 
 class _Member:

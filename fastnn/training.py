@@ -203,15 +203,19 @@ class MLPTask:
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
     def schedule(self, n_epochs: int, order: NDArray[np.int64] | None = None) -> Schedule:
-        """Return the schedule of the next epochs; `order` is what it is made from if known."""
-        n, epoch = self.n_samples, self.state.epoch
-        if not self.shuffle:
-            order = np.arange(n)[np.newaxis]
-        elif order is None:
-            order = random.shuffled(n, self.seed, epoch, n_epochs)
+        """Return the schedule of the next epochs; `order` if that is known."""
+        epoch = self.state.epoch
+        if order is None:
+            order = np.arange(self.n_samples)[np.newaxis]
+            if self.shuffle:
+                order = random.shuffled(self.n_samples, self.seed, epoch, n_epochs)
+            order = self.own(order)
         rates = self.rates.of(self.learning_rate, epoch, n_epochs)
-        own = order if self.rows is None else self.rows[order]
-        return Schedule(own, self.batch_size, self.seed, rates)
+        return Schedule(order, self.batch_size, self.seed, rates)
+
+    def own(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where samples that an order counts from 0 on stand in the table."""
+        return order if self.rows is None else self.rows[order]
 
     def begin_call(self) -> State:
         """Return a copy of the state: what ends a call early leaves the state as it was."""

@@ -21,6 +21,11 @@ def base(**parameters):
     return fastnn.MLPClassifier((6,), **{**given, **parameters})
 
 
+def assert_near(found, alone, backend):
+    """Kernels of many networks may add in another order; those of one after the other do not."""
+    assert relative_error(found, alone) <= (0 if backend == "python" else 1e-10)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"shuffle": False, "batch_size": "full"}, {"dropout": 0.4, "learning_rate_decay": 0.9}],
@@ -31,9 +36,9 @@ def test_each_is_what_fit_makes(backend, changes):
     for model, seed, rate in zip(models, seeds, rates, strict=True):
         alone = base(**changes, random_state=seed, learning_rate_init=rate).fit(X, Y)
         assert model.get_params() == alone.get_params()
-        assert np.array_equal(model.params_, alone.params_)
-        assert np.array_equal(model.loss_curve_, alone.loss_curve_)
-        assert np.array_equal(model.predict_proba(X), alone.predict_proba(X))
+        for name in ("params_", "loss_curve_"):
+            assert_near(getattr(model, name), getattr(alone, name), backend)
+        assert_near(model.predict_proba(X), alone.predict_proba(X), backend)
         assert vars(model).keys() == vars(alone).keys()
         assert (model.n_iter_, model.n_epochs_, model.stop_reason_) == (40, 40, "max_iter")
 
@@ -54,7 +59,7 @@ def test_a_trained_one_can_go_on_and_be_saved(backend, tmp_path):
     model = fastnn.train_many(base(max_iter=4), X, Y, random_state=[3, 4])[1]
     model.save(tmp_path / "m")
     model = fastnn.load(tmp_path / "m").set_params(warm_start=True, max_iter=6).fit(X, Y)
-    assert np.array_equal(model.params_, base(max_iter=10, random_state=4).fit(X, Y).params_)
+    assert_near(model.params_, base(max_iter=10, random_state=4).fit(X, Y).params_, backend)
 
 
 def test_regression_and_one_seed_for_all():
@@ -81,7 +86,7 @@ def test_numbers_that_may_differ(backend, values):
         alone = base(random_state=3, **dict(zip(values, own, strict=True)))
         alone.fit(X, Y, sample_weight=weights)
         assert model.get_params() == alone.get_params()
-        assert relative_error(model.params_, alone.params_) < 1e-10
+        assert_near(model.params_, alone.params_, backend)
         assert len(model.loss_curve_) == model.n_iter_ == alone.n_iter_
         assert model.stop_reason_ == alone.stop_reason_
 
@@ -93,7 +98,7 @@ def test_what_looks_at_each_network_alone(backend, changes):
     models = fastnn.train_many(base(**changes), *data, random_state=[1, 2], alpha=[0.0, 0.1])
     for model, seed, alpha in zip(models, [1, 2], [0.0, 0.1], strict=True):
         alone = base(**changes, random_state=seed, alpha=alpha).fit(*data)
-        assert relative_error(model.params_, alone.params_) < 1e-10
+        assert_near(model.params_, alone.params_, backend)
         assert model.validation_scores_ == alone.validation_scores_
 
 
@@ -127,7 +132,8 @@ def test_ctrl_c_keeps_what_was_trained(monkeypatch):
         models = fastnn.train_many(base(), X, Y, random_state=[0, 1])
     for seed, model in enumerate(models):
         assert (model.n_iter_, model.stop_reason_) == (2, "interrupted")
-        assert np.array_equal(model.params_, base(max_iter=2, random_state=seed).fit(X, Y).params_)
+        alone = base(max_iter=2, random_state=seed).fit(X, Y)
+        assert relative_error(model.params_, alone.params_) < 1e-10
 
 
 def test_divergence_is_said():
