@@ -30,8 +30,9 @@ from .parameters import (
     check_verbose,
 )
 from .state import SolverState, record
+from .stopping import StoppingRules, Watch
 from .targets import Targets, kind_of
-from .training import MLPTask, StoppingRules, Watch
+from .training import MLPTask
 from .validation import auto_dtype, check_distortion, check_scaled, check_weights, check_X
 
 

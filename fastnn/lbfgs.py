@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends.shared import penalty_of
-from .training import MLPTask, StoppingRules, is_finite
+from .stopping import StoppingRules
+from .training import MLPTask, is_finite
 
 
 class _Stop(Exception):

@@ -30,7 +30,8 @@ from .single_layer import (
     split_weights,
 )
 from .state import commit, draft_of
-from .training import LossCurve, StoppingRules
+from .stopping import StoppingRules
+from .training import LossCurve
 from .validation import check_weights, check_X, check_y, counted, real_targets
 
 
@@ -47,7 +48,7 @@ class LinearNetwork(RegressorMixin, Estimator):
     fit_intercept : bool, default True
         Whether to add a leading input of 1, whose weight is the bias (1.2.3).
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
-        Stopping rules: see `fastnn.training.StoppingRules`.
+        Stopping rules: see `fastnn.stopping.StoppingRules`.
     shuffle : bool, default False
         Whether each online epoch takes the samples in a new random order.
     weight_init : {"uniform", "zeros"}, default "uniform"

@@ -291,7 +291,7 @@ PARAMETERS = f"""
     shuffle : bool, default True
         Whether each epoch takes the samples in a new random order.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
-        Stopping rules: see `fastnn.training.StoppingRules`.
+        Stopping rules: see `fastnn.stopping.StoppingRules`.
     early_stopping : bool, default False
         Whether to hold out a part of the samples, stop when their score has not risen by `tol`
         in more than `n_iter_no_change` epochs on end, and keep the parameters of the best epoch.

@@ -40,7 +40,7 @@ from .single_layer import (
 )
 from .sklearn_names import compared
 from .state import commit, draft_of
-from .training import StoppingRules
+from .stopping import StoppingRules
 from .validation import (
     check_weights,
     check_X,

@@ -36,7 +36,7 @@ from .parameters import (
 )
 from .random import seed_from
 from .single_layer import check_perceptron_parameters
-from .training import StoppingRules
+from .stopping import StoppingRules
 from .validation import check_distortion
 
 MAX_COUNT = 2**53  # of epochs and steps; what a double still tells from the next

@@ -22,7 +22,8 @@ from .parameters import (
     shown,
 )
 from .state import adopt, end_interrupted, interrupted_after
-from .training import CALL_SECONDS, MAX_ORDER, StoppingRules, Watch, train
+from .stopping import StoppingRules, Watch
+from .training import CALL_SECONDS, MAX_ORDER, train
 from .validation import (
     as_reals,
     check_finite,
