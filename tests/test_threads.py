@@ -12,7 +12,8 @@ import pytest
 
 from fastnn.backends import codes, threads
 from fastnn.backends.cpu import panels
-from fastnn.backends.cpu.compiled import Compiled, parts
+from fastnn.backends.cpu.compiled import Compiled
+from fastnn.backends.cpu.panels import parts
 from fastnn.backends.interface import (
     ImageDistortion,
     Network,
