@@ -7,7 +7,7 @@ import numpy as np
 from ..codes import STREAM_DISTORTION
 from ..cpu.distortion import ROWS_AT_ONCE
 from .compile import inlined, kernel
-from .formulas import philox
+from .philox import vuniform
 from .vector import lanes, pointer, vfma, vload, vstore, vzero
 
 
@@ -54,12 +54,13 @@ def distort_images(
 
 @kernel
 def draw(seed, epoch, sample, n, u):
-    """Draw n numbers of a sample from U(-1, 1), and some more up to a multiple of 4."""
-    stream = np.uint64(STREAM_DISTORTION << 16)
-    for block in range((n + 3) // 4):
-        words = philox(np.uint64(block), np.uint64(sample), np.uint64(epoch), stream, seed)
-        for j in range(4):
-            u[4 * block + j] = words[j] / 2147483648.0 - 1
+    """Draw n numbers of a sample from U(-1, 1), and some more up to whole pairs of vectors."""
+    stream, L, numbers = np.uint64(STREAM_DISTORTION << 16), lanes(u), pointer(u)
+    for first in range(0, n, 2 * L):
+        block = np.uint64(first // 4)
+        a, b = vuniform(u, block, np.uint64(sample), np.uint64(epoch), stream, seed)
+        vstore(numbers, first, a)
+        vstore(numbers, first + L, b)
 
 
 @kernel
