@@ -1,0 +1,19 @@
+"""Fits of several estimators together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def fit_together(jobs: Sequence[tuple[Any, Any, Any, Any]]) -> list[Any]:
+    """Fit estimators, each on data of its own.
+
+    Parameters
+    ----------
+    jobs : sequence of (estimator, X, y, sample_weight)
+
+    Returns
+    -------
+    list
+        The fitted estimators, each as its `fit` would be.
+    """
+    return [estimator.fit(X, y, sample_weight) for estimator, X, y, sample_weight in jobs]
