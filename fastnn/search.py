@@ -1,6 +1,5 @@
 """scikit-learn's searches, with candidates and folds trained together: how, `turns` says."""
 
-from functools import partial
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -37,24 +36,20 @@ class TrainsTogether:
         if network_in(search.estimator)[1] is None or has_callbacks(search):
             return base.fit(X, y, **params)
         given = {name: getattr(self, name) for name in ("estimator", "cv", "n_jobs")}
-        self._running = Running(self, params)
+        running = Running(search, params)
         try:
             # Checked here, so that a generator of splits is read once.
             search.cv = model_selection.check_cv(
                 search.cv, y, classifier=is_classifier(search.estimator)
             )
-            search.estimator = self._running.estimator()
             if search.n_jobs is None or is_integer(search.n_jobs):
                 search.n_jobs = 1  # the networks have threads
-            return base.fit(X, y, **params)
+            search._run_search = running.around(search._run_search)
+            with running.estimator() as search.estimator:
+                return base.fit(X, y, **params)
         finally:
             vars(self).update(given)
-            del self._running
-
-    def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
-        if hasattr(self, "_running"):
-            evaluate_candidates = partial(self._running.evaluate, evaluate_candidates)
-        super()._run_search(evaluate_candidates, **context)  # type: ignore[misc]
+            vars(self).pop("_run_search", None)
 
 
 class GridSearchCV(TrainsTogether, model_selection.GridSearchCV):

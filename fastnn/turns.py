@@ -13,7 +13,8 @@ the ordinary error.
 import copy
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import contextmanager
+from functools import partial, wraps
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -45,14 +46,28 @@ class Running:
         self._turns: _Turns | None = None
         self._seconds: list[float] = []
 
-    def estimator(self) -> Any:
-        """Return what takes the estimator's place: its clone makes the clones for the fits."""
-        return _cloned_as(self._model, lambda: _cloned_as(self._model, self._clone))
+    @contextmanager
+    def estimator(self) -> Iterator[Any]:
+        """Lend what takes the estimator's place: its clone makes the clones for the fits."""
+        model = _cloned_as(self._model, lambda: _cloned_as(self._model, self._clone))
+        try:
+            yield model
+        finally:  # a scorer may keep it
+            del model.__sklearn_clone__
 
     def _clone(self) -> Any:
         return clone(self._model) if self._turns is None else self._turns.clone()
 
-    def evaluate(
+    def around(self, run_search: Any) -> Any:
+        """Return scikit-learn's method with our `evaluate` in place of what it is given."""
+
+        @wraps(run_search)  # scikit-learn looks at its arguments
+        def run(evaluate_candidates: Any, **context: Any) -> None:
+            run_search(partial(self._evaluate, evaluate_candidates), **context)
+
+        return run
+
+    def _evaluate(
         self,
         evaluate_candidates: Any,
         candidate_params: Any,
@@ -158,13 +173,13 @@ class _Turns:
         for turn in range(first, len(self._candidates) * len(self._folds.splits)):
             try:
                 job = self._job(turn)
+                n_bytes += 0 if job is None else 40 * _n_weights(*job)  # float64, moments, copies
             except Exception:  # an ordinary fit will raise it, in its turn
                 job = None
             if job is None:
                 self._ready[turn] = None
                 continue
             jobs[turn] = job
-            n_bytes += 40 * _n_weights(*job)  # float64, moments, copies
             if len(jobs) == FITS_AT_ONCE or n_bytes + self._n_bytes > BYTES_AT_ONCE:
                 break
         networks = _train([(network, *given[1:]) for network, given in jobs.values()])
