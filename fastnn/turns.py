@@ -10,7 +10,6 @@ Whatever goes wrong ahead is left to scikit-learn: in its turn it fits an ordina
 the ordinary error.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -282,19 +281,12 @@ def _train(jobs: list[tuple[Any, ...]]) -> list[Any]:
     if not jobs:
         return []
     try:
-        return fit_together([(_copy_of(network), *data) for network, *data in jobs])
+        return fit_together([(clone(network), *data) for network, *data in jobs])
     except Exception:  # whose it is, halves tell: most are refused before any work
         if len(jobs) == 1:
             return [None]
     half = len(jobs) // 2
     return _train(jobs[:half]) + _train(jobs[half:])
-
-
-def _copy_of(network: BaseMLP) -> BaseMLP:
-    """Return a clone of a network that is not fitted, in less time."""
-    own = draft_of(network)
-    own.random_state = copy.deepcopy(own.random_state)  # no other parameter is changed by a fit
-    return own
 
 
 def _part(value: Any, rows: NDArray, n_samples: int) -> Any:
