@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def fit_together(jobs: Sequence[tuple[Any, Any, Any, Any]]) -> list[Any]:
+def fit_together(
+    jobs: Sequence[tuple[Any, Any, Any, Any]], *, verbose: bool | int = True
+) -> list[Any]:
     """Fit estimators, each on data of its own.
 
     Parameters
     ----------
     jobs : sequence of (estimator, X, y, sample_weight)
+    verbose : bool or int, default True
 
     Returns
     -------

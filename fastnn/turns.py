@@ -281,7 +281,8 @@ def _train(jobs: list[tuple[Any, ...]]) -> list[Any]:
     if not jobs:
         return []
     try:
-        return fit_together([(clone(network), *data) for network, *data in jobs])
+        verbose = any(network.verbose for network, *_ in jobs)
+        return fit_together([(clone(network), *data) for network, *data in jobs], verbose=verbose)
     except Exception:  # whose it is, halves tell: most are refused before any work
         if len(jobs) == 1:
             return [None]

@@ -194,9 +194,9 @@ def calls(monkeypatch):
     """Return a list of the numbers of fits that are trained together."""
     calls = []
 
-    def counted(jobs, fit_together=turns.fit_together):
+    def counted(jobs, fit_together=turns.fit_together, **options):
         calls.append(len(jobs))
-        return fit_together(jobs)
+        return fit_together(jobs, **options)
 
     monkeypatch.setattr(turns, "fit_together", counted)
     return calls
