@@ -207,7 +207,7 @@ class _Turns:
         return None if known is None else (network, known)
 
     def _preparation(self, candidate: int, path: str) -> Any:
-        """Return what the parameters of a candidate that are not the network's have in common."""
+        """Return what is equal for candidates that differ in parameters of the network only."""
         own = self._candidates[candidate].items()
         others = {name: v for name, v in own if not f"{name}__".startswith(f"{path}__")}
         if not path or not others:
