@@ -148,6 +148,7 @@ CASES = {
     ),
     "splits": lambda: both(network(), GRID, cv=[(range(40), range(40, 60)), (range(30), range(9))]),
     "masks": lambda: both(network(), GRID, cv=[(X[:, 0] < 0, X[:, 0] >= 0)]),
+    "pairs": lambda: both(make_pipeline(FirstColumns(), network()), IN_PIPE, X @ X.T, Y),
     "groups": lambda: both(network(), GRID, cv=GroupKFold(3), fit={"groups": GROUPS}),
     "one score": lambda: both(network(), GRID, scoring="f1_macro"),
     "scores": lambda: both(
@@ -184,6 +185,9 @@ CASES = {
 }
 
 
+CALLS = {"no network": 0, "validation data": 0, "halving": 2, "halving by epochs": 2, "pairs": 0}
+
+
 def two_scores(model, X, y):
     assert type(model) is fastnn.MLPClassifier
     return {"first": model.score(X, y), "second": model.n_iter_}
@@ -206,7 +210,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("name", CASES)
 def test_it_finds_what_scikit_learn_finds(name, calls):
     check_same(*CASES[name]())
-    assert bool(calls) == (name not in ("no network", "validation data"))
+    assert len(calls) == CALLS.get(name, 1)  # more would mean that some were refused
 
 
 def test_all_candidates_and_folds_go_into_one_call(calls):
@@ -237,6 +241,21 @@ def test_time_is_shared_evenly_before_the_best_is_chosen():
     assert (seen[0] == found["mean_fit_time"]).all()
 
 
+class FirstColumns(TransformerMixin, BaseEstimator):
+    """Takes a table with a row and a column for each sample."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = True
+        return tags
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X[:, :9]
+
+
 class Counting(TransformerMixin, BaseEstimator):
     """A scaler that counts all fits."""
 
@@ -261,6 +280,9 @@ def test_what_precedes_a_network_is_fitted_once_for_each_fold_and_setting(monkey
     monkeypatch.setattr(Counting, "fits", 0)
     search.fit(X, Y)
     assert Counting.fits == 2 * 3
+    monkeypatch.setattr(turns, "BYTES_AT_ONCE", 1)  # what was fitted is forgotten
+    search.fit(X, Y)
+    assert Counting.fits == 2 * 3 + 2 * 4 * 3
 
 
 @pytest.mark.filterwarnings("ignore")
