@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .backends.interface import ImageDistortion
     from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, TimeLimit
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
+    from .halving import HalvingGridSearchCV, HalvingRandomSearchCV
     from .linear import LinearNetwork
     from .many import train_many
     from .mlp import MLPClassifier, MLPRegressor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .persistence import CheckpointError, latest_checkpoint, load
     from .plotting import plot_history
     from .rate_callbacks import LearningRateScheduler, ReduceLROnPlateau
+    from .search import GridSearchCV, RandomizedSearchCV
 
     __version__: str
 
@@ -26,6 +28,9 @@ __all__ = [
     "CSVLogger",
     "CheckpointError",
     "EarlyStopping",
+    "GridSearchCV",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
     "ImageDistortion",
     "LearningRateScheduler",
     "LinearNetwork",
@@ -33,6 +38,7 @@ __all__ = [
     "MLPRegressor",
     "ModelCheckpoint",
     "Perceptron",
+    "RandomizedSearchCV",
     "ReduceLROnPlateau",
     "TimeLimit",
     "available_backends",
@@ -53,6 +59,9 @@ _MODULES = {
     "CSVLogger": "callbacks",
     "CheckpointError": "persistence",
     "EarlyStopping": "callbacks",
+    "GridSearchCV": "search",
+    "HalvingGridSearchCV": "halving",
+    "HalvingRandomSearchCV": "halving",
     "ImageDistortion": "backends.interface",
     "LearningRateScheduler": "rate_callbacks",
     "LinearNetwork": "linear",
@@ -60,6 +69,7 @@ _MODULES = {
     "MLPRegressor": "mlp",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
+    "RandomizedSearchCV": "search",
     "ReduceLROnPlateau": "rate_callbacks",
     "TimeLimit": "callbacks",
     "latest_checkpoint": "persistence",

@@ -57,9 +57,11 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 
 @main.command()
 @click.argument("dataset", type=click.Choice(DATASETS))
-@click.option("--recipe", help="deep-big-simple, for mnist: five layers, distorted images.")
+@click.option("--recipe", help="laptop (mnist, fashion-mnist) or deep-big-simple (mnist).")
 @backend_option("cython, numba, python or numba-cuda.  [default: the fastest]")
-@click.option("--minutes", type=MINUTES, callback=above_0, help="Begin no epoch later.")
+@click.option(
+    "--minutes", type=MINUTES, callback=above_0, help="Begin no epoch later; laptop: end by then."
+)
 @click.option("--epochs", type=click.IntRange(1), help="Epochs to train.")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.")
 @click.option("--lr", type=float, help="Learning rate.")
@@ -73,11 +75,14 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 def train(dataset: str, recipe: str | None, as_json: bool, **options: Any) -> None:
     """Train the course's network on a data set; options change its defaults."""
     begin = time.perf_counter()
-    from .recipes import OPTIONS, RECIPES, SPECIAL_RECIPES, train_recipe
+    from .recipe_runs import OPTIONS, train_recipe
+    from .recipes import RECIPES, SPECIAL_RECIPES
 
-    chosen = RECIPES[dataset] if recipe is None else SPECIAL_RECIPES.get(recipe)
-    if chosen is None or chosen.name != dataset:
-        known = ", ".join(f"{name} (for {r.name})" for name, r in SPECIAL_RECIPES.items())
+    chosen = RECIPES[dataset] if recipe is None else SPECIAL_RECIPES.get(recipe, {}).get(dataset)
+    if chosen is None:
+        known = ", ".join(
+            f"{name} (for {' or '.join(recipes)})" for name, recipes in SPECIAL_RECIPES.items()
+        )
         raise click.BadParameter(
             f"{recipe!r} for {dataset}; expected {known}", param_hint="'--recipe'"
         )
@@ -115,7 +120,8 @@ def _show_test_error(epoch: int, seconds: float, loss: float, wrong: float) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compare(dataset: str, seed: int, threads: int | None, as_json: bool) -> None:
     """Run the same training on every available back end and compare results and speed."""
-    from .recipes import RECIPES, compare_backends
+    from .recipe_runs import compare_backends
+    from .recipes import RECIPES
 
     check_environment()
     show = None if as_json else _show_comparison

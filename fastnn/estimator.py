@@ -1,5 +1,6 @@
 """What all estimators share beyond scikit-learn's base class."""
 
+from functools import cache
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -9,6 +10,11 @@ from . import backends
 
 class Estimator(BaseEstimator):
     """An estimator that tells the worker process it is sent to which back end to use."""
+
+    @classmethod
+    @cache  # scikit-learn inspects the signature whenever it copies, sets or asks for a parameter
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

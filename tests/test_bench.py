@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("pytest_benchmark")
 
 from fastnn.backends import kernels
-from fastnn.bench import proof, report, run
+from fastnn.bench import landscape, proof, report, run, searches
 from fastnn.bench.peers import process
 from fastnn.bench.workloads import WORKLOADS, Workload, load
 
@@ -142,3 +143,21 @@ def test_ctrl_c_ends_the_paired_comparison(monkeypatch, tmp_path):
         run.run_paired(tmp_path, quick=False, n_threads=1, workloads=("xor",), rounds=1)
     assert peers
     assert all(peer._process.returncode is not None for peer in peers)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_searches_over_the_same_networks_find_the_same():
+    few = Namespace(candidates=4, folds=2, epochs=2)
+    cells = searches.row("breast cancer", few).strip("| ").split(" | ")
+    assert cells[0] == "breast cancer"
+    assert cells[-1] == "0"
+    assert len(cells) == 8
+
+
+def test_landscape_is_drawn(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "landscape.png"
+    arguments = ["landscape.py", "--networks", "6", "--epochs", "2", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    landscape.main()
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out.startswith("6 networks in")

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import fastnn
-from fastnn import __main__, recipes, training
+from fastnn import __main__, recipe_runs, recipes, training
 from fastnn.cli import main
 from fastnn.options import to_json
 
@@ -65,7 +65,7 @@ def test_a_special_recipe_follows_the_test_error(monkeypatch):
             "distortion": fastnn.ImageDistortion(8, 8, sigma=2.0, alpha=6.0),
         },
     )
-    monkeypatch.setitem(recipes.SPECIAL_RECIPES, "deep-big-simple", small)
+    monkeypatch.setitem(recipes.SPECIAL_RECIPES, "deep-big-simple", {"mnist": small})
     options = ("train", "mnist", "--recipe", "deep-big-simple", "--epochs", "40")
     result = json.loads(run(*options, "--json").output)
     epochs, seconds, _, errors = zip(*result["test_errors"], strict=True)
@@ -76,6 +76,34 @@ def test_a_special_recipe_follows_the_test_error(monkeypatch):
     assert "test error" in run(*options).output
     result = json.loads(run(*options, "--minutes", "1e-6", "--json").output)
     assert (result["epochs"], result["stop_reason"]) == (1, "callback")
+
+
+def test_the_laptop_recipe_fills_its_time(monkeypatch):
+    """Its schedule ends with it, so a limit in minutes says how many epochs there are."""
+    X, y = fastnn.load_digits()
+    X = X.astype(np.uint8) * 15
+    small = replace(
+        recipes.LAPTOP,
+        load=lambda: (X[:300], y[:300], X[300:400], y[300:400]),
+        parameters={
+            **recipes.LAPTOP.parameters,
+            "batch_size": 10,
+            "hidden_layer_sizes": (30,),
+            "distortion": fastnn.ImageDistortion(8, 8, sigma=2.0, alpha=6.0),
+        },
+    )
+    monkeypatch.setitem(recipes.SPECIAL_RECIPES, "laptop", {"mnist": small})
+    few, many = (
+        recipe_runs._epochs_within(seconds, small.parameters, X, y) for seconds in (1e-9, 1e4)
+    )
+    assert few == 1 < many
+    monkeypatch.setattr(recipe_runs, "_epochs_within", lambda seconds, *_: int(seconds))
+    options = ("train", "mnist", "--recipe", "laptop", "--json", "--minutes")
+    result = json.loads(run(*options, "0.4").output)
+    assert (result["epochs"], result["stop_reason"]) == (24, "max_iter")
+    assert [row[0] for row in result["test_errors"]] == [10, 20, 24]
+    assert result["test_errors"][-1][-1] == pytest.approx(1 - result["test_accuracy"])
+    assert json.loads(run(*options, "9", "--epochs", "3").output)["epochs"] == 3
 
 
 @pytest.mark.slow

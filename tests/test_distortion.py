@@ -11,7 +11,7 @@ from fastnn.backends.python.formulas import philox
 from fastnn.backends.shared import gaussian_weights
 
 REFERENCE = backends.kernels("python")
-SHAPES = [(1, 1), (9, 7), (6, 13)]
+SHAPES = [(1, 1), (9, 7), (6, 13), (21, 37)]
 
 
 def images(rng, h, w, n=5):

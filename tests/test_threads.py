@@ -12,7 +12,8 @@ import pytest
 
 from fastnn.backends import codes, threads
 from fastnn.backends.cpu import panels
-from fastnn.backends.cpu.compiled import Compiled, parts
+from fastnn.backends.cpu.compiled import Compiled
+from fastnn.backends.cpu.panels import parts
 from fastnn.backends.interface import (
     ImageDistortion,
     Network,
@@ -255,7 +256,7 @@ def test_large_calls_in_parts_are_the_same(compiled, rng, many_threads, monkeypa
     results = []
     for n_threads, work in ((1, 10**9), (3, 1)):
         monkeypatch.setattr("fastnn.backends.cpu.compiled.WORK_PER_CALL", work)
-        monkeypatch.setattr("fastnn.backends.cpu.compiled.PIXELS_PER_CALL", work)
+        monkeypatch.setattr("fastnn.backends.cpu.distortion.PIXELS_PER_CALL", work)
         samples = Samples(X, 1.0, targets)
         outputs = compiled.mlp_forward(NET, params, samples, False, n_threads)[0]
         loss = compiled.mlp_evaluate(NET, params, samples, n_threads)

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 from ..codes import SGD, STORE_GRADIENT
 from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
-from ..shared import gaussian_weights, loss_gradient
+from ..shared import loss_gradient
 from ..thread_count import Work
 from ..threads import available_processors, run_workers
 from . import inputs, panels
+from .distortion import distort
 
 NO_STATE: Any = np.empty((0, 0))
-IMAGES_PER_THREAD = 100  # fewer are sooner distorted than a thread is started
-# Between two calls of a kernel Ctrl-C is heard: some 50 ms, in multiply-adds and in pixels.
+# Between two calls of a kernel Ctrl-C is heard: some 50 ms, in multiply-adds.
 WORK_PER_CALL = 500_000_000
-PIXELS_PER_CALL = 500_000
 
 
 class Compiled:
@@ -176,7 +175,7 @@ class Compiled:
                     lists=panels.aligned(len(problem.lists), np.int32),
                     offsets=panels.aligned(len(problem.offsets), np.int64),
                 )
-            for first, end in parts(n, thread, n_threads, per_call, problem.stop):
+            for first, end in panels.parts(n, thread, n_threads, per_call, problem.stop):
                 kernels.forward_samples(own, samples, losses, outputs, layer, first, end)
 
         run_workers(worker, n_threads, problem.stop)
@@ -285,40 +284,17 @@ class Compiled:
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""
-        h, w, _, scaling, sigma, alpha = distortion
         kernels = self._load(np.dtype(np.float64))
-        distorted, weights = np.empty_like(images), gaussian_weights(sigma)
-        key = np.uint64(seed)  # Numba takes Python's integers as signed
-        n = len(images)
-        n_threads = max(1, min(n_threads, available_processors(), n // IMAGES_PER_THREAD))
-        per_call, stop = max(1, PIXELS_PER_CALL // (h * w)), panels.new_stop()
-
-        def distort(first: int, end: int, scratch: Any) -> None:
-            low = epoch & 0xFFFFFFFF
-            kernels.distort_images(
-                images,
-                distorted,
-                h,
-                w,
-                scaling,
-                alpha,
-                weights,
-                angles,
-                key,
-                low,
-                first,
-                end,
-                scratch,
-            )
-
-        def worker(thread: int) -> None:
-            scratch = np.empty((4, h * w))
-            for first, end in parts(n, thread, n_threads, per_call, stop):
-                distort(first, end, scratch)
-
-        if n_threads > 1:
-            self._compile(lambda: distort(0, 0, np.empty((4, h * w))), ("distort",))
-        run_workers(worker, n_threads, stop)
+        distorted = distort(
+            kernels.distort_images,
+            kernels.panel_width,
+            images,
+            distortion,
+            angles,
+            seed,
+            epoch,
+            n_threads,
+        )
         return inputs.compressed(kernels, distorted, np.dtype(np.float64), n_threads)
 
 
@@ -339,11 +315,3 @@ def _for_kernels(net: Network, dtype: np.dtype, samples: Samples) -> Samples:
         targets = np.empty((0, net.n_targets), dtype)
     X = inputs.for_kernels(X, dtype)
     return Samples(X, float(scale), targets, np.empty(0, dtype) if weights is None else weights)
-
-
-def parts(n, thread, n_threads, size, stop):
-    """Yield the bounds of a thread's part of n samples, `size` at a time, until told to stop."""
-    first, end = n * thread // n_threads, n * (thread + 1) // n_threads
-    while first < end and not stop[0]:
-        yield first, min(first + size, end)
-        first += size

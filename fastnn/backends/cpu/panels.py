@@ -243,3 +243,11 @@ def count_right(net: Network, outputs: NDArray, samples: Samples) -> float:
     else:
         right = outputs.argmax(axis=1) == targets.argmax(axis=1)
     return float(right.sum() if samples.weights is None else samples.weights[right].sum())
+
+
+def parts(n, thread, n_threads, size, stop):
+    """Yield the bounds of a thread's part of n samples, `size` at a time, until told to stop."""
+    first, end = n * thread // n_threads, n * (thread + 1) // n_threads
+    while first < end and not stop[0]:
+        yield first, min(first + size, end)
+        first += size

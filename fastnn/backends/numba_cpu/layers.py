@@ -24,7 +24,7 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import kernel
-from .formulas import activate, limit_norms, loss_and_delta, philox
+from .formulas import activate, limit_norms, loss_and_delta
 from .panels import (
     is_half,
     is_online,
@@ -36,6 +36,7 @@ from .panels import (
     update_panel_sparse,
     update_two_panels,
 )
+from .philox import vkeep
 from .task import column, parameter_of, used_by
 from .vector import lanes, load, real, vload, vmul, vstore
 
@@ -94,26 +95,21 @@ def activate_all(code, a, y, out, slope, n):
 
 @kernel
 def drop_panel(p, layer, panel, i, end, step):
-    """Multiply outputs and slopes of samples i to end by 0 or 1 / (1 - rate) (inverted dropout).
-
-    The Philox blocks of a row are independent, so LLVM makes vectors of the loop over them.
-    """
-    W = 2 * lanes(p.weights)
-    batch, limit = p.batch, np.uint64(column(p, layer, DROP_LIMIT))
-    zero = real(p.work, 0.0)
+    """Multiply outputs and slopes of samples i to end by 0 or 1 / (1 - rate) (inverted dropout)."""
+    L = lanes(p.weights)
+    W, batch, limit = 2 * L, p.batch, np.uint64(column(p, layer, DROP_LIMIT))
     keep = real(p.work, 1.0 / (1.0 - column(p, layer, DROP_LIMIT) / 4294967296.0))
     stream, seed = np.uint64(STREAM_DROPOUT << 16 | (layer - 1)), p.seed
     step = np.uint64(step) & np.uint64(0xFFFFFFFF)
     for row in range(i, end):
         y = column(p, layer, OUTPUTS) + (panel * batch + row) * W
         slope = column(p, layer, SLOPES) + (panel * batch + row) * W
-        for q in range(W // 4):
-            block = np.uint64(panel * (W // 4) + q)
-            words = philox(block, np.uint64(row), step, stream, seed)
-            for j in range(4):
-                factor = zero if words[j] < limit else keep
-                p.work[y + 4 * q + j] *= factor
-                p.work[slope + 4 * q + j] *= factor
+        block = np.uint64(panel * W // 4)
+        a, b = vkeep(keep, limit, block, np.uint64(row), step, stream, seed)
+        vstore(p.work, y, vmul(a, vload(p.work, y)))
+        vstore(p.work, y + L, vmul(b, vload(p.work, y + L)))
+        vstore(p.work, slope, vmul(a, vload(p.work, slope)))
+        vstore(p.work, slope + L, vmul(b, vload(p.work, slope + L)))
 
 
 @kernel
