@@ -42,6 +42,7 @@ class Fit:
     ):
         draft, checked = draft_of(model), check_callbacks(callbacks)
         self.model, self._draft = model, draft
+        self.given, self.keep_losses = (X, y, arguments.get("sample_weight")), keep_losses
         self.is_watched = len(checked) > 0
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
@@ -50,7 +51,6 @@ class Fit:
             own = HeldOutScore(draft.tol, draft.n_iter_no_change)
             checked = [Hooks(own), *checked]
         self.observer = Observer(model, checked, data)
-        self._keep_losses = keep_losses
 
     def adopt(self) -> None:
         """Make the model what it is before the first epoch."""
@@ -106,6 +106,6 @@ class Fit:
 
     def _losses(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return all losses, or the last one, with those of the last epochs."""
-        if self._keep_losses:
+        if self.keep_losses:
             return self._curve.extended(losses)
         return losses[-1:].copy() if len(losses) else self.model.loss_curve_[-1:]

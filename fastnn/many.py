@@ -75,7 +75,8 @@ def train_many(
     """
     values = _check(estimator, parameters)
     record_losses = check_flag("record_losses", record_losses)
-    n_threads, verbose = check_n_jobs(estimator.n_jobs), check_verbose(estimator.verbose)
+    check_n_jobs(estimator.n_jobs)
+    verbose = check_verbose(estimator.verbose)
     first, given, fits = clone(estimator), Given(), []
     for i, own in enumerate(zip(*values.values(), strict=True)):
         model = draft_of(first)
@@ -85,7 +86,7 @@ def train_many(
             fits.append(begin_fit(model, X, y, sample_weight, given, record_losses))
         except ValueError as error:
             raise _of_network(i, values, error) from None
-    return run_together(fits, n_threads, verbose)
+    return run_together(fits, estimator.n_jobs, verbose)
 
 
 train_many.__doc__ = (train_many.__doc__ or "").replace(

@@ -1,34 +1,27 @@
 """Many fits at once: those whose networks have one shape are trained in the same calls.
 
-Each fit is what it would be alone, with its own stopping rules. A group trains as many networks
-as keep the machine busy; one that has ended makes room for the next that waits.
+Each fit is what it would be alone, with its own stopping rules; who else is there does not change a
+bit of it. Where `joblib.parallel_config` names workers, they get parts of the fits.
 """
 
-import time
+import warnings
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
-from . import random
-from .backends.compressed import CompressedRows, stacked_rows
-from .backends.interface import Samples
+from . import backends
 from .fits import Fit
 from .given import Given
+from .groups import Group, kind
 from .mlp_base import BaseMLP
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_sequence, check_verbose, shown
 from .progress import NoProgress, progress_bar
-from .state import end_interrupted, warn_caller
-from .training import CALL_SECONDS, FIRST_WORK, MAX_ORDER, MLPTask, training
-
-# Multiply-adds of an epoch of as many networks as go into a call, if they are large.
-WORK_AT_ONCE = 5e9
-STACK_BYTES = 2**28  # of a table that holds the samples of several fits one after the other
+from .state import commit, draft_of, end_interrupted, warn_caller
+from .workers import count_workers, parts, run_on_workers
 
 Job = tuple[BaseMLP, ArrayLike, ArrayLike, ArrayLike | None]
 
@@ -76,8 +69,9 @@ def fit_together(
             fits.append(begin_fit(model, X, y, sample_weight, given))
         except ValueError as error:
             raise ValueError(f"{error} (in jobs[{number}])") from None
-    n_threads = None if n_jobs is None else check_n_jobs(n_jobs)
-    return run_together(fits, n_threads, check_verbose(verbose))
+    if n_jobs is not None:
+        check_n_jobs(n_jobs)
+    return run_together(fits, n_jobs, check_verbose(verbose))
 
 
 def begin_fit(
@@ -95,23 +89,27 @@ def begin_fit(
     )
 
 
-def run_together(fits: list[Fit], n_threads: int | None, verbose: int) -> list[Any]:
+def run_together(fits: list[Fit], n_jobs: int | None, verbose: int) -> list[Any]:
     """Run checked fits, and return their models; raises and warns as `fit_together` does.
 
     The fits are taken out of the list: what has ended needs no room.
     """
     models = [fit.model for fit in fits]
-    total = sum(fit.rules.max_iter * fit.task.n_samples for fit in fits)
+    total = sum(map(_n_seen, fits))
+    sent = _shared_out(fits, n_jobs)
     for fit in fits:
         fit.adopt()
-    groups, alone = _grouped(fits)
+    away = {id(fit) for part, _ in sent for fit in part}
+    here = [fit for fit in fits if id(fit) not in away]
     fits.clear()
     try:
         with progress_bar(total, min(verbose, 1)) as bar:
-            while groups:
-                groups.pop().train(n_threads, bar)
-            while alone:
-                _run_alone(alone.popleft(), bar)
+            results = run_on_workers(_fit_part, [arguments for _, arguments in sent])
+            for (part, _), found in zip(sent, results, strict=True):
+                for fit, model in zip(part, found, strict=True):
+                    _take_over(fit.model, model)
+                bar.update(sum(map(_n_seen, part)))
+            _run_here(here, n_jobs, bar)
     except KeyboardInterrupt:
         n_ended = sum(model.stop_reason_ != "interrupted" for model in models)
         end_interrupted(
@@ -122,11 +120,66 @@ def run_together(fits: list[Fit], n_threads: int | None, verbose: int) -> list[A
     return models
 
 
-def _run_alone(fit: Fit, bar: Any) -> None:
-    fit.task.send()
-    fit.start()
-    fit.run(0)
-    bar.update(fit.rules.max_iter * fit.task.n_samples)
+def _n_seen(fit: Fit) -> int:
+    """Return how many samples a fit sees at most, each as often as it does."""
+    return fit.rules.max_iter * fit.task.n_samples
+
+
+def _run_here(fits: list[Fit], n_jobs: int | None, bar: Any) -> None:
+    """Run fits in this process."""
+    groups, alone = _grouped(fits)
+    fits.clear()
+    while groups:
+        groups.pop().train(None if n_jobs is None else check_n_jobs(n_jobs), bar)
+    while alone:
+        fit = alone.popleft()
+        fit.task.send()
+        fit.start()
+        fit.run(0)
+        bar.update(_n_seen(fit))
+
+
+def _shared_out(fits: list[Fit], n_jobs: int | None) -> list[tuple[list[Fit], tuple]]:
+    """Return parts of the fits for workers, if there are any, with the arguments of `_fit_part`.
+
+    Callbacks stay here. A seed is drawn once: a worker would draw another.
+    """
+    n_workers = count_workers()
+    if n_workers < 2:
+        return []
+    kinds: dict[Hashable, int] = {}
+    own = [fit for fit in fits if not vars(fit.model).get("_skl_callbacks")]
+    own.sort(key=lambda fit: kinds.setdefault(kind(fit.task), len(kinds)))
+    found = parts([_n_seen(fit) * fit.task.net.n_parameters for fit in own], n_workers)
+    if len(found) < 2:
+        return []
+    sent = []
+    for part in found:
+        jobs = []
+        for fit in own[part]:
+            model = draft_of(fit.model)
+            model.random_state = fit.task.seed
+            jobs.append((model, *fit.given, fit.keep_losses))
+        sent.append((own[part], (backends.get_backend(), n_jobs, jobs)))
+    return sent
+
+
+def _fit_part(backend: str, n_jobs: int | None, jobs: list[tuple]) -> list[Any]:
+    """Return fitted models; called in a worker."""
+    with backends.use_backend(backend), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are given where all come together
+        given = Given()
+        fits = [begin_fit(model, X, y, weights, given, keep) for model, X, y, weights, keep in jobs]
+        for fit in fits:
+            fit.adopt()
+        _run_here(fits, n_jobs, NoProgress())
+        return [model for model, *_ in jobs]
+
+
+def _take_over(model: Any, fitted: Any) -> None:
+    """Take over what a fit has made of a copy: all but the parameters."""
+    names = model._get_param_names()
+    commit(model, **{name: v for name, v in vars(fitted).items() if name not in names})
 
 
 def _check_jobs(jobs: Any) -> list[Job]:
@@ -179,200 +232,16 @@ def _warn(models: list[BaseMLP]) -> None:
         )
 
 
-def _grouped(fits: list[Fit]) -> tuple[list["_Group"], deque[Fit]]:
+def _grouped(fits: list[Fit]) -> tuple[list[Group], deque[Fit]]:
     """Return the groups of fits that go together, and the fits that remain."""
-    groups: dict[Hashable, list[_Group]] = {}
+    groups: dict[Hashable, list[Group]] = {}
     alone: deque[Fit] = deque()
     for fit in fits:
         if _is_alone(fit.model):
             alone.append(fit)
             continue
-        own = groups.setdefault(_kind(fit.task), [_Group()])
+        own = groups.setdefault(kind(fit.task), [Group()])
         if not own[-1].has_room(fit.task.samples):
-            own.append(_Group())
+            own.append(Group())
         own[-1].add(fit)
     return [group for own in groups.values() for group in own], alone
-
-
-def _kind(task: MLPTask) -> Hashable:
-    """Return what the networks of a call have in common."""
-    net, (X, scale, targets, weights) = task.net, task.samples
-    return (
-        (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype),
-        "full" if task.batch_size >= task.n_samples else task.batch_size,
-        (type(X), X.dtype, scale, weights is None),
-        task.shuffle,
-    )
-
-
-class _Group:
-    """Fits that are trained in the same calls, as many at a time as keep the machine busy."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Fit] = deque()
-        self._parts: dict[int, tuple[Samples, int]] = {}  # and where it begins in the table
-        self._n_rows = 0
-        self._seconds_per_step = 0.0  # of a network
-
-    def has_room(self, samples: Samples) -> bool:
-        """Say whether samples are in the table, or may be."""
-        if id(samples) in self._parts or not self._parts:
-            return True
-        n_bytes = sum(_n_bytes(part.X) for part, _ in self._parts.values())
-        return n_bytes + _n_bytes(samples.X) <= STACK_BYTES
-
-    def add(self, fit: Fit) -> None:
-        """Take a fit; its samples go to the end of the table, if they are not there."""
-        self.waiting.append(fit)
-        samples = fit.task.samples
-        if id(samples) not in self._parts:
-            self._parts[id(samples)] = samples, self._n_rows
-            self._n_rows += len(samples.X)
-
-    def train(self, n_threads: int | None, bar: Any) -> None:
-        """Train all that wait, to the end of each."""
-        self._make_table(n_threads)
-        active: list[_Member] = []
-        at_once = self._at_once()
-        try:
-            while self.waiting or active:
-                tasks = [member.task for member in active]
-                tasks += [fit.task for fit in islice(self.waiting, at_once - len(active))]
-                n_epochs = self._epochs(tasks)
-                active = [member for member in active if member.go_on(n_epochs, bar)]
-                while self.waiting and len(active) < at_once:
-                    active.append(_Member(self.waiting.popleft()))
-                    if not active[-1].go_on(n_epochs, bar):
-                        active.pop()
-                by_number: dict[int, list[_Member]] = {}
-                for member in active:
-                    by_number.setdefault(member.wanted, []).append(member)
-                for members in sorted(by_number.values(), key=len):  # most last: it is timed
-                    self._call(members, bar)
-        finally:
-            for member in active:
-                member.end()
-
-    def _make_table(self, n_threads: int | None) -> None:
-        """Put all samples into one table, and hand it to the back end."""
-        tasks = [fit.task for fit in self.waiting]
-        lead, parts = tasks[0], [part for part, _ in self._parts.values()]
-        self._n_threads = n_threads or max(task.n_threads for task in tasks)
-        table = parts[0]
-        if len(parts) > 1:
-            table = Samples(
-                _stacked([part.X for part in parts]),
-                table.scale,
-                np.concatenate([part.targets for part in parts]),
-                None if table.weights is None else np.concatenate([p.weights for p in parts]),
-            )
-            rows = {key: np.arange(len(p.X)) + start for key, (p, start) in self._parts.items()}
-            for task in tasks:
-                own = rows[id(task.samples)]
-                task.rows = own if task.rows is None else own[task.rows]
-        self._parts.clear()
-        self._kernels = lead.kernels
-        self._samples = self._kernels.to_device(table, self._n_threads)
-        for task in tasks:
-            task.samples = self._samples
-
-    def _at_once(self) -> int:
-        """Return how many networks go into a call."""
-        most = max(fit.task.n_samples * fit.task.net.n_parameters for fit in self.waiting)
-        return max(self._n_threads, min(self._kernels.NETWORKS_AT_ONCE, int(WORK_AT_ONCE / most)))
-
-    def _epochs(self, tasks: list[MLPTask]) -> int:
-        """Return how many epochs of these networks fit in a call."""
-        n_steps = sum(task.steps_per_epoch for task in tasks)
-        if self._seconds_per_step:
-            n_epochs = CALL_SECONDS / self._seconds_per_step / n_steps
-        else:  # the first call may compile
-            work = sum(task.n_samples * task.net.n_parameters for task in tasks)
-            n_epochs = min(16 * len(tasks) / n_steps, FIRST_WORK / work)
-        if tasks[0].shuffle:
-            n_epochs = min(n_epochs, MAX_ORDER / sum(task.n_samples for task in tasks))
-        return max(1, int(n_epochs))
-
-    def _call(self, members: "list[_Member]", bar: Any) -> None:
-        """Train some networks for as many epochs as each of them wants."""
-        tasks, n_epochs = [member.task for member in members], members[0].wanted
-        states = [task.begin_call() for task in tasks]
-        orders = zip(tasks, _orders(tasks, n_epochs), strict=True)
-        schedules = [task.schedule(n_epochs, order) for task, order in orders]
-        batch = max(task.batch_size for task in tasks)  # full batches may have several sizes
-        sums = np.zeros((len(tasks), n_epochs))
-        begin = time.perf_counter()
-        self._kernels.mlp_train_many(
-            [task.net for task in tasks],
-            [task.optimizer for task in tasks],
-            states,
-            self._samples,
-            [schedule._replace(batch_size=batch) for schedule in schedules],
-            sums,
-            self._n_threads,
-        )
-        seconds = time.perf_counter() - begin
-        n_steps = n_epochs * sum(task.steps_per_epoch for task in tasks)
-        self._seconds_per_step = max(1e-12, seconds / n_steps)
-        for member, state, own in zip(members, states, sums, strict=True):
-            member.losses = member.task.end_call(state, own)
-            member.n_left -= n_epochs * member.task.n_samples
-            bar.update(n_epochs * member.task.n_samples)
-
-
-def _orders(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.int64]]:
-    """Return the next order of each network: one array for those that have the same."""
-    keys = [
-        (task.n_samples, *((task.seed, task.state.epoch) if task.shuffle else ())) for task in tasks
-    ]
-    drawn: dict[tuple, NDArray[np.int64]] = {}
-    for n in {n for n, *_ in keys}:  # of many networks in one go
-        shuffled = {key: None for key in keys if key[0] == n and len(key) > 1}
-        if shuffled:
-            _, seeds, epochs = zip(*shuffled, strict=True)
-            orders = random.shuffled_each(n, seeds, epochs, n_epochs)
-            drawn.update(zip(shuffled, orders, strict=True))
-        drawn[(n,)] = np.arange(n)[np.newaxis]
-    own: dict[tuple, NDArray[np.int64]] = {}
-    for key, task in zip(keys, tasks, strict=True):
-        if (*key, id(task.rows)) not in own:
-            own[(*key, id(task.rows))] = task.own(drawn[key])
-    return [own[(*key, id(task.rows))] for key, task in zip(keys, tasks, strict=True)]
-
-
-class _Member:
-    """A fit in training: how many epochs it wants to run, and what the last ones gave."""
-
-    def __init__(self, fit: Fit):
-        fit.start()
-        self.task, self.wanted, self._fit = fit.task, 0, fit
-        self.losses: NDArray[np.float64] | None = None
-        self.n_left = fit.rules.max_iter * self.task.n_samples  # on the bar
-        self._training = training(self.task, fit.rules, fit.take_down, fit.observer, NoProgress())
-
-    def go_on(self, n_epochs: int, bar: Any) -> bool:
-        """Take in what has been trained; return whether more is wanted, up to so many epochs."""
-        self.task.epochs_at_once = n_epochs
-        try:
-            self.wanted = self._training.send(self.losses)
-        except StopIteration:
-            self.end()
-            bar.update(max(0, self.n_left))
-            return False
-        return True
-
-    def end(self) -> None:
-        """Say that the fit has ended, or was ended."""
-        self._fit.observer.end()
-
-
-def _n_bytes(X: Any) -> int:
-    return X.values.nbytes + X.columns.nbytes if isinstance(X, CompressedRows) else X.nbytes
-
-
-def _stacked(tables: Iterable[Any]) -> Any:
-    """Return the rows of all tables, those of the first one first."""
-    tables = list(tables)
-    if isinstance(tables[0], CompressedRows):
-        return stacked_rows(tables)
-    return np.concatenate(tables)

@@ -5,7 +5,7 @@ import pytest
 from conftest import relative_error
 
 import fastnn
-from fastnn import together
+from fastnn import groups
 
 X, Y = fastnn.load_xor()
 
@@ -45,9 +45,9 @@ def test_each_is_what_fit_makes(backend, changes):
 
 def test_groups_and_blocks_of_epochs_do_not_change_the_result(backend, monkeypatch):
     whole = fastnn.train_many(base(), X, Y, random_state=range(5))
-    monkeypatch.setattr(together, "WORK_AT_ONCE", 1)
-    monkeypatch.setattr(together, "FIRST_WORK", 1)
-    monkeypatch.setattr(together, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(groups, "WORK_AT_ONCE", 1)
+    monkeypatch.setattr(groups, "FIRST_WORK", 1)
+    monkeypatch.setattr(groups, "CALL_SECONDS", 1e-9)
     parts = fastnn.train_many(base(n_jobs=2), X, Y, random_state=range(5), record_losses=False)
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one.params_, other.params_)
@@ -126,8 +126,8 @@ def test_ctrl_c_keeps_what_was_trained(monkeypatch):
 
     kernels_train = kernels.mlp_train_many
     monkeypatch.setattr(kernels, "mlp_train_many", interrupted)
-    monkeypatch.setattr(together, "FIRST_WORK", 1)
-    monkeypatch.setattr(together, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(groups, "FIRST_WORK", 1)
+    monkeypatch.setattr(groups, "CALL_SECONDS", 1e-9)
     with pytest.warns(UserWarning, match="0 of 2 networks have all epochs"):
         models = fastnn.train_many(base(), X, Y, random_state=[0, 1])
     for seed, model in enumerate(models):

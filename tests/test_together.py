@@ -1,5 +1,6 @@
 """Fits that are trained together are what each would be alone."""
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 
 import fastnn
-from fastnn import backends, together
+from fastnn import backends, groups, together, workers
 from fastnn.together import fit_together
 
 X, Y = load_digits(n_class=3, return_X_y=True)
@@ -94,15 +95,15 @@ def models(**values):
     ],
 )
 def test_numbers_of_their_own(backend, values, monkeypatch):
-    monkeypatch.setattr(together, "FIRST_WORK", 1)
+    monkeypatch.setattr(groups, "FIRST_WORK", 1)
     assert_as_fits([(model, X, Y, None) for model in models(**values)])
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 0.5])
 def test_each_stops_by_its_own_rule(backend, seconds, monkeypatch):
     """In the midst of a call as well; others go on, and one that waits takes the place."""
-    monkeypatch.setattr(together, "CALL_SECONDS", seconds)
-    monkeypatch.setattr(together, "WORK_AT_ONCE", 3 * 60 * 123)
+    monkeypatch.setattr(groups, "CALL_SECONDS", seconds)
+    monkeypatch.setattr(groups, "WORK_AT_ONCE", 3 * 60 * 123)
     rules = [
         {"tol": 1e-2, "n_iter_no_change": 2},
         {"tol": 0.3, "n_iter_no_change": 1},
@@ -121,9 +122,9 @@ def test_each_stops_by_its_own_rule(backend, seconds, monkeypatch):
 
 
 def test_calls_have_as_many_networks_as_are_left(calls, monkeypatch):
-    monkeypatch.setattr(together, "FIRST_WORK", 1)
-    monkeypatch.setattr(together, "CALL_SECONDS", 1e-9)
-    monkeypatch.setattr(together, "WORK_AT_ONCE", 2 * 60 * 123)
+    monkeypatch.setattr(groups, "FIRST_WORK", 1)
+    monkeypatch.setattr(groups, "CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(groups, "WORK_AT_ONCE", 2 * 60 * 123)
     fit_together([(model, X, Y, None) for model in models(max_iter=[1, 3, 2])], n_jobs=1)
     assert calls == [2, 2, 2]  # epoch 1 of the first two, then the third with the second
 
@@ -219,7 +220,7 @@ def test_one_warning_of_all_that_have_not_converged():
 
 
 def test_a_table_has_an_end(calls, monkeypatch):
-    monkeypatch.setattr(together, "STACK_BYTES", 2.5 * X.nbytes)
+    monkeypatch.setattr(groups, "STACK_BYTES", 2.5 * X.nbytes)
     tables = [X, X + 1, X + 2]
     assert_as_fits([(network(random_state=i), tables[i // 2], Y, None) for i in range(6)])
     assert set(calls) == {4, 2}
@@ -237,7 +238,7 @@ def test_ctrl_c(backend, monkeypatch):
         train(*given)
 
     monkeypatch.setattr(kernels, "mlp_train_many", interrupted)
-    monkeypatch.setattr(together, "FIRST_WORK", 1)
+    monkeypatch.setattr(groups, "FIRST_WORK", 1)
     jobs = [(model, X, Y, None) for model in models(random_state=[1, 2], max_iter=[1, 3])]
     jobs.append((network(solver="lbfgs"), X, Y, None))
     with pytest.warns(UserWarning, match="1 of 3 networks have all epochs"):
@@ -278,3 +279,57 @@ def test_others_do_not_change_a_bit(compiled_backend):
     jobs = [(network(**given), X, Y, None)]
     jobs += [(network(**given | {"max_iter": n, "alpha": n}), X[n:], Y[n:], None) for n in (1, 3)]
     assert np.array_equal(fit_together(jobs)[0].params_, alone.params_)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Return where fits have run, if parts for workers may be small."""
+    monkeypatch.setattr(workers, "WORK_OF_PART", 1.0)
+    sent, run = [], together.run_on_workers
+
+    def counted(function, calls):
+        sent.append([len(jobs) for *_, jobs in calls])
+        return run(function, calls)
+
+    monkeypatch.setattr(together, "run_on_workers", counted)
+    return sent
+
+
+def some_jobs():
+    """Return networks of two kinds, one that draws its own seed, and one that goes on."""
+    jobs = [(network(random_state=seed), X, Y, W) for seed in (1, np.random.default_rng(5), 2)]
+    jobs += [(network(hidden_layer_sizes=(n,), early_stopping=True), X, Y, None) for n in (3, 4)]
+    return [*jobs, (network(warm_start=True).fit(X, Y), X, Y, None)]
+
+
+def test_workers_give_the_same_bits(backend, small_parts):
+    here = fit_together(some_jobs())
+    with joblib.parallel_config("loky", n_jobs=2):
+        away = fit_together(some_jobs())
+    assert small_parts[0] == []
+    assert sum(small_parts[1]) == 6
+    assert len(small_parts[1]) > 1
+    for one, other in zip(away, here, strict=True):
+        assert_same(one, other, 1e-300)
+        assert one.backend_ == backend
+        assert isinstance(one.random_state, type(other.random_state))
+    with joblib.parallel_config("loky", n_jobs=2):
+        models = fastnn.train_many(network(), X, Y, random_state=[1, 2, 3], record_losses=False)
+    assert [len(model.loss_curve_) for model in models] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("config", [{}, {"n_jobs": 2}, {"backend": "threading", "n_jobs": 2}])
+def test_workers_have_to_be_named(small_parts, config):
+    with joblib.parallel_config(**config):
+        fit_together(some_jobs())
+    assert small_parts == [[]]
+
+
+def test_what_is_short_stays_here(monkeypatch):
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert workers.count_workers() == 2
+        monkeypatch.setattr(together, "_fit_part", None)
+        fit_together(some_jobs())
+    found = workers.parts([1e10, 1e9, 1e9, 1e10, 1e10], 2)
+    assert found == [slice(0, 1), slice(1, 3), slice(3, 4), slice(4, 5)]
+    assert workers.parts([1e9] * 9, 2) == [slice(0, 9)]
