@@ -39,7 +39,8 @@ def train_many(
     """Train copies of an estimator that differ in numbers, such as the seed, many at a time.
 
     On a GPU each small network has a block of threads of its own; on a CPU the threads share the
-    networks. Copy i becomes what `fit` would make of an estimator with the values i.
+    networks, and so do the workers that `joblib.parallel_config` names. Copy i becomes what `fit`
+    would make of an estimator with the values i, but for the order in which sums are formed.
 
     Parameters
     ----------

@@ -32,7 +32,9 @@ def fit_together(
     """Fit several networks, each as its `fit` would, many at a time where that is possible.
 
     Networks of the same layers, update rule, batch size and kind of data are trained in the same
-    calls, on samples of their own; the others one after the other.
+    calls, on samples of their own; the others one after the other. If `joblib.parallel_config`
+    names a back end of processes ("loky", or "dask" and "ray" where these are installed), its
+    workers get parts of at least about a second; the result is the same, bit by bit.
 
     Parameters
     ----------
