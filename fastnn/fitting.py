@@ -10,7 +10,7 @@ from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
 from .early_stopping import holds_out, split
-from .given import Data, Given, check_data
+from .given import Data, Given, check_data, written
 from .learning_rates import LearningRates
 from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
 from .observer import FitData, Measured
@@ -90,14 +90,13 @@ def begin(
     distortion, angles = check_distortion(
         network.distortion, samples.X, samples.targets, targets.n_classes
     )
-    net = make_network(
-        (samples.X.shape[1], *hidden, targets.n_outputs),
-        network.activation,
-        targets.out_activation,
-        network.dropout,
-        targets.loss,
+    sizes = samples.X.shape[1], *hidden, targets.n_outputs
+    shape = network.activation, network.dropout
+    net = given.once(
+        ("network", id(targets), written(sizes, *shape)),
+        lambda: make_network(sizes, shape[0], targets.out_activation, shape[1], targets.loss),
+        targets,
     )
-    net = given.once(("network", net), lambda: net)
     if going_on:
         _check_same(network, net, dtype)
         params, solver = network.params_, network.solver_state_

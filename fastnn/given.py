@@ -1,7 +1,7 @@
 """What fits are given, X, y and weights: checked, and once for all fits that get the same."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -58,6 +58,14 @@ def check_data(
     return Data(Samples(X, scale, values, weights), y, targets, attributes)
 
 
+def written(*values: Any) -> Hashable:
+    """Return a key that equal values have in common; of what cannot be written down, one alone."""
+    try:
+        return pickle.dumps(values)
+    except Exception:
+        return object()
+
+
 class Given:
     """Remembers what several fits have in common, as long as they begin."""
 
@@ -80,10 +88,7 @@ class Given:
         """
         own = network.loss, network.label_smoothing, network.out_activation, network.class_weight
         objects = type(network), id(X), id(y), id(sample_weight), dtype.str, scale
-        try:
-            key = *objects, pickle.dumps(own)
-        except Exception:  # what cannot be written down is not recognized again
-            return check_data(network, X, y, sample_weight, dtype, scale, False, None)
+        key = *objects, written(*own)
 
         def make() -> Data:
             found = check_data(network, X, y, sample_weight, dtype, scale, False, None)

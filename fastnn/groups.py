@@ -29,8 +29,7 @@ def kind(task: MLPTask) -> Hashable:
     """Return what the networks of a call have in common."""
     net, (X, scale, targets, weights) = task.net, task.samples
     return (
-        (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype),
-        "full" if task.batch_size >= task.n_samples else task.batch_size,
+        (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype, task.batch_size),
         (type(X), X.dtype, scale, weights is None),
         task.shuffle,
     )
@@ -130,7 +129,6 @@ class Group:
         states = [task.begin_call() for task in tasks]
         orders = zip(tasks, _orders(tasks, n_epochs), strict=True)
         schedules = [task.schedule(n_epochs, order) for task, order in orders]
-        batch = max(task.batch_size for task in tasks)  # full batches may have several sizes
         sums = np.zeros((len(tasks), n_epochs))
         begin = time.perf_counter()
         self._kernels.mlp_train_many(
@@ -138,7 +136,7 @@ class Group:
             [task.optimizer for task in tasks],
             states,
             self._samples,
-            [schedule._replace(batch_size=batch) for schedule in schedules],
+            schedules,
             sums,
             self._n_threads,
         )

@@ -65,15 +65,15 @@ def fit_together(
     ConvergenceWarning, RuntimeWarning
         If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
     """
-    given, fits = Given(), []
+    verbose, given, fits = check_verbose(verbose), Given(), []
+    if n_jobs is not None:
+        check_n_jobs(n_jobs)
     for number, (model, X, y, sample_weight) in enumerate(_check_jobs(jobs)):
         try:
             fits.append(begin_fit(model, X, y, sample_weight, given))
         except ValueError as error:
             raise ValueError(f"{error} (in jobs[{number}])") from None
-    if n_jobs is not None:
-        check_n_jobs(n_jobs)
-    return run_together(fits, n_jobs, check_verbose(verbose))
+    return run_together(fits, n_jobs, verbose)
 
 
 def begin_fit(

@@ -51,7 +51,8 @@ def assert_same(found, alone, tolerance=1e-10):
     for name in NUMBERS:
         one, other = getattr(found, name), getattr(alone, name)
         assert one == (None if other is None else pytest.approx(other, rel=1e-8, nan_ok=True)), name
-    assert found.validation_scores_ == alone.validation_scores_
+    scores = alone.validation_scores_
+    assert found.validation_scores_ == (None if scores is None else pytest.approx(scores))
     assert found.solver_state_[1:] == alone.solver_state_[1:]
     for one, other in (
         (found.params_, alone.params_),
