@@ -96,7 +96,7 @@ def train_recipe(
         raise KeyboardInterrupt(_reached(model)) from None
     seconds = time.perf_counter() - begin
     loss, accuracy = model.evaluate(X, y)
-    result = {
+    result: dict[str, Any] = {
         "dataset": recipe.name,
         "backend": model.backend_,
         "network": "-".join(str(size) for size in model.network_.sizes),
