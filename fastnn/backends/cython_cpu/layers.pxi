@@ -54,9 +54,9 @@ cdef void activate_layer(
 cdef void activate_all(int code, real a, real *y, real *slope, Py_ssize_t n) noexcept nogil:
     """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of LANES."""
     cdef Py_ssize_t q
-    cdef vec derivative
+    cdef vec derivative, parameter = vsplat(a)
     for q from 0 <= q < n by LANES:
-        vstore(y + q, activate(code, a, vload(y + q), &derivative))
+        vstore(y + q, activate(code, parameter, vload(y + q), &derivative))
         vstore(slope + q, derivative)
 
 

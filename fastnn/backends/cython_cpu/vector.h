@@ -89,6 +89,7 @@ INLINE real vsum(vec a) { /* pairwise: half a vector onto the other, until one l
 }
 INLINE void vstore(real *p, vec a) { *(vec *)p = a; }
 INLINE vec vsplat(real a) { return a - (vec){0}; }
+INLINE vec vneg(vec a) { return -a; }
 INLINE vec vadd(vec a, vec b) { return a + b; }
 INLINE vec vsub(vec a, vec b) { return a - b; }
 INLINE vec vmul(vec a, vec b) { return a * b; }
@@ -191,7 +192,7 @@ INLINE vec vsum_across(vec a, int n) {
 #define ESTIMATE_INVERSE(d) NATIVE(rcp, (native)(d))
 #define NEWTON_STEPS 1
 #endif
-INLINE vec vdiv_by_root(vec m, vec v, real epsilon) {
+INLINE vec vdiv_by_root(vec m, vec v, vec epsilon) {
 #ifdef NEWTON_STEPS
     v = vmax(v, vsplat(FASTNN_REAL == 32 ? 1e-30 : 1e-200)); /* 1 / sqrt(0) is no number */
     vec r = ESTIMATE_ROOT(v);
