@@ -197,8 +197,18 @@ def _train_group(
         state = State(before.params.copy(), before.moments.copy(), epoch * steps, epoch)
         sums = np.zeros((n, n_epochs))
         begin = time.perf_counter()
+        states = [
+            state._replace(params=params, moments=moments)
+            for params, moments in zip(state.params, state.moments, strict=True)
+        ]
         task.kernels.mlp_train_many(
-            task.net, task.optimizer, state, task.samples, schedules, sums, task.n_threads
+            [task.net] * n,
+            [task.optimizer] * n,
+            states,
+            task.samples,
+            schedules,
+            sums,
+            task.n_threads,
         )
         task.seconds_per_step = max(1e-9, (time.perf_counter() - begin) / (n_epochs * steps))
         sums /= task.total_weight

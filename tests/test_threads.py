@@ -160,9 +160,9 @@ def call(n_epochs):
     n = net.n_parameters
     schedule = Schedule(np.arange(64)[None], 16, 0, np.full(n_epochs, 0.01))
     if many:
-        kernels.mlp_train_many(net, Optimizer(codes.SGD),
-            State(np.zeros((4, n)), np.empty((4, 0, n))), samples, [schedule] * 4,
-            np.zeros((4, n_epochs)), int(sys.argv[3]))
+        states = [State(np.zeros(n), np.empty((0, n))) for _ in range(4)]
+        kernels.mlp_train_many([net] * 4, [Optimizer(codes.SGD)] * 4, states, samples,
+            [schedule] * 4, np.zeros((4, n_epochs)), int(sys.argv[3]))
     else:
         kernels.mlp_train(net, Optimizer(codes.SGD), State(np.zeros(n), np.empty((0, n))),
             samples, schedule, np.zeros(n_epochs), 2)

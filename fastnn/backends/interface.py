@@ -365,23 +365,29 @@ class Kernels(Protocol):
 
     def mlp_train_many(
         self,
-        net: Network,
-        optimizer: Optimizer,
-        state: State,
+        networks: Sequence[Network],
+        optimizers: Sequence[Optimizer],
+        states: Sequence[State],
         samples: Samples,
         schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> None:
-        """Train m networks of one shape in place, each as `mlp_train` would.
+        """Train m networks in place, each as `mlp_train` would.
+
+        All have the same sizes, activation and loss codes, optimizer code, batch_size, dtype and
+        number of epochs. What else there is may differ: dropout, the parameters of formulas, the
+        numbers of the optimizer, steps made, seeds, learning rates, and the order of samples, its
+        length as well; so a network's part of the samples, such as a fold's, is its order.
 
         Parameters
         ----------
-        state : State
-            Of all: params (m, n_parameters), moments (m, n_moments, n_parameters).
-        schedules : m of Schedule
-            Their orders have one shape, and may be one array; they have one batch size.
-        loss_sums : (m, n_epochs)
+        networks, optimizers, states, schedules : m of each
+            `params` of a state is a vector of its own, or a row of a matrix.
+        samples : Samples
+            Of all.
+        loss_sums : (m, n_epochs) of float64
+            As for `mlp_train`, a row for each network.
         """
 
     def distort_images(

@@ -5,7 +5,7 @@
 Compiled once per processor level and dtype (setup.py), with `real` and `vec` from vector.h.
 """
 
-from libc.math cimport NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -42,6 +42,7 @@ cdef extern from "vector.h" nogil:
     vec vexp_or_0(vec a)
     vec vexpm1(vec a)
     vec vlog1p(vec a)
+    vec vlog(vec a)
     vec vnormal(vec z, vec *bell)
     vec vif_positive(vec c, vec a, vec b)
     void *allocate_vectors(size_t size)
@@ -145,6 +146,7 @@ include "panels.pxi"
 include "inputs.pxi"
 include "layers.pxi"
 include "small.pxi"
+include "lanes.pxi"
 include "delta_rule.pxi"
 include "predict.pxi"
 include "distortion.pxi"

@@ -260,6 +260,14 @@ INLINE vec vlog1p(vec a) {
     for (int k = FASTNN_REAL == 32 ? 15 : 33; k > 1; k -= 2) sum = (sum + (real)1 / k) * s2;
     return 2 * (s + s * sum);
 }
+/* ln a for a normal number from 1 on: a = 2^n m with m from 1 to 2 */
+INLINE vec vlog(vec a) {
+    const words n = (words)((words)a >> MANTISSA_BITS) - EXPONENT_BIAS;
+    const vec m = (vec)((words)a - (n << MANTISSA_BITS));
+    vec e;
+    for (int i = 0; i < LANES; i++) e[i] = (real)n[i];
+    return vlog1p(m - 1) + e * (real)0.69314718055994530942;
+}
 /* a where c > 0, else b */
 INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }
 /* exp(a), and 0 where that is no normal number; NaN stays NaN */

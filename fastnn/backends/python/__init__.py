@@ -121,18 +121,18 @@ def mlp_train(
 
 
 def mlp_train_many(
-    net: Network,
-    optimizer: Optimizer,
-    state: State,
+    networks,
+    optimizers,
+    states,
     samples: Samples,
     schedules,
     loss_sums,
     n_threads: int,
 ) -> None:
     """Train several networks, one after the other; see `interface.Kernels`."""
-    for i, schedule in enumerate(schedules):
-        own = state._replace(params=state.params[i], moments=state.moments[i])
-        mlp_train(net, optimizer, own, samples, schedule, loss_sums[i], n_threads)
+    for own in zip(networks, optimizers, states, schedules, loss_sums, strict=True):
+        net, optimizer, state, schedule, sums = own
+        mlp_train(net, optimizer, state, samples, schedule, sums, n_threads)
 
 
 def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
