@@ -23,7 +23,9 @@ cdef enum:
 cdef enum:
     FIRST, N_ORDERS, N_SAMPLES
 cdef enum:
-    TILE = 4  # samples by units whose sums stay in registers
+    TILE = 4  # rows and columns whose sums stay in registers
+cdef enum:
+    FORWARD, BACKWARD, UPDATE, DESCENT  # what a product is for; the last is a plain UPDATE
 
 
 cdef struct LaneLayer:
@@ -66,6 +68,14 @@ cdef struct Group:  # of networks, and their batch
     bint all_step               # whether all lanes make this step
     bint limited                # whether norms are limited
     const int64_t *stop
+
+
+cdef struct Product:  # of the rows of a and the columns of b: sums of n terms
+    const real *a
+    Py_ssize_t row, a_next  # how far rows are apart, and terms
+    const real *b
+    Py_ssize_t column, b_next
+    Py_ssize_t n, rows, columns
 
 
 def train_lanes(lanes, samples, double[:, ::1] sums):
@@ -274,27 +284,26 @@ cdef void step_lanes(Group *g, double *sums) noexcept nogil:
     """Make one step of all networks, and add the losses of their samples to `sums`."""
     cdef Py_ssize_t l
     cdef LaneLayer *layer
-    cdef Step now
     for l in range(1, g.n_layers + 1):
         layer = &g.layers[l]
-        forward_lanes(layer, g.rows)
+        forward_lanes(g, layer)
         if l < g.n_layers or not starts_from_z(layer.activation, g.loss):
             activate_lanes(layer, g.rows)
         if layer.drop_limits != NULL:
             drop_lanes(g, layer, l - 1)
     finish_lanes(g, sums)
-    read_step(g, &now)
     for l in range(g.n_layers, 0, -1):
         layer = &g.layers[l]
         if l > 1:
-            backward_lanes(layer, g.rows)
-        update_lanes(g, layer, now)
+            backward_lanes(g, layer)
+        update_lanes(g, layer)
         if g.limited:
             limit_lanes(g, layer)
 
 
-cdef void read_step(Group *g, Step *now) noexcept nogil:
-    """Gather what the optimizer needs."""
+cdef inline Step read_step(Group *g) noexcept nogil:
+    """Return what the optimizer needs."""
+    cdef Step now
     now.optimizer, now.penalty = g.optimizer, g.penalty
     now.size = vload(g.now + NOW_SIZE * LANES)
     now.gradient_size = vload(g.now + NOW_GRADIENT_SIZE * LANES)
@@ -302,63 +311,49 @@ cdef void read_step(Group *g, Step *now) noexcept nogil:
     now.alpha, now.l1 = vload(g.now + NOW_ALPHA * LANES), vload(g.now + NOW_L1 * LANES)
     now.beta_1 = vload(g.constants + BETA_1 * LANES)
     now.beta_2 = vload(g.constants + BETA_2 * LANES)
+    return now
 
 
-cdef void forward_lanes(LaneLayer *layer, Py_ssize_t rows) noexcept nogil:
+cdef void forward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Compute a layer's pre-activations (2.12)."""
-    cdef Py_ssize_t i, j, r, c, m, k, n = layer.n_out, size = layer.n_in + 1
-    cdef vec s[TILE * TILE]
-    cdef real *out
-    for j from 0 <= j < n by TILE:
-        m = min(TILE, n - j)
-        for i from 0 <= i < rows by TILE:
-            k = min(TILE, rows - i)
-            sum_tile(layer.inputs + i * size * LANES, size * LANES, LANES,
-                     layer.weights + j * LANES, LANES, n * LANES, size, k, m, s)
-            for r in range(k):
-                out = layer.outputs + ((i + r) * (n + 1) + j) * LANES
-                for c in range(m):
-                    vstore(out + c * LANES, s[TILE * r + c])
+    cdef Product p
+    p.a, p.row, p.a_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
+    p.b, p.column, p.b_next = layer.weights, LANES, layer.n_out * LANES
+    p.n, p.rows, p.columns = layer.n_in + 1, g.rows, layer.n_out
+    multiply_lanes(FORWARD, g, layer, p)
 
 
-cdef void backward_lanes(LaneLayer *layer, Py_ssize_t rows) noexcept nogil:
+cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Compute the deltas of the layer below (2.42), (2.43)."""
-    cdef Py_ssize_t i, j, r, c, m, k, at, n = layer.n_in, size = layer.n_out
-    cdef vec s[TILE * TILE]
-    for j from 0 <= j < n by TILE:
-        m = min(TILE, n - j)
-        for i from 0 <= i < rows by TILE:
-            k = min(TILE, rows - i)
-            sum_tile(layer.deltas + i * size * LANES, size * LANES, LANES,
-                     layer.weights + j * size * LANES, size * LANES, LANES, size, k, m, s)
-            for r in range(k):
-                at = ((i + r) * n + j) * LANES
-                for c in range(m):
-                    vstore(layer.deltas_below + at + c * LANES,
-                           vmul(s[TILE * r + c], vload(layer.slopes_below + at + c * LANES)))
+    cdef Product p
+    p.a, p.row, p.a_next = layer.deltas, layer.n_out * LANES, LANES
+    p.b, p.column, p.b_next = layer.weights, layer.n_out * LANES, LANES
+    p.n, p.rows, p.columns = layer.n_out, g.rows, layer.n_in
+    multiply_lanes(BACKWARD, g, layer, p)
 
 
-cdef void update_lanes(Group *g, LaneLayer *layer, Step now) noexcept nogil:
+cdef void update_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
-    cdef Py_ssize_t i, j, r, c, m, k, at, n = layer.n_out, size = layer.n_in + 1
-    cdef vec s[TILE * TILE]
-    cdef vec has_step = vload(g.now + NOW_HAS_STEP * LANES)
-    for i from 0 <= i < size by TILE:
-        k = min(TILE, size - i)
-        for j from 0 <= j < n by TILE:
-            m = min(TILE, n - j)
-            sum_tile(layer.inputs + i * LANES, LANES, size * LANES,
-                     layer.deltas + j * LANES, LANES, n * LANES, g.rows, k, m, s)
-            for r in range(k):
-                at = ((i + r) * n + j) * LANES
-                for c in range(m):
-                    if g.all_step:
-                        optimizer_step(
-                            layer.weights + at, layer.moment_1 + at, layer.moment_2 + at,
-                            s[TILE * r + c], i + r < layer.n_in, &now)
-                    else:
-                        update_some(layer, at, s[TILE * r + c], i + r < layer.n_in, has_step, now)
-                    at += LANES
+    cdef Product p
+    p.a, p.row, p.a_next = layer.deltas, LANES, layer.n_out * LANES
+    p.b, p.column, p.b_next = layer.inputs, LANES, (layer.n_in + 1) * LANES
+    p.n, p.rows, p.columns = g.rows, layer.n_out, layer.n_in + 1
+    if g.all_step and g.optimizer == SGD and g.penalty == NO_PENALTY:
+        multiply_lanes(DESCENT, g, layer, p)
+    else:
+        multiply_lanes(UPDATE, g, layer, p)
+
+
+cdef inline void update_weight(
+    Group *g, LaneLayer *layer, Py_ssize_t at, vec gradient, bint penalized
+) noexcept nogil:
+    """Update a weight in all lanes that make this step."""
+    cdef Step now = read_step(g)
+    if g.all_step:
+        optimizer_step(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, gradient,
+                       penalized, &now)
+    else:
+        update_some(layer, at, gradient, penalized, vload(g.now + NOW_HAS_STEP * LANES), now)
 
 
 cdef void update_some(
@@ -396,49 +391,75 @@ cdef void limit_lanes(Group *g, LaneLayer *layer) noexcept nogil:
 # --- products ----------------------------------------------------------------------------------
 
 
-cdef void sum_tile(
-    const real *a, Py_ssize_t row, Py_ssize_t a_next, const real *b, Py_ssize_t column,
-    Py_ssize_t b_next, Py_ssize_t n, Py_ssize_t rows, Py_ssize_t columns, vec *s,
+cdef inline void multiply_lanes(
+    int what, Group *g, LaneLayer *layer, Product p
 ) noexcept nogil:
-    """Write the sums of n products of a's rows, `row` apart, and b's columns.
+    """Compute all sums of a product, in tiles whose size the compiler knows.
 
-    With the size of the tile known, its sums stay in registers.
+    Outermost are the columns, which are weights or inputs: what there may be most of is read once.
     """
-    if columns == 4:
-        if rows == 4:
-            tile(a, row, a_next, b, column, b_next, n, 4, 4, s)
-        elif rows == 3:
-            tile(a, row, a_next, b, column, b_next, n, 3, 4, s)
-        elif rows == 2:
-            tile(a, row, a_next, b, column, b_next, n, 2, 4, s)
-        else:
-            tile(a, row, a_next, b, column, b_next, n, 1, 4, s)
-    elif columns >= 2:
-        if rows == 4:
-            tile(a, row, a_next, b, column, b_next, n, 4, 2, s)
-        elif rows == 3:
-            tile(a, row, a_next, b, column, b_next, n, 3, 2, s)
-        elif rows == 2:
-            tile(a, row, a_next, b, column, b_next, n, 2, 2, s)
-        else:
-            tile(a, row, a_next, b, column, b_next, n, 1, 2, s)
-        if columns == 3:
-            sum_tile(a, row, a_next, b + 2 * column, column, b_next, n, rows, 1, s + 2)
-    elif rows == 4:
-        tile(a, row, a_next, b, column, b_next, n, 4, 1, s)
-    elif rows == 3:
-        tile(a, row, a_next, b, column, b_next, n, 3, 1, s)
-    elif rows == 2:
-        tile(a, row, a_next, b, column, b_next, n, 2, 1, s)
-    else:
-        tile(a, row, a_next, b, column, b_next, n, 1, 1, s)
+    cdef Py_ssize_t j = 0
+    while j + 4 <= p.columns:
+        multiply_columns(what, g, layer, p, j, 4)
+        j += 4
+    if j + 2 <= p.columns:
+        multiply_columns(what, g, layer, p, j, 2)
+        j += 2
+    if j < p.columns:
+        multiply_columns(what, g, layer, p, j, 1)
 
 
-cdef inline void tile(
+cdef inline void multiply_columns(
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns
+) noexcept nogil:
+    """Do so for some columns."""
+    cdef Py_ssize_t i = 0
+    while i + 4 <= p.rows:
+        multiply_tile(what, g, layer, p, i, j, 4, columns)
+        i += 4
+    if i + 2 <= p.rows:
+        multiply_tile(what, g, layer, p, i, j, 2, columns)
+        i += 2
+    if i < p.rows:
+        multiply_tile(what, g, layer, p, i, j, 1, columns)
+
+
+cdef inline void multiply_tile(
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t i, Py_ssize_t j, int rows,
+    int columns,
+) noexcept nogil:
+    """Compute a tile of sums, and do with them what they are for."""
+    cdef vec s[TILE * TILE]
+    cdef Py_ssize_t at
+    cdef int r, c
+    cdef vec size = vload(g.now + NOW_SIZE * LANES)
+    sum_tile(p.a + i * p.row, p.row, p.a_next, p.b + j * p.column, p.column, p.b_next, p.n, rows,
+             columns, s)
+    for r in range(rows):
+        for c in range(columns):
+            if what == FORWARD:
+                at = ((i + r) * (p.columns + 1) + j + c) * LANES
+                vstore(layer.outputs + at, s[TILE * r + c])
+            elif what == BACKWARD:
+                at = ((i + r) * p.columns + j + c) * LANES
+                vstore(layer.deltas_below + at,
+                       vmul(s[TILE * r + c], vload(layer.slopes_below + at)))
+            elif what == DESCENT:
+                at = ((j + c) * p.rows + i + r) * LANES
+                vstore(layer.weights + at,
+                       vmuladd(vneg(size), s[TILE * r + c], vload(layer.weights + at)))
+    if what == UPDATE:
+        for c in range(columns):
+            for at in range(rows):
+                update_weight(g, layer, ((j + c) * p.rows + i + at) * LANES, s[TILE * at + c],
+                              j + c < layer.n_in)
+
+
+cdef inline void sum_tile(
     const real *a, Py_ssize_t row, Py_ssize_t a_next, const real *b, Py_ssize_t column,
     Py_ssize_t b_next, Py_ssize_t n, int rows, int columns, vec *s,
 ) noexcept nogil:
-    """Do the work of `sum_tile` for a size that the compiler knows."""
+    """Write the sums of n products of a's rows, `row` apart, and b's columns: TILE to a row."""
     cdef Py_ssize_t q
     cdef vec x, b0, b1, b2, b3
     cdef vec s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33
@@ -501,17 +522,17 @@ cdef void activate_lanes(LaneLayer *layer, Py_ssize_t rows) noexcept nogil:
 
 cdef inline void activate_units(LaneLayer *layer, Py_ssize_t rows, int activation) noexcept nogil:
     """Do so for a known activation."""
-    cdef Py_ssize_t i, j, n = layer.n_out
+    cdef Py_ssize_t i, j
     cdef real *y = layer.outputs
     cdef real *slope = layer.slopes
-    cdef vec derivative, parameter = vload(layer.parameter)
+    cdef vec derivative, a = vload(layer.parameter)
     for i in range(rows):
-        for j in range(n):
-            vstore(y, activate(activation, parameter, vload(y), &derivative))
+        for j in range(layer.n_out):
+            vstore(y, activate(activation, a, vload(y), &derivative))
             vstore(slope, derivative)
             y += LANES
             slope += LANES
-        y += LANES
+        y += LANES  # the input of the bias
 
 
 cdef void drop_lanes(Group *g, LaneLayer *layer, Py_ssize_t index) noexcept nogil:
