@@ -21,43 +21,43 @@ cdef struct Product:  # of the rows of a and the columns of b: sums of n terms
 cdef void forward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Compute a layer's pre-activations (2.12)."""
     cdef Product p
-    p.a, p.row, p.a_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
-    p.b, p.column, p.b_next = layer.weights, LANES, layer.n_out * LANES
-    p.n, p.rows, p.columns = layer.n_in + 1, g.rows, layer.n_out
-    multiply_lanes(FORWARD, g, layer, p)
+    p.a, p.row, p.a_next = layer.weights, LANES, layer.n_out * LANES
+    p.b, p.column, p.b_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
+    p.n, p.rows, p.columns = layer.n_in + 1, layer.n_out, g.rows
+    multiply_lanes(FORWARD, g, layer, p, NULL)
 
 
 cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Compute the deltas of the layer below (2.42), (2.43)."""
     cdef Product p
-    p.a, p.row, p.a_next = layer.deltas, layer.n_out * LANES, LANES
-    p.b, p.column, p.b_next = layer.weights, layer.n_out * LANES, LANES
-    p.n, p.rows, p.columns = layer.n_out, g.rows, layer.n_in
-    multiply_lanes(BACKWARD, g, layer, p)
+    p.a, p.row, p.a_next = layer.weights, layer.n_out * LANES, LANES
+    p.b, p.column, p.b_next = layer.deltas, layer.n_out * LANES, LANES
+    p.n, p.rows, p.columns = layer.n_out, layer.n_in, g.rows
+    multiply_lanes(BACKWARD, g, layer, p, NULL)
 
 
 cdef void update_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     cdef Product p
+    cdef Step now = read_step(g)
     p.a, p.row, p.a_next = layer.deltas, LANES, layer.n_out * LANES
     p.b, p.column, p.b_next = layer.inputs, LANES, (layer.n_in + 1) * LANES
     p.n, p.rows, p.columns = g.rows, layer.n_out, layer.n_in + 1
     if g.all_step and g.optimizer == SGD and g.penalty == NO_PENALTY:
-        multiply_lanes(DESCENT, g, layer, p)
+        multiply_lanes(DESCENT, g, layer, p, &now)
     else:
-        multiply_lanes(UPDATE, g, layer, p)
+        multiply_lanes(UPDATE, g, layer, p, &now)
 
 
 cdef inline void update_weight(
-    Group *g, LaneLayer *layer, Py_ssize_t at, vec gradient, bint penalized
+    Group *g, LaneLayer *layer, Py_ssize_t at, vec gradient, bint penalized, Step *now
 ) noexcept nogil:
     """Update a weight in all lanes that make this step."""
-    cdef Step now = read_step(g)
     if g.all_step:
         optimizer_step(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, gradient,
-                       penalized, &now)
+                       penalized, now)
     else:
-        update_some(layer, at, gradient, penalized, vload(g.now + NOW_HAS_STEP * LANES), now)
+        update_some(layer, at, gradient, penalized, vload(g.now + NOW_HAS_STEP * LANES), now[0])
 
 
 cdef void update_some(
@@ -96,67 +96,66 @@ cdef void limit_lanes(Group *g, LaneLayer *layer) noexcept nogil:
 
 
 cdef inline void multiply_lanes(
-    int what, Group *g, LaneLayer *layer, Product p
+    int what, Group *g, LaneLayer *layer, Product p, Step *now
 ) noexcept nogil:
     """Compute all sums of a product, in tiles whose size the compiler knows.
 
-    Outermost are the columns, which are weights or inputs: what there may be most of is read once.
+    Outermost are the columns, which are samples, or weights of an input: so each is read once.
     """
     cdef Py_ssize_t j = 0
     while j + 4 <= p.columns:
-        multiply_columns(what, g, layer, p, j, 4)
+        multiply_columns(what, g, layer, p, j, 4, now)
         j += 4
     if j + 2 <= p.columns:
-        multiply_columns(what, g, layer, p, j, 2)
+        multiply_columns(what, g, layer, p, j, 2, now)
         j += 2
     if j < p.columns:
-        multiply_columns(what, g, layer, p, j, 1)
+        multiply_columns(what, g, layer, p, j, 1, now)
 
 
 cdef inline void multiply_columns(
-    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns, Step *now
 ) noexcept nogil:
     """Do so for some columns."""
     cdef Py_ssize_t i = 0
     while i + 4 <= p.rows:
-        multiply_tile(what, g, layer, p, i, j, 4, columns)
+        multiply_tile(what, g, layer, p, i, j, 4, columns, now)
         i += 4
     if i + 2 <= p.rows:
-        multiply_tile(what, g, layer, p, i, j, 2, columns)
+        multiply_tile(what, g, layer, p, i, j, 2, columns, now)
         i += 2
     if i < p.rows:
-        multiply_tile(what, g, layer, p, i, j, 1, columns)
+        multiply_tile(what, g, layer, p, i, j, 1, columns, now)
 
 
 cdef inline void multiply_tile(
     int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t i, Py_ssize_t j, int rows,
-    int columns,
+    int columns, Step *now,
 ) noexcept nogil:
     """Compute a tile of sums, and do with them what they are for."""
     cdef vec s[TILE * TILE]
     cdef Py_ssize_t at
     cdef int r, c
-    cdef vec size = vload(g.now + NOW_SIZE * LANES)
     sum_tile(p.a + i * p.row, p.row, p.a_next, p.b + j * p.column, p.column, p.b_next, p.n, rows,
              columns, s)
     for r in range(rows):
         for c in range(columns):
             if what == FORWARD:
-                at = ((i + r) * (p.columns + 1) + j + c) * LANES
+                at = ((j + c) * (p.rows + 1) + i + r) * LANES
                 vstore(layer.outputs + at, s[TILE * r + c])
             elif what == BACKWARD:
-                at = ((i + r) * p.columns + j + c) * LANES
+                at = ((j + c) * p.rows + i + r) * LANES
                 vstore(layer.deltas_below + at,
                        vmul(s[TILE * r + c], vload(layer.slopes_below + at)))
             elif what == DESCENT:
                 at = ((j + c) * p.rows + i + r) * LANES
                 vstore(layer.weights + at,
-                       vmuladd(vneg(size), s[TILE * r + c], vload(layer.weights + at)))
+                       vmuladd(vneg(now.size), s[TILE * r + c], vload(layer.weights + at)))
     if what == UPDATE:
         for c in range(columns):
             for at in range(rows):
                 update_weight(g, layer, ((j + c) * p.rows + i + at) * LANES, s[TILE * at + c],
-                              j + c < layer.n_in)
+                              j + c < layer.n_in, now)
 
 
 cdef inline void sum_tile(

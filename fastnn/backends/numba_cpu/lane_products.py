@@ -42,8 +42,8 @@ def forward_lanes(g, layer, rows):
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, w, y = entry(g, layer - 1, OUTPUTS), entry(g, layer, WEIGHTS), entry(g, layer, OUTPUTS)
     p = Product(g.work, x, (n_in + 1) * L, L, g.weights, w, L, n_out * L, n_in + 1)
-    for j in range(0, n_out, TILE):
-        for i in range(0, rows, TILE):
+    for i in range(0, rows, TILE):
+        for j in range(0, n_out, TILE):
             k, m = min(TILE, rows - i), min(TILE, n_out - j)
             sum_tile(p, i, j, k, m, g.sums)
             for r in range(k):
@@ -59,8 +59,8 @@ def backward_lanes(g, layer, rows):
     d, w = entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
     below, slopes = entry(g, layer - 1, DELTAS), entry(g, layer - 1, SLOPES)
     p = Product(g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out)
-    for j in range(0, n_in, TILE):
-        for i in range(0, rows, TILE):
+    for i in range(0, rows, TILE):
+        for j in range(0, n_in, TILE):
             k, m = min(TILE, rows - i), min(TILE, n_in - j)
             sum_tile(p, i, j, k, m, g.sums)
             for r in range(k):
