@@ -10,6 +10,11 @@ from fastnn.training import MLPTask
 X, Y = fastnn.load_xor()
 
 
+def assert_same(values, expected):
+    """Side by side, sums are formed in another order than in a network that is trained alone."""
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-12)
+
+
 def base(**parameters):
     given = {
         "activation": "tanh",
@@ -31,9 +36,9 @@ def test_each_is_what_fit_makes(backend, changes):
     for model, seed, rate in zip(models, seeds, rates, strict=True):
         alone = base(**changes, random_state=seed, learning_rate_init=rate).fit(X, Y)
         assert model.get_params() == alone.get_params()
-        assert np.array_equal(model.params_, alone.params_)
-        assert np.array_equal(model.loss_curve_, alone.loss_curve_)
-        assert np.array_equal(model.predict_proba(X), alone.predict_proba(X))
+        assert_same(model.params_, alone.params_)
+        assert_same(model.loss_curve_, alone.loss_curve_)
+        assert_same(model.predict_proba(X), alone.predict_proba(X))
         assert vars(model).keys() == vars(alone).keys()
         assert (model.n_iter_, model.n_epochs_, model.stop_reason_) == (40, 40, "max_iter")
 
@@ -53,7 +58,7 @@ def test_a_trained_one_can_go_on_and_be_saved(backend, tmp_path):
     model = fastnn.train_many(base(max_iter=4), X, Y, random_state=[3, 4])[1]
     model.save(tmp_path / "m")
     model = fastnn.load(tmp_path / "m").set_params(warm_start=True, max_iter=6).fit(X, Y)
-    assert np.array_equal(model.params_, base(max_iter=10, random_state=4).fit(X, Y).params_)
+    assert_same(model.params_, base(max_iter=10, random_state=4).fit(X, Y).params_)
 
 
 def test_regression_and_one_seed_for_all():
@@ -81,7 +86,7 @@ def test_ctrl_c_keeps_what_was_trained(monkeypatch):
         models = fastnn.train_many(base(), X, Y, random_state=[0, 1])
     for seed, model in enumerate(models):
         assert (model.n_iter_, model.stop_reason_) == (2, "interrupted")
-        assert np.array_equal(model.params_, base(max_iter=2, random_state=seed).fit(X, Y).params_)
+        assert_same(model.params_, base(max_iter=2, random_state=seed).fit(X, Y).params_)
 
 
 def test_divergence_is_said():

@@ -264,7 +264,7 @@ class Compiled:
         net, optimizer, schedule = networks[0], optimizers[0], schedules[0]
         dtype = states[0].params.dtype
         kernels = self._load(dtype)
-        if lanes.pays(net, optimizer, samples, schedule.batch_size, kernels.panel_width // 2):
+        if lanes.pays(net, samples, schedule.batch_size):
             many.train_in_lanes(
                 kernels,
                 networks,

@@ -47,7 +47,6 @@ from .vector import (
     vzero,
 )
 
-
 NO_PENALTY, WITH_L2, WITH_L1 = range(3)
 
 

@@ -157,7 +157,7 @@ def _log1p(builder, vector, a):
 
 
 def _log(builder, vector, a):
-    """ln a for a normal number from 1 on, as in vector.h."""
+    """Logarithm of a normal number from 1 on, as in vector.h."""
     mantissa, bias = (23, 127) if vector.dtype.bitwidth == 32 else (52, 1023)
     integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
     bits, shift = builder.bitcast(a, integer), ir.Constant(integer, [mantissa] * vector.lanes)

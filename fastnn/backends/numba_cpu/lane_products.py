@@ -166,10 +166,10 @@ def sum_square(p, a, b, s):
         s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
         a += p.next_a
         b += p.next_b
-    store_four(s, 0, L, s00, s01, s02, s03)
-    store_four(s, 4 * L, L, s10, s11, s12, s13)
-    store_four(s, 8 * L, L, s20, s21, s22, s23)
-    store_four(s, 12 * L, L, s30, s31, s32, s33)
+    store_row(s, 0, L, s00, s01, s02, s03)
+    store_row(s, 4 * L, L, s10, s11, s12, s13)
+    store_row(s, 8 * L, L, s20, s21, s22, s23)
+    store_row(s, 12 * L, L, s30, s31, s32, s33)
 
 
 @kernel
@@ -184,7 +184,7 @@ def sum_column(p, a, b, s, to):
         s3 = vmuladd(vload(p.a, a + 3 * p.row), y, s3)
         a += p.next_a
         b += p.next_b
-    store_four(s, to, TILE * L, s0, s1, s2, s3)
+    store_row(s, to, TILE * L, s0, s1, s2, s3)
 
 
 @kernel
@@ -199,7 +199,7 @@ def sum_row(p, a, b, s, to):
         s3 = vmuladd(x, vload(p.b, b + 3 * p.column), s3)
         a += p.next_a
         b += p.next_b
-    store_four(s, to, L, s0, s1, s2, s3)
+    store_row(s, to, L, s0, s1, s2, s3)
 
 
 @kernel
@@ -214,7 +214,7 @@ def sum_one(p, a, b, s, to):
 
 
 @inlined
-def store_four(s, at, distance, s0, s1, s2, s3):
+def store_row(s, at, distance, s0, s1, s2, s3):
     """Store four sums, some distance apart."""
     vstore(s, at, s0)
     vstore(s, at + distance, s1)

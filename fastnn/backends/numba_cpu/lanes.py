@@ -17,7 +17,6 @@ from ..cpu.lanes import (
     GRADIENT_SIZE,
     HAS_STEP,
     LOSS,
-    N_COLUMNS,
     N_ORDERS,
     N_SAMPLES,
     NOW,
@@ -53,7 +52,7 @@ from .formulas import (
     step_sizes,
 )
 from .lane_losses import activate_lanes, drop_lanes, finish_lanes
-from .lane_products import backward_lanes, forward_lanes, limit_lanes, update_lanes
+from .lane_products import backward_lanes, entry, forward_lanes, limit_lanes, update_lanes
 from .layers import starts_from_z
 from .vector import advanced, lanes, load, pointer, real, vload
 
@@ -103,12 +102,6 @@ class Group(NamedTuple):
     panel: Any  # for losses: outputs, slopes, deltas in panels of (L, 2 L)
     sums: Any  # of a tile
     stop: Any
-
-
-@inlined
-def entry(g, layer, name):
-    """Return an entry of the table of layers."""
-    return g.table[layer * N_COLUMNS + name]
 
 
 @kernel
