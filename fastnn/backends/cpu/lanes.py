@@ -52,7 +52,9 @@ N_NOW = 9
 #     40-20-2, 0.2 of it not 0        369 / 208        247 / 111
 #     100-20-2, 0.1 of it not 0       442 / 439        270 / 234
 #     784-30-10, 0.19 of it not 0     8980 / 19428     4829 / 12382   (5000 samples)
-MOST_PARAMETERS = 12_000
+#
+# Numba gains less, and so do shorter vectors: the bound is where they, too, are not slower.
+MOST_PARAMETERS = 8_000
 MOST_UNITS = 100_000  # of all samples of a batch
 MOST_COMPRESSED = 64  # columns
 

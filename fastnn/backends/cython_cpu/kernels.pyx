@@ -17,6 +17,7 @@ cdef extern from "vector.h" nogil:
         LANES
         WIDTH
         BLOCKS  # of 4 random words for a row of a panel
+        REGISTERS
     vec vload(const real *p)
     vec vload_unaligned(const real *p)
     void vstore(real *p, vec a)

@@ -103,10 +103,10 @@ cdef inline void multiply_lanes(
     Outermost are the columns, which are samples, or weights of an input: so each is read once.
     """
     cdef Py_ssize_t j = 0
-    while j + 4 <= p.columns:
+    while REGISTERS > 16 and j + 4 <= p.columns:
         multiply_columns(what, g, layer, p, j, 4, now)
         j += 4
-    if j + 2 <= p.columns:
+    while j + 2 <= p.columns:
         multiply_columns(what, g, layer, p, j, 2, now)
         j += 2
     if j < p.columns:

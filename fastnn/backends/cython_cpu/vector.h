@@ -51,6 +51,12 @@ typedef int64_t word;
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef word words __attribute__((vector_size(VECTOR_BYTES), may_alias));
 enum { LANES = VECTOR_BYTES / sizeof(real), WIDTH = 2 * LANES, BLOCKS = WIDTH / 4 };
+/* How many vectors a processor has registers for */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { REGISTERS = 32 };
+#else
+enum { REGISTERS = 16 };
+#endif
 
 /* The processor's own functions of whole vectors, where plain C compiles to something slower. */
 #if defined(__AVX512F__) && FASTNN_REAL == 32
