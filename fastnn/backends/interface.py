@@ -383,9 +383,11 @@ class Kernels(Protocol):
         Parameters
         ----------
         networks, optimizers, states, schedules : m of each
+            `params` of a state is a vector of its own, or a row of a matrix.
         samples : Samples
             Of all.
         loss_sums : (m, n_epochs) of float64
+            As for `mlp_train`, a row for each network.
         """
 
     def distort_images(

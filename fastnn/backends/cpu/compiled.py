@@ -16,8 +16,8 @@ from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import loss_gradient
 from ..thread_count import Work
-from ..threads import available_processors, run_workers
-from . import inputs, panels
+from ..threads import run_workers
+from . import inputs, lanes, many, panels
 from .distortion import distort
 
 NO_STATE: Any = np.empty((0, 0))
@@ -32,8 +32,8 @@ class Compiled:
     ----------
     load : callable
         Returns, for a real dtype, an object with the attributes `panel_width`, `count_values`,
-        `compress_rows`, `train_thread`, `train_small`, `forward_samples`, `predict_few`,
-        `delta_rule` and `distort_images`.
+        `compress_rows`, `train_thread`, `train_small`, `train_lanes`, `forward_samples`,
+        `predict_few`, `delta_rule` and `distort_images`.
     """
 
     NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
@@ -259,28 +259,35 @@ class Compiled:
         loss_sums: NDArray[np.float64],
         n_threads: int,
     ) -> None:
-        """Train several networks, as many at a time as there are threads."""
-        n_networks = len(networks)
-        n_workers = max(1, min(n_threads, n_networks, available_processors()))
-        stop = panels.new_stop()
-        own = list(zip(networks, optimizers, states, schedules, strict=True))
-
-        def train(i: int, sums: Any) -> None:
-            net, optimizer, state, schedule = own[i]
-            n_own = n_threads // n_workers
-            self._train(net, optimizer, state, samples, schedule, sums, n_own, stop)
-
-        def worker(thread: int) -> None:
-            for i in range(thread, n_networks, n_workers):
-                if stop[0]:
-                    return
-                train(i, loss_sums[i])
-
+        """Train several networks, side by side in the lanes of vectors if that is faster."""
+        net, optimizer, schedule = networks[0], optimizers[0], schedules[0]
         dtype = states[0].params.dtype
-        width = self._load(dtype).panel_width
-        is_small = panels.is_small(networks[0], optimizers[0], samples, schedules[0], width)
-        self._compile(lambda: train(0, loss_sums[0, :0]), ("small" if is_small else "train", dtype))
-        run_workers(worker, n_workers, stop, apart=True)
+        kernels = self._load(dtype)
+        if lanes.pays(net, samples, schedule.batch_size):
+            many.train_in_lanes(
+                kernels,
+                networks,
+                optimizers,
+                states,
+                _for_kernels(net, dtype, samples),
+                schedules,
+                loss_sums,
+                n_threads,
+                lambda call: self._compile(call, ("lanes", dtype)),
+            )
+            return
+        is_small = panels.is_small(net, optimizer, samples, schedule, kernels.panel_width)
+        many.train_one_by_one(
+            self._train,
+            networks,
+            optimizers,
+            states,
+            samples,
+            schedules,
+            loss_sums,
+            n_threads,
+            lambda call: self._compile(call, ("small" if is_small else "train", dtype)),
+        )
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""

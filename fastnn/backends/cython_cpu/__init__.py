@@ -115,6 +115,7 @@ def load_level(level: str, dtype: np.dtype) -> Any:
         compress_rows=module.compress_rows,
         train_thread=module.train_thread,
         train_small=module.train_small,
+        train_lanes=module.train_lanes,
         forward_samples=module.forward_samples,
         predict_few=module.predict_few,
         delta_rule=module.delta_rule,

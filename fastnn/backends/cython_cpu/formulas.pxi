@@ -8,28 +8,34 @@ cdef enum:
     NO_PENALTY, WITH_L2, WITH_L1
 
 
-cdef struct Step:  # what an optimizer needs in one step
+cdef struct Sizes:  # what depends on the number of a step, of one network
     int optimizer
-    real size           # what the mean gradient is multiplied by
-    real gradient_size  # and the gradient itself (nadam)
-    real beta_1, beta_2, epsilon
+    double size           # what the mean gradient is multiplied by
+    double gradient_size  # and the gradient itself (nadam)
+    double epsilon
+    double decay          # fraction of the weights that is taken off (adamw)
+    double product        # of nadam's momenta up to this step
+
+
+cdef struct Step:  # what an optimizer needs in one step; of one network, or of one in each lane
+    int optimizer
     int penalty         # NO_PENALTY, WITH_L2 or WITH_L1, the latter with L2 too
-    real alpha, l1      # its factors, over the samples of the batch
-    real decay          # fraction of the weights that is taken off (adamw)
-    double product      # of nadam's momenta up to this step
+    vec size, gradient_size, epsilon, decay  # as in Sizes
+    vec beta_1, beta_2
+    vec alpha, l1       # factors of the penalty, over the samples of the batch
 
 
-cdef vec activate_rarely(int code, real a, vec z, vec *slope) noexcept nogil:
+cdef vec activate_rarely(int code, vec a, vec z, vec *slope) noexcept nogil:
     """Do the rest of `activate`: a call by itself leaves the code of the others short, and fast."""
     cdef vec one = vsplat(1), y, v
     if code == SOFTPLUS:
         y = vadd(vmax(z, vsplat(0)), vlog1p(vexp(vsub(vsplat(0), vabs(z)))))
         slope[0] = vsigmoid(z)
     elif code == LEAKY_RELU:
-        y = vif_positive(z, z, vmul(vsplat(a), z))
-        slope[0] = vif_positive(z, one, vsplat(a))
+        y = vif_positive(z, z, vmul(a, z))
+        slope[0] = vif_positive(z, one, a)
     elif code == ELU or code == SELU:
-        v = vsplat(a if code == ELU else <real>(SELU_SCALE * SELU_ALPHA))
+        v = a if code == ELU else vsplat(<real>(SELU_SCALE * SELU_ALPHA))
         one = one if code == ELU else vsplat(<real>SELU_SCALE)
         y = vmul(v, vexpm1(vmin(z, vsplat(0))))
         slope[0] = vif_positive(z, one, vadd(y, v))
@@ -49,7 +55,7 @@ cdef vec activate_rarely(int code, real a, vec z, vec *slope) noexcept nogil:
     return y
 
 
-cdef inline vec activate(int code, real a, vec z, vec *slope) noexcept nogil:
+cdef inline vec activate(int code, vec a, vec z, vec *slope) noexcept nogil:
     """Return f(z), and f'(z) as slope; `a` is the activation's parameter."""
     cdef vec one = vsplat(1), y, v
     if code == SIGMOID:
@@ -198,29 +204,28 @@ cdef void exponentials(Task *task, Layer *layer, Py_ssize_t i, real largest) noe
 
 
 cdef void step_sizes(
-    Step *now, const double[::1] numbers, double rate, int64_t step
+    Sizes *now, const double *numbers, double rate, int64_t step
 ) noexcept nogil:
     """Set what depends on the number of the step, counted from 1, and the learning rate.
 
     Steps come one after the other, since nadam's product is carried along.
     """
     cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root, following
-    now.size = <real>rate
+    now.size = rate
     if now.optimizer == ADAM:
-        now.size = <real>(rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
+        now.size = rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step))
     elif now.optimizer == ADAMW:
-        now.decay = <real>(rate * numbers[WEIGHT_DECAY])
+        now.decay = rate * numbers[WEIGHT_DECAY]
         root = sqrt(1 - pow(b2, <double>step))
-        now.size = <real>(rate * root / (1 - pow(b1, <double>step)))
-        now.epsilon = <real>(numbers[EPSILON] * root)
+        now.size = rate * root / (1 - pow(b1, <double>step))
+        now.epsilon = numbers[EPSILON] * root
     elif now.optimizer == NADAM:
         root = sqrt(1 - pow(b2, <double>step))
         following = momentum_of_step(b1, step + 1)
         now.product *= momentum_of_step(b1, step)
-        now.size = <real>(rate * root * following / (1 - now.product * following))
-        now.gradient_size = <real>(
-            rate * root * (1 - momentum_of_step(b1, step)) / (1 - now.product))
-        now.epsilon = <real>(numbers[EPSILON] * root)
+        now.size = rate * root * following / (1 - now.product * following)
+        now.gradient_size = rate * root * (1 - momentum_of_step(b1, step)) / (1 - now.product)
+        now.epsilon = numbers[EPSILON] * root
 
 
 cdef double momentum_of_step(double b1, int64_t step) noexcept nogil:
@@ -228,56 +233,73 @@ cdef double momentum_of_step(double b1, int64_t step) noexcept nogil:
     return b1 * (1 - 0.5 * pow(0.96, step / 250.0))
 
 
-cdef void first_step(
-    Step *now, int optimizer, const double[::1] numbers, int64_t step
+cdef void first_sizes(
+    Sizes *now, int optimizer, const double *numbers, int64_t step
 ) noexcept nogil:
     """Set what holds for all steps of a call, and the product of nadam's momenta so far."""
     cdef int64_t n = 1
     now.optimizer = optimizer
-    now.beta_1, now.beta_2 = <real>numbers[BETA_1], <real>numbers[BETA_2]
-    now.epsilon, now.gradient_size, now.decay = <real>numbers[EPSILON], 0, 0
-    now.penalty = WITH_L1 if numbers[L1] else WITH_L2 if numbers[ALPHA] else NO_PENALTY
+    now.epsilon, now.gradient_size, now.decay = numbers[EPSILON], 0, 0
     now.product = 1
     while optimizer == NADAM and n <= step and now.product > 1e-20:  # 1 - product is 1 then
         now.product *= momentum_of_step(numbers[BETA_1], n)
         n += 1
 
 
+cdef void first_step(Step *now, const Sizes *sizes, const double *numbers) noexcept nogil:
+    """Set what holds for all steps of a network's call."""
+    now.optimizer = sizes.optimizer
+    now.beta_1, now.beta_2 = vsplat(<real>numbers[BETA_1]), vsplat(<real>numbers[BETA_2])
+    now.penalty = WITH_L1 if numbers[L1] else WITH_L2 if numbers[ALPHA] else NO_PENALTY
+
+
+cdef inline void next_step(
+    Step *now, const Sizes *sizes, const double *numbers, double count
+) noexcept nogil:
+    """Set what a network's next step needs, on a batch of `count` samples."""
+    now.size, now.gradient_size = vsplat(<real>sizes.size), vsplat(<real>sizes.gradient_size)
+    now.epsilon, now.decay = vsplat(<real>sizes.epsilon), vsplat(<real>sizes.decay)
+    now.alpha = vsplat(<real>(numbers[ALPHA] / count))
+    now.l1 = vsplat(<real>(numbers[L1] / count))
+
+
 cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
     """Return the gradient g with what the penalties add for weights w."""
     if now.penalty:
-        g = vfma(now.alpha, w, g)
+        g = vmuladd(now.alpha, w, g)
     if now.penalty == WITH_L1:
-        g = vfma(now.l1, vsub(vpositive(w), vpositive(vsub(vsplat(0), w))), g)
+        g = vmuladd(now.l1, vsub(vpositive(w), vpositive(vsub(vsplat(0), w))), g)
     return g
 
 
 cdef vec rare_step(
-    real *weights, real *moment_1, real *moment_2, vec g, vec w, Step now
+    int optimizer, real *weights, real *moment_1, real *moment_2, vec g, vec w, vec size,
+    vec gradient_size, vec beta_1, vec beta_2, vec epsilon, vec decay,
 ) noexcept nogil:
     """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`.
 
-    A pointer to the caller's `now` would keep that from its registers.
+    A pointer to the caller's `now` would keep that from its registers; eight vectors travel in
+    registers.
     """
-    cdef vec m, v
-    if now.optimizer == NESTEROV:
-        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
+    cdef vec one = vsplat(1), m, v
+    if optimizer == NESTEROV:
+        m = vsub(vmul(beta_1, vload(moment_1)), vmul(size, g))
         vstore(moment_1, m)
-        w = vadd(w, vsub(vmul(vsplat(now.beta_1), m), vmul(vsplat(now.size), g)))
-    elif now.optimizer == RMSPROP:
-        v = vfma(now.beta_2, vload(moment_1), vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        w = vadd(w, vsub(vmul(beta_1, m), vmul(size, g)))
+    elif optimizer == RMSPROP:
+        v = vmuladd(beta_2, vload(moment_1), vmul(vsub(one, beta_2), vmul(g, g)))
         vstore(moment_1, v)
-        w = vfma(-now.size, vdiv_by_root(g, v, now.epsilon), w)
-    elif now.optimizer == ADAMW or now.optimizer == NADAM:
-        if now.optimizer == ADAMW:
-            w = vfma(-now.decay, w, w)
+        w = vmuladd(vneg(size), vdiv_by_root(g, v, epsilon), w)
+    elif optimizer == ADAMW or optimizer == NADAM:
+        if optimizer == ADAMW:
+            w = vmuladd(vneg(decay), w, w)
         m, v = vload(moment_1), vload(moment_2)
-        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
-        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        m = vmuladd(beta_1, m, vmul(vsub(one, beta_1), g))
+        v = vmuladd(beta_2, v, vmul(vsub(one, beta_2), vmul(g, g)))
         vstore(moment_1, m)
         vstore(moment_2, v)
-        m = vfma(now.size, m, vmul(vsplat(now.gradient_size), g))
-        w = vsub(w, vdiv_by_root(m, v, now.epsilon))
+        m = vmuladd(size, m, vmul(gradient_size, g))
+        w = vsub(w, vdiv_by_root(m, v, epsilon))
     vstore(weights, w)
     return w
 
@@ -286,44 +308,50 @@ cdef inline vec optimizer_step(
     real *weights, real *moment_1, real *moment_2, vec g, bint penalized, Step *now
 ) noexcept nogil:
     """Update LANES weights, or biases (not penalized), from their gradient g; return them."""
-    cdef vec w = vload(weights), m, v
+    cdef vec w = vload(weights), one = vsplat(1), m, v
     if penalized:
         g = penalty(now, w, g)
     if now.optimizer == SGD:
-        w = vfma(-now.size, g, w)
+        w = vmuladd(vneg(now.size), g, w)
     elif now.optimizer == ADAM:
         m, v = vload(moment_1), vload(moment_2)
-        m = vfma(now.beta_1, m, vmul(vsplat(1 - now.beta_1), g))
-        v = vfma(now.beta_2, v, vmul(vsplat(1 - now.beta_2), vmul(g, g)))
+        m = vmuladd(now.beta_1, m, vmul(vsub(one, now.beta_1), g))
+        v = vmuladd(now.beta_2, v, vmul(vsub(one, now.beta_2), vmul(g, g)))
         vstore(moment_1, m)
         vstore(moment_2, v)
-        w = vfma(-now.size, vdiv_by_root(m, v, now.epsilon), w)
+        w = vmuladd(vneg(now.size), vdiv_by_root(m, v, now.epsilon), w)
     elif now.optimizer == MOMENTUM:
-        m = vsub(vmul(vsplat(now.beta_1), vload(moment_1)), vmul(vsplat(now.size), g))
+        m = vsub(vmul(now.beta_1, vload(moment_1)), vmul(now.size, g))
         vstore(moment_1, m)
         w = vadd(w, m)
     elif now.optimizer == STORE_GRADIENT:
         vstore(moment_1, g)
         return w
     else:
-        return rare_step(weights, moment_1, moment_2, g, w, now[0])
+        return rare_step(
+            now.optimizer, weights, moment_1, moment_2, g, w, now.size, now.gradient_size,
+            now.beta_1, now.beta_2, now.epsilon, now.decay)
     vstore(weights, w)
     return w
 
 
 cdef void limit_norms(Layer *layer, Py_ssize_t p, real limit) noexcept nogil:
     """Scale the incoming weights of the units of panel p down to a norm of at most `limit`."""
-    cdef Py_ssize_t k, lanes
+    cdef Py_ssize_t lanes
     cdef real *w = layer.weights + p * (layer.n_in + 1) * WIDTH
-    cdef vec squares, factor
     for lanes from 0 <= lanes < WIDTH by LANES:
-        squares = vsplat(0)
-        for k in range(layer.n_in):
-            squares = vmuladd(
-                vload(w + k * WIDTH + lanes), vload(w + k * WIDTH + lanes), squares)
-        factor = vmin(vdiv(vsplat(limit), vsqrt(squares)), vsplat(1))
-        for k in range(layer.n_in):
-            vstore(w + k * WIDTH + lanes, vmul(factor, vload(w + k * WIDTH + lanes)))
+        limit_columns(w + lanes, layer.n_in, WIDTH, vsplat(limit))
+
+
+cdef void limit_columns(real *w, Py_ssize_t n, Py_ssize_t stride, vec limit) noexcept nogil:
+    """Do so for LANES units, whose n weights are `stride` apart."""
+    cdef Py_ssize_t k
+    cdef vec squares = vsplat(0), factor
+    for k in range(n):
+        squares = vmuladd(vload(w + k * stride), vload(w + k * stride), squares)
+    factor = vmin(vdiv(limit, vsqrt(squares)), vsplat(1))
+    for k in range(n):
+        vstore(w + k * stride, vmul(factor, vload(w + k * stride)))
 
 
 cdef void philox_blocks(

@@ -5,7 +5,7 @@
 Compiled once per processor level and dtype (setup.py), with `real` and `vec` from vector.h.
 """
 
-from libc.math cimport NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, exp, fabs, floor, log, log1p, pow, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -17,12 +17,14 @@ cdef extern from "vector.h" nogil:
         LANES
         WIDTH
         BLOCKS  # of 4 random words for a row of a panel
+        REGISTERS
     vec vload(const real *p)
     vec vload_unaligned(const real *p)
     void vstore(real *p, vec a)
     void vstore_unaligned(real *p, vec a)
     real vsum(vec a)
     vec vsplat(real a)
+    vec vneg(vec a)
     vec vadd(vec a, vec b)
     vec vsub(vec a, vec b)
     vec vmul(vec a, vec b)
@@ -32,7 +34,7 @@ cdef extern from "vector.h" nogil:
     vec vmax(vec a, vec b)
     vec vabs(vec a)
     vec vpositive(vec a)
-    vec vdiv_by_root(vec m, vec v, real epsilon)
+    vec vdiv_by_root(vec m, vec v, vec epsilon)
     vec vsigmoid(vec a)
     vec vtanh(vec a)
     vec vsqrt(vec a)
@@ -41,6 +43,7 @@ cdef extern from "vector.h" nogil:
     vec vexp_or_0(vec a)
     vec vexpm1(vec a)
     vec vlog1p(vec a)
+    vec vlog(vec a)
     vec vnormal(vec z, vec *bell)
     vec vif_positive(vec c, vec a, vec b)
     void *allocate_vectors(size_t size)
@@ -144,6 +147,9 @@ include "panels.pxi"
 include "inputs.pxi"
 include "layers.pxi"
 include "small.pxi"
+include "lanes.pxi"
+include "lane_products.pxi"
+include "lane_losses.pxi"
 include "delta_rule.pxi"
 include "predict.pxi"
 include "distortion.pxi"
@@ -251,8 +257,10 @@ cdef void train(
     cdef Py_ssize_t epoch, start, i, l, p, n = order.shape[1]
     cdef int64_t step = settings[STEP]
     cdef Layer *layer
+    cdef Sizes sizes
     cdef Step now
-    first_step(&now, <int>settings[OPTIMIZER], numbers, step)
+    first_sizes(&sizes, <int>settings[OPTIMIZER], &numbers[0], step)
+    first_step(&now, &sizes, &numbers[0])
     for l in range(2, task.n_layers + 1):
         layer = &task.layers[l]
         for p in range(layer.panels * task.thread // task.n_threads,
@@ -267,12 +275,11 @@ cdef void train(
             task.n_after = n - start
             task.step = <uint32_t>step
             step += 1
-            step_sizes(&now, numbers, learning_rates[epoch], step)
+            step_sizes(&sizes, &numbers[0], learning_rates[epoch], step)
             task.size = batch_size(task)
             if task.size == 0:  # none of its samples counts
                 continue
-            now.alpha = <real>(numbers[ALPHA] / task.size)
-            now.l1 = <real>(numbers[L1] / task.size)
+            next_step(&now, &sizes, &numbers[0], task.size)
             if not train_batch(task, &now, <real>numbers[MAX_NORM]):
                 return
             if task.thread == 0:

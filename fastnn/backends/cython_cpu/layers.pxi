@@ -54,9 +54,9 @@ cdef void activate_layer(
 cdef void activate_all(int code, real a, real *y, real *slope, Py_ssize_t n) noexcept nogil:
     """Replace n pre-activations z by f(z), and store f'(z); n is a multiple of LANES."""
     cdef Py_ssize_t q
-    cdef vec derivative
+    cdef vec derivative, parameter = vsplat(a)
     for q from 0 <= q < n by LANES:
-        vstore(y + q, activate(code, a, vload(y + q), &derivative))
+        vstore(y + q, activate(code, parameter, vload(y + q), &derivative))
         vstore(slope + q, derivative)
 
 
@@ -87,6 +87,13 @@ cdef void drop_panel(
 cdef inline Py_ssize_t offset_of(Task *task, Py_ssize_t i, Py_ssize_t c) noexcept nogil:
     """Return where a layer's outputs hold unit c of sample i."""
     return ((c // WIDTH) * task.batch + i) * WIDTH + c % WIDTH
+
+
+cdef inline bint starts_from_z(int activation, int loss) noexcept nogil:
+    """Say whether `loss_and_delta` takes an output layer's pre-activations, not its outputs."""
+    return (
+        activation == SOFTMAX or loss == BINARY_CROSSENTROPY
+        or (loss == POISSON and activation == EXPONENTIAL))
 
 
 cdef void finish_sample(
@@ -133,9 +140,7 @@ cdef void forward(Task *task, Py_ssize_t l, bint training) noexcept nogil:
         share.panel, share.panel_end = 0, layer.panels
         share.row = task.rows * task.thread // task.n_threads
         share.row_end = task.rows * (task.thread + 1) // task.n_threads
-    from_z = is_last and (
-        layer.activation == SOFTMAX or task.loss == BINARY_CROSSENTROPY
-        or (task.loss == POISSON and layer.activation == EXPONENTIAL))
+    from_z = is_last and starts_from_z(layer.activation, task.loss)
     for p in range(share.panel, share.panel_end):
         w = layer.weights + p * size
         at = p * task.batch * WIDTH

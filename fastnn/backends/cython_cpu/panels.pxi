@@ -280,11 +280,11 @@ cdef inline void update_from_sums(
         k += 1
 
 
-cdef inline void descend(real *w, vec g0, vec g1, bint half, real rate) noexcept nogil:
+cdef inline void descend(real *w, vec g0, vec g1, bint half, vec rate) noexcept nogil:
     """Do what `update_row` does for a plain step, without asking which it is."""
-    vstore(w, vfma(-rate, g0, vload(w)))
+    vstore(w, vmuladd(vneg(rate), g0, vload(w)))
     if not half:
-        vstore(w + LANES, vfma(-rate, g1, vload(w + LANES)))
+        vstore(w + LANES, vmuladd(vneg(rate), g1, vload(w + LANES)))
 
 
 cdef inline void update_from_lists(
@@ -364,8 +364,8 @@ cdef void update_panel_online(
     cdef Py_ssize_t j, first = p * (layer.n_in + 1) * WIDTH
     cdef int64_t q
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
-    cdef vec d0 = vmul(vsplat(-now.size), vload(d))
-    cdef vec d1 = vmul(vsplat(-now.size), vload(d + LANES))
+    cdef vec d0 = vmul(vneg(now.size), vload(d))
+    cdef vec d1 = vmul(vneg(now.size), vload(d + LANES))
     cdef bint half = is_half(layer.n_out, p)
     cdef real *w
     for q in range(task.lists.split[0], task.lists.split[task.n_threads]):

@@ -63,8 +63,10 @@ cdef bint run_small(
     cdef int64_t step = settings[STEP]
     cdef SmallLayer *layers
     cdef real *memory
+    cdef Sizes sizes
     cdef Step now
-    first_step(&now, <int>settings[OPTIMIZER], numbers, step)
+    first_sizes(&sizes, <int>settings[OPTIMIZER], &numbers[0], step)
+    first_step(&now, &sizes, &numbers[0])
     while group < rows:
         group *= 2
     layers = <SmallLayer *>malloc((last + 1) * sizeof(SmallLayer))
@@ -82,12 +84,12 @@ cdef bint run_small(
     load_small(task, layers, group, rows)
     copy_small(task, layers, group, False)
     forward_first(layers[1])
-    now.alpha, now.l1 = <real>(numbers[ALPHA] / rows), <real>(numbers[L1] / rows)
     for epoch in range(loss_sums.shape[0]):
         if is_stopped(task.stop):
             break
         step += 1
-        step_sizes(&now, numbers, learning_rates[epoch], step)
+        step_sizes(&sizes, &numbers[0], learning_rates[epoch], step)
+        next_step(&now, &sizes, &numbers[0], rows)
         # With the group known, the compiler unrolls the sums over it.
         if group == 4 and is_plain_step(&now):
             loss_sums[epoch] += step_small(task, layers, 4, True, now)
@@ -266,9 +268,9 @@ cdef inline void activate_row(SmallLayer layer, int activation) noexcept nogil:
     A loop by itself: exponentials are long chains, and those of several vectors overlap.
     """
     cdef Py_ssize_t q
-    cdef vec y, slope, mask
+    cdef vec y, slope, mask, parameter = vsplat(layer.parameter)
     for q from 0 <= q < layer.row by LANES:
-        y = activate(activation, layer.parameter, vload(layer.outputs + q), &slope)
+        y = activate(activation, parameter, vload(layer.outputs + q), &slope)
         if not layer.is_full:
             mask = vload(layer.mask + q)
             y, slope = vmul(y, mask), vmul(slope, mask)
@@ -286,10 +288,11 @@ cdef inline double output_small(
     cdef Py_ssize_t q, v
     cdef real factor = 2 if task.loss == SUM_SQUARED_ERROR else 1
     cdef vec z, e, mask, slope, squares = vsplat(0), scale = vsplat(factor / task.rows)
+    cdef vec parameter = vsplat(layer.parameter)
     for v in range(layer.row // LANES):
         q = v * LANES
         z = vload(layer.outputs + q) if task.n_layers == 1 else weighted_sums(layer, v, group)
-        e = vsub(activate(activation, layer.parameter, z, &slope), vload(layer.targets + q))
+        e = vsub(activate(activation, parameter, z, &slope), vload(layer.targets + q))
         mask = vload(layer.mask + q)
         squares = vmuladd(vmul(e, mask), e, squares)
         vstore(layer.deltas + q, vmul(vmul(e, vmul(mask, scale)), slope))
@@ -348,7 +351,7 @@ cdef inline vec update_small(
     cdef real *w = layer.weights + at
     cdef vec updated
     if is_plain:
-        updated = vfma(-now.size, g, vload(w))
+        updated = vmuladd(vneg(now.size), g, vload(w))
         vstore(w, updated)
         return updated
     return optimizer_step(w, layer.moment_1 + at, layer.moment_2 + at, g, penalized, &now)

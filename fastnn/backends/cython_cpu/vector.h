@@ -51,6 +51,12 @@ typedef int64_t word;
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef word words __attribute__((vector_size(VECTOR_BYTES), may_alias));
 enum { LANES = VECTOR_BYTES / sizeof(real), WIDTH = 2 * LANES, BLOCKS = WIDTH / 4 };
+/* How many vectors a processor has registers for */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { REGISTERS = 32 };
+#else
+enum { REGISTERS = 16 };
+#endif
 
 /* The processor's own functions of whole vectors, where plain C compiles to something slower. */
 #if defined(__AVX512F__) && FASTNN_REAL == 32
@@ -89,6 +95,7 @@ INLINE real vsum(vec a) { /* pairwise: half a vector onto the other, until one l
 }
 INLINE void vstore(real *p, vec a) { *(vec *)p = a; }
 INLINE vec vsplat(real a) { return a - (vec){0}; }
+INLINE vec vneg(vec a) { return -a; }
 INLINE vec vadd(vec a, vec b) { return a + b; }
 INLINE vec vsub(vec a, vec b) { return a - b; }
 INLINE vec vmul(vec a, vec b) { return a * b; }
@@ -191,7 +198,7 @@ INLINE vec vsum_across(vec a, int n) {
 #define ESTIMATE_INVERSE(d) NATIVE(rcp, (native)(d))
 #define NEWTON_STEPS 1
 #endif
-INLINE vec vdiv_by_root(vec m, vec v, real epsilon) {
+INLINE vec vdiv_by_root(vec m, vec v, vec epsilon) {
 #ifdef NEWTON_STEPS
     v = vmax(v, vsplat(FASTNN_REAL == 32 ? 1e-30 : 1e-200)); /* 1 / sqrt(0) is no number */
     vec r = ESTIMATE_ROOT(v);
@@ -258,6 +265,14 @@ INLINE vec vlog1p(vec a) {
 #pragma GCC unroll 16
     for (int k = FASTNN_REAL == 32 ? 15 : 33; k > 1; k -= 2) sum = (sum + (real)1 / k) * s2;
     return 2 * (s + s * sum);
+}
+/* ln a for a normal number from 1 on: a = 2^n m with m from 1 to 2 */
+INLINE vec vlog(vec a) {
+    const words n = (words)((words)a >> MANTISSA_BITS) - EXPONENT_BIAS;
+    const vec m = (vec)((words)a - (n << MANTISSA_BITS));
+    vec e;
+    for (int i = 0; i < LANES; i++) e[i] = (real)n[i];
+    return vlog1p(m - 1) + e * (real)0.69314718055994530942;
 }
 /* a where c > 0, else b */
 INLINE vec vif_positive(vec c, vec a, vec b) { return vselect((words)(c > 0), a, b); }

@@ -30,7 +30,7 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     with forking.lock:
-        from . import small
+        from . import lanes, small
         from . import training as kernels
         from .delta_rule import delta_rule
         from .distortion import distort_images
@@ -48,6 +48,7 @@ def _load(dtype: np.dtype) -> Any:
         compress_rows=compress_rows,
         train_thread=kernels.train_thread,
         train_small=small.train_small,
+        train_lanes=lanes.train_lanes,
         forward_samples=forward_samples,
         delta_rule=delta_rule,
         distort_images=distort_images,

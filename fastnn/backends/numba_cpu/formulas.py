@@ -37,6 +37,7 @@ from .vector import (
     vload,
     vmul,
     vmuladd,
+    vneg,
     vpositive,
     vrelu,
     vsplat,
@@ -46,21 +47,33 @@ from .vector import (
     vzero,
 )
 
+NO_PENALTY, WITH_L2, WITH_L1 = range(3)
 
-class Step(NamedTuple):
-    """What an optimizer needs in one step; reals but for the code."""
+
+class Sizes(NamedTuple):
+    """What depends on the number of a step, of one network; doubles but for the code."""
 
     optimizer: Any
     size: Any  # what the mean gradient is multiplied by
     gradient_size: Any  # and the gradient itself (nadam)
+    epsilon: Any
+    decay: Any  # fraction of the weights that is taken off (adamw)
+    product: Any  # of nadam's momenta up to this step
+
+
+class Step(NamedTuple):
+    """What an optimizer needs in one step: reals, or vectors with one of a network in each lane."""
+
+    optimizer: Any
+    penalty: Any  # NO_PENALTY, WITH_L2 or WITH_L1, the latter with L2 too
+    size: Any  # as in Sizes
+    gradient_size: Any
+    epsilon: Any
+    decay: Any
     beta_1: Any
     beta_2: Any
-    epsilon: Any
-    penalized: Any  # whether there are penalties
-    alpha: Any  # their factors, over the samples of the batch
+    alpha: Any  # factors of the penalty, over the samples of the batch
     l1: Any
-    decay: Any  # fraction of the weights that is taken off (adamw)
-    product: Any  # a double: of nadam's momenta up to this step
 
 
 @kernel
@@ -75,12 +88,13 @@ def activate_rarely(code, a, z):
         y = vif_positive(z, z, vmul(vsplat(a), z))
         slope = vif_positive(z, one, vsplat(a))
     elif code in (codes.ELU, codes.SELU):
-        steep, deep = real(z, 1.0), a
+        steep, deep = one, vsplat(a)
         if code == codes.SELU:
-            steep, deep = real(z, codes.SELU_SCALE), real(z, codes.SELU_SCALE * codes.SELU_ALPHA)
-        y = vmul(vsplat(deep), vexpm1(vsub(z, vrelu(z))))
-        slope = vif_positive(z, vsplat(steep), vadd(y, vsplat(deep)))
-        y = vif_positive(z, vmul(vsplat(steep), z), y)
+            steep = vsplat(real(z, codes.SELU_SCALE))
+            deep = vsplat(real(z, codes.SELU_SCALE * codes.SELU_ALPHA))
+        y = vmul(deep, vexpm1(vsub(z, vrelu(z))))
+        slope = vif_positive(z, steep, vadd(y, deep))
+        y = vif_positive(z, vmul(steep, z), y)
     elif code == codes.GELU:
         p, bell = vnormal(z)
         y = vmul(z, p)
@@ -237,40 +251,29 @@ def exponentials(p, layer, i, largest):
 
 
 @kernel
-def step_sizes(p, u, rate, step, count):
-    """Return the next `Step` after u, for a learning rate, counted from 1, on a batch of a size.
+def step_sizes(numbers, s, rate, step):
+    """Return the next `Sizes` after s, for a learning rate and the step's number from 1.
 
     Steps come one after the other, since nadam's product is carried along.
     """
-    b1, b2, epsilon = p.numbers[BETA_1], p.numbers[BETA_2], p.numbers[EPSILON]
-    size, gradient_size, product = rate, 0.0, u.product
-    if u.optimizer == codes.ADAM:
+    b1, b2, epsilon = numbers[BETA_1], numbers[BETA_2], numbers[EPSILON]
+    size, gradient_size, product = rate, 0.0, s.product
+    if s.optimizer == codes.ADAM:
         size *= np.sqrt(1 - b2 ** float(step))
         size /= 1 - b1 ** float(step)
-    elif u.optimizer == codes.ADAMW:
+    elif s.optimizer == codes.ADAMW:
         root = np.sqrt(1 - b2 ** float(step))
         size *= root / (1 - b1 ** float(step))
         epsilon *= root
-    elif u.optimizer == codes.NADAM:
+    elif s.optimizer == codes.NADAM:
         root = np.sqrt(1 - b2 ** float(step))
         now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
         product *= now
         size = rate * root * following / (1 - product * following)
         gradient_size = rate * root * (1 - now) / (1 - product)
         epsilon *= root
-    return Step(
-        u.optimizer,
-        real(p.work, size),
-        real(p.work, gradient_size),
-        real(p.work, b1),
-        real(p.work, b2),
-        real(p.work, epsilon),
-        u.penalized,
-        real(p.work, p.numbers[ALPHA] / count),
-        real(p.work, p.numbers[L1] / count),
-        real(p.work, rate * p.numbers[WEIGHT_DECAY]),
-        product,
-    )
+    decay = rate * numbers[WEIGHT_DECAY]
+    return Sizes(s.optimizer, size, gradient_size, epsilon, decay, product)
 
 
 @kernel
@@ -280,22 +283,40 @@ def momentum_of_step(b1, step):
 
 
 @kernel
-def first_step(p, optimizer, step):
-    """Return the `Step` before the first of a call: the product of nadam's momenta so far."""
-    zero, b1, product, n = real(p.work, 0.0), p.numbers[BETA_1], 1.0, 1
+def first_sizes(numbers, optimizer, step):
+    """Return the `Sizes` before the first step of a call: the product of nadam's momenta so far."""
+    b1, product, n = numbers[BETA_1], 1.0, 1
     while optimizer == codes.NADAM and n <= step and product > 1e-20:  # 1 - product is 1 then
         product *= momentum_of_step(b1, n)
         n += 1
-    penalized = p.numbers[ALPHA] != 0 or p.numbers[L1] != 0
-    return Step(optimizer, zero, zero, zero, zero, zero, penalized, zero, zero, zero, product)
+    return Sizes(optimizer, 0.0, 0.0, 0.0, 0.0, product)
+
+
+@kernel
+def next_step(p, s, count):
+    """Return what a network's next step needs, on a batch of `count` samples."""
+    numbers, work = p.numbers, p.work
+    without_l1 = WITH_L2 if numbers[ALPHA] != 0 else NO_PENALTY
+    return Step(
+        s.optimizer,
+        WITH_L1 if numbers[L1] != 0 else without_l1,
+        real(work, s.size),
+        real(work, s.gradient_size),
+        real(work, s.epsilon),
+        real(work, s.decay),
+        real(work, numbers[BETA_1]),
+        real(work, numbers[BETA_2]),
+        real(work, numbers[ALPHA] / count),
+        real(work, numbers[L1] / count),
+    )
 
 
 @inlined
 def penalty(w, g, u):
     """Return the gradient g with what the penalties add for weights w."""
-    if u.penalized:
+    if u.penalty != NO_PENALTY:
         g = vfma(u.alpha, w, g)
-        if u.l1 != 0:
+        if u.penalty == WITH_L1:
             g = vfma(u.l1, vsub(vpositive(w), vpositive(vsub(vzero(w), w))), g)
     return g
 
@@ -303,7 +324,7 @@ def penalty(w, g, u):
 @kernel
 def rare_step(p, at, g, w, u):
     """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
-    one = real(p.weights, 1.0)
+    one = vsplat(real(p.weights, 1.0))
     if u.optimizer in (codes.MOMENTUM, codes.NESTEROV):
         m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.size), g))
         vstore(p.moment_1, at, m)
@@ -311,14 +332,14 @@ def rare_step(p, at, g, w, u):
             m = vsub(vmul(vsplat(u.beta_1), m), vmul(vsplat(u.size), g))
         w = vadd(w, m)
     elif u.optimizer == codes.RMSPROP:
-        v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+        v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
         vstore(p.moment_1, at, v)
-        w = vfma(-u.size, vdiv_by_root(g, v, u.epsilon), w)
+        w = vfma(vneg(vsplat(u.size)), vdiv_by_root(g, v, u.epsilon), w)
     elif u.optimizer in (codes.ADAMW, codes.NADAM):
         if u.optimizer == codes.ADAMW:
-            w = vfma(-u.decay, w, w)
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+            w = vfma(vneg(vsplat(u.decay)), w, w)
+        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_1)), g))
+        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
         m = vfma(u.size, m, vmul(vsplat(u.gradient_size), g))
@@ -330,18 +351,18 @@ def rare_step(p, at, g, w, u):
 @merged
 def optimizer_step(p, at, g, penalized, u):
     """Update a vector of weights, or biases (not penalized), from their gradient g; return them."""
-    w, one = vload(p.weights, at), real(p.weights, 1.0)
+    w, one = vload(p.weights, at), vsplat(real(p.weights, 1.0))
     if penalized:
         g = penalty(w, g, u)
     if u.optimizer == codes.ADAM:
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsplat(one - u.beta_1), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsplat(one - u.beta_2), vmul(g, g)))
+        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_1)), g))
+        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
-        w = vfma(-u.size, vdiv_by_root(m, v, u.epsilon), w)
+        w = vfma(vneg(vsplat(u.size)), vdiv_by_root(m, v, u.epsilon), w)
         vstore(p.weights, at, w)
     elif u.optimizer == codes.SGD:
-        w = vfma(-u.size, g, w)
+        w = vfma(vneg(vsplat(u.size)), g, w)
         vstore(p.weights, at, w)
     elif u.optimizer == codes.STORE_GRADIENT:
         vstore(p.moment_1, at, g)
@@ -356,16 +377,20 @@ def limit_norms(p, layer, panel, limit):
     L = lanes(p.weights)
     n_in = column(p, layer - 1, UNITS)
     first = column(p, layer, WEIGHTS) + panel * (n_in + 1) * 2 * L
-    one = vsplat(real(p.weights, 1.0))
     for lane in range(first, first + 2 * L, L):
-        squares = vzero(p.weights)
-        for at in range(lane, lane + n_in * 2 * L, 2 * L):
-            w = vload(p.weights, at)
-            squares = vmuladd(w, w, squares)
-        factor = vdiv(vsplat(real(p.weights, limit)), vsqrt(squares))
-        factor = vif_positive(vsub(one, factor), factor, one)
-        for at in range(lane, lane + n_in * 2 * L, 2 * L):
-            vstore(p.weights, at, vmul(factor, vload(p.weights, at)))
+        limit_columns(p.weights, lane, n_in, 2 * L, vsplat(real(p.weights, limit)))
+
+
+@kernel
+def limit_columns(w, first, n, stride, limit):
+    """Do so for a vector of units, whose n weights are `stride` apart."""
+    one, squares = vsplat(real(w, 1.0)), vzero(w)
+    for at in range(first, first + n * stride, stride):
+        squares = vmuladd(vload(w, at), vload(w, at), squares)
+    factor = vdiv(limit, vsqrt(squares))
+    factor = vif_positive(vsub(one, factor), factor, one)
+    for at in range(first, first + n * stride, stride):
+        vstore(w, at, vmul(factor, vload(w, at)))
 
 
 @kernel

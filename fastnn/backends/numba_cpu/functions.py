@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .vector import broadcast, call, constant_vector, llvm_type, select, unary
+from .vector import call, constant_vector, llvm_type, select, spread, unary
 
 # Of exp(r) = 1 + r p(r): see vector.h.
 EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
@@ -96,7 +96,7 @@ def _exp_minus(builder, vector, a, shift):
 
 @intrinsic
 def vdiv_by_root(typingctx, m, v, epsilon):
-    """Return m / (sqrt(v) + epsilon), Adam's step.
+    """Return m / (sqrt(v) + epsilon), Adam's step, for a scalar or vector epsilon.
 
     Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
     improved by a step of Newton's method, as vector.h does.
@@ -110,7 +110,7 @@ def vdiv_by_root(typingctx, m, v, epsilon):
         estimated = ("arcp", "afn", "reassoc", "ninf", "nnan", "nsz", "contract")
         root = call(builder, "sqrt", llvm_type(m), [b], estimated)
         inverse_root = builder.fdiv(one, root, flags=estimated)
-        d = call(builder, "fma", llvm_type(m), [b, inverse_root, broadcast(builder, m, c)])
+        d = call(builder, "fma", llvm_type(m), [b, inverse_root, spread(builder, m, epsilon, c)])
         return builder.fmul(a, builder.fdiv(one, d, flags=estimated))
 
     return m(m, v, epsilon), generate
@@ -156,6 +156,19 @@ def _log1p(builder, vector, a):
     return builder.fmul(two, call(builder, "fma", llvm_type(vector), [s, total, s]))
 
 
+def _log(builder, vector, a):
+    """Logarithm of a normal number from 1 on, as in vector.h."""
+    mantissa, bias = (23, 127) if vector.dtype.bitwidth == 32 else (52, 1023)
+    integer = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
+    bits, shift = builder.bitcast(a, integer), ir.Constant(integer, [mantissa] * vector.lanes)
+    n = builder.sub(builder.lshr(bits, shift), ir.Constant(integer, [bias] * vector.lanes))
+    m = builder.bitcast(builder.sub(bits, builder.shl(n, shift)), llvm_type(vector))
+    rest = _log1p(builder, vector, builder.fsub(m, constant_vector(vector, 1.0)))
+    ln2 = constant_vector(vector, math.log(2))
+    n = builder.sitofp(n, llvm_type(vector))
+    return call(builder, "fma", llvm_type(vector), [n, ln2, rest])
+
+
 def _normal(builder, vector, z):
     """P(z) and exp(-z^2 / 2), by the method of vector.h."""
     single = vector.dtype.bitwidth == 32
@@ -197,6 +210,7 @@ vexp = unary(_exp)
 vexp_or_0 = unary(_exp_or_0)
 vexpm1 = unary(_expm1)
 vlog1p = unary(_log1p)
+vlog = unary(_log)
 vsigmoid = unary(_sigmoid)
 vtanh = unary(_tanh)
 

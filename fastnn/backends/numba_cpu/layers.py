@@ -23,7 +23,7 @@ from ..cpu.panels import (
     UNITS,
     WEIGHTS,
 )
-from .compile import kernel
+from .compile import inlined, kernel
 from .formulas import activate, limit_norms, loss_and_delta
 from .panels import (
     is_half,
@@ -112,6 +112,16 @@ def drop_panel(p, layer, panel, i, end, step):
         vstore(p.work, slope + L, vmul(b, vload(p.work, slope + L)))
 
 
+@inlined
+def starts_from_z(activation, loss):
+    """Say whether `loss_and_delta` takes an output layer's pre-activations, not its outputs."""
+    return (
+        activation == SOFTMAX
+        or loss == BINARY_CROSSENTROPY
+        or (loss == POISSON and activation == EXPONENTIAL)
+    )
+
+
 @kernel
 def finish_sample(p, layer, b, i, sample, from_z):
     """Return the weighted loss of sample i of a batch and store its deltas."""
@@ -145,11 +155,7 @@ def forward(p, layer, b, training):
         i = b.rows * p.thread // p.n_threads
         end = b.rows * (p.thread + 1) // p.n_threads
     code = column(p, layer, ACTIVATION)
-    from_z = is_last and (
-        code == SOFTMAX
-        or p.loss == BINARY_CROSSENTROPY
-        or (p.loss == POISSON and code == EXPONENTIAL)
-    )
+    from_z = is_last and starts_from_z(code, p.loss)
     used, n_used = used_by(p, layer)
     for q in range(panel, panel_end):
         w = column(p, layer, WEIGHTS) + q * (n_in + 1) * W

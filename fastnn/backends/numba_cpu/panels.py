@@ -9,7 +9,7 @@ import numpy as np
 from ..codes import SGD
 from ..cpu.panels import DELTAS, OUTPUTS, TRANSPOSED, UNITS, WEIGHTS
 from .compile import inlined, kernel, merged
-from .formulas import optimizer_step
+from .formulas import NO_PENALTY, optimizer_step
 from .task import column, used_by
 from .vector import lanes, load, vadd, vfma, vload, vmul, vsplat, vstore, vzero
 
@@ -369,7 +369,7 @@ def update_panel_online(p, panel, k, end, u):
 @inlined
 def is_plain_step(u):
     """Say whether a weight of gradient 0 stays as it is."""
-    return u.optimizer == SGD and not u.penalized
+    return u.optimizer == SGD and u.penalty == NO_PENALTY
 
 
 @inlined

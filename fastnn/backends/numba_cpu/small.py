@@ -11,7 +11,7 @@ from ..codes import SIGMOID, SUM_SQUARED_ERROR
 from ..cpu.panels import ACTIVATION, OPTIMIZER, STEP, UNITS, WEIGHTS
 from .barrier import is_stopped
 from .compile import inlined, kernel, merged
-from .formulas import activate, first_step, optimizer_step, step_sizes
+from .formulas import activate, first_sizes, next_step, optimizer_step, step_sizes
 from .inputs import value_of
 from .panels import is_plain_step
 from .task import column, new_task, parameter_of
@@ -25,6 +25,7 @@ from .vector import (
     vload,
     vmul,
     vmuladd,
+    vneg,
     vsplat,
     vstore,
     vsub,
@@ -91,7 +92,7 @@ def train_small(problem, samples, order, learning_rates, losses, loss_sums, thre
     """Train as `train_thread` does, on one thread, what `panels.is_small` says."""
     p = new_task(problem, samples, order, losses, thread, 1)
     L, n, step, group = lanes(p.work), order.shape[1], problem.settings[STEP], 1
-    u = first_step(p, problem.settings[OPTIMIZER], step)
+    sizes = first_sizes(p.numbers, problem.settings[OPTIMIZER], step)
     while group < n:
         group *= 2
     table = np.zeros((p.n_layers + 1, N_SMALL), np.int64)
@@ -132,7 +133,8 @@ def train_small(problem, samples, order, learning_rates, losses, loss_sums, thre
         if is_stopped(p.stop):
             break
         step += 1
-        u = step_sizes(p, u, learning_rates[epoch], step, float(n))
+        sizes = step_sizes(p.numbers, sizes, learning_rates[epoch], step)
+        u = next_step(p, sizes, float(n))
         # With the group known, the compiler unrolls the sums over it.
         if group == 4 and is_plain_step(u):
             loss_sums[epoch] += step_small(s, 4, True, factor, n, u)
@@ -352,7 +354,7 @@ def backward_first(s, group, is_plain, u):
 def update_small(s, at, g, penalized, is_plain, u):
     """Update a vector of weights from their gradient g; return them."""
     if is_plain:
-        w = vfma(-u.size, g, vload(s.weights, at))
+        w = vfma(vneg(vsplat(u.size)), g, vload(s.weights, at))
         vstore(s.weights, at, w)
     else:
         w = optimizer_step(s, at, g, penalized, u)

@@ -10,7 +10,7 @@ from ..cpu.panels import (
 )
 from .barrier import barrier_wait, is_stopped
 from .compile import kernel
-from .formulas import first_step, step_sizes
+from .formulas import first_sizes, next_step, step_sizes
 from .inputs import find_used, list_by_input, load_batch
 from .layers import deltas_below, forward, limit_layer, update
 from .panels import is_online, transpose_panel
@@ -26,7 +26,7 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
     settings = problem.settings
     p = new_task(problem, samples, order, losses, thread, settings[N_THREADS])
     n, step = order.shape[1], settings[STEP]
-    u = first_step(p, settings[OPTIMIZER], step)
+    s = first_sizes(p.numbers, settings[OPTIMIZER], step)
     for layer in range(2, p.n_layers + 1):
         panels = column(p, layer, PANELS)
         for q in range(panels * thread // p.n_threads, panels * (thread + 1) // p.n_threads):
@@ -37,10 +37,10 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
             n_after = n - start - p.batch
             b = Batch(rows, batch_size(p, first, rows), step, first, n_after, 0)
             step += 1
-            u = step_sizes(p, u, learning_rates[epoch], step, b.size)
+            s = step_sizes(p.numbers, s, learning_rates[epoch], step)
             if b.size == 0:  # none of its samples counts
                 continue
-            if not train_batch(p, b, u):
+            if not train_batch(p, b, next_step(p, s, b.size)):
                 return
             if thread == 0:
                 for i in range(rows):

@@ -56,6 +56,11 @@ def broadcast(builder, vector, scalar):
     return builder.shuffle_vector(single, ir.Constant(llvm, ir.Undefined), lanes)
 
 
+def spread(builder, vector, kind, value):
+    """Emit a value of some kind as a vector, which it may be already."""
+    return value if isinstance(kind, Vector) else broadcast(builder, vector, value)
+
+
 def _data(context, builder, kind, value):
     """Return the address of the first element of an array or pointer."""
     if isinstance(kind, types.CPointer):
@@ -89,6 +94,16 @@ def pointer(typingctx, array):
         return _data(context, builder, array, arguments[0])
 
     return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def advanced(typingctx, pointer, n):
+    """Return a pointer to pointer[n]."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return pointer(pointer, types.int64), generate
 
 
 @intrinsic
@@ -167,11 +182,11 @@ def fetch(typingctx, array, first, end):
 
 @intrinsic
 def vsplat(typingctx, scalar):
-    """Return a vector with `scalar` in every lane."""
-    vector = Vector(scalar)
+    """Return a vector with `scalar` in every lane; what is a vector stays as it is."""
+    vector = scalar if isinstance(scalar, Vector) else Vector(scalar)
 
     def generate(context, builder, signature, arguments):
-        return broadcast(builder, vector, arguments[0])
+        return spread(builder, vector, scalar, arguments[0])
 
     return vector(scalar), generate
 
@@ -188,14 +203,15 @@ def vzero(typingctx, array):
 
 
 @intrinsic
-def vfma(typingctx, scalar, b, c):
-    """Return scalar * b + c, rounded once."""
+def vfma(typingctx, a, b, c):
+    """Return a * b + c, rounded once, for a scalar or vector a."""
+    kind = a if isinstance(a, Vector) else b.dtype
 
     def generate(context, builder, signature, arguments):
-        a = broadcast(builder, b, arguments[0])
-        return call(builder, "fma", llvm_type(b), [a, *arguments[1:]])
+        first = spread(builder, b, kind, arguments[0])
+        return call(builder, "fma", llvm_type(b), [first, *arguments[1:]])
 
-    return b(b.dtype, b, c), generate
+    return b(kind, b, c), generate
 
 
 @intrinsic
@@ -270,6 +286,7 @@ def _relu(builder, vector, a):
 
 vpositive = unary(_positive)
 vrelu = unary(_relu)
+vneg = unary(lambda builder, vector, a: builder.fneg(a))
 vabs = unary(lambda builder, vector, a: call(builder, "fabs", llvm_type(vector), [a]))
 vsqrt = unary(lambda builder, vector, a: call(builder, "sqrt", llvm_type(vector), [a]))
 

@@ -1,0 +1,209 @@
+"""Products of networks side by side, and what is made of them: see lanes.pxi for the shapes.
+
+The three products, of a forward pass, of the deltas below and of a gradient, are one: rows of a
+times columns of b, lane by lane. A gradient becomes a step while its tile is at hand.
+"""
+
+cdef enum:
+    TILE = 4  # rows and columns whose sums stay in registers
+cdef enum:
+    FORWARD, BACKWARD, UPDATE, DESCENT  # what a product is for; the last is a plain UPDATE
+
+
+cdef struct Product:  # of the rows of a and the columns of b: sums of n terms
+    const real *a
+    Py_ssize_t row, a_next  # how far rows are apart, and terms
+    const real *b
+    Py_ssize_t column, b_next
+    Py_ssize_t n, rows, columns
+
+
+cdef void forward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
+    """Compute a layer's pre-activations (2.12)."""
+    cdef Product p
+    p.a, p.row, p.a_next = layer.weights, LANES, layer.n_out * LANES
+    p.b, p.column, p.b_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
+    p.n, p.rows, p.columns = layer.n_in + 1, layer.n_out, g.rows
+    multiply_lanes(FORWARD, g, layer, p, NULL)
+
+
+cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
+    """Compute the deltas of the layer below (2.42), (2.43)."""
+    cdef Product p
+    p.a, p.row, p.a_next = layer.weights, layer.n_out * LANES, LANES
+    p.b, p.column, p.b_next = layer.deltas, layer.n_out * LANES, LANES
+    p.n, p.rows, p.columns = layer.n_out, layer.n_in, g.rows
+    multiply_lanes(BACKWARD, g, layer, p, NULL)
+
+
+cdef void update_lanes(Group *g, LaneLayer *layer) noexcept nogil:
+    """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
+    cdef Product p
+    cdef Step now = read_step(g)
+    p.a, p.row, p.a_next = layer.deltas, LANES, layer.n_out * LANES
+    p.b, p.column, p.b_next = layer.inputs, LANES, (layer.n_in + 1) * LANES
+    p.n, p.rows, p.columns = g.rows, layer.n_out, layer.n_in + 1
+    if g.all_step and g.optimizer == SGD and g.penalty == NO_PENALTY:
+        multiply_lanes(DESCENT, g, layer, p, &now)
+    else:
+        multiply_lanes(UPDATE, g, layer, p, &now)
+
+
+cdef inline void update_weight(
+    Group *g, LaneLayer *layer, Py_ssize_t at, vec gradient, bint penalized, Step *now
+) noexcept nogil:
+    """Update a weight in all lanes that make this step."""
+    if g.all_step:
+        optimizer_step(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, gradient,
+                       penalized, now)
+    else:
+        update_some(layer, at, gradient, penalized, vload(g.now + NOW_HAS_STEP * LANES), now[0])
+
+
+cdef void update_some(
+    LaneLayer *layer, Py_ssize_t at, vec g, bint penalized, vec has_step, Step now
+) noexcept nogil:
+    """Update a weight in the lanes that make this step."""
+    cdef vec w = vload(layer.weights + at), m = w, v = w
+    if layer.moment_1 != NULL:
+        m = vload(layer.moment_1 + at)
+    if layer.moment_2 != NULL:
+        v = vload(layer.moment_2 + at)
+    optimizer_step(
+        layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, g, penalized, &now)
+    vstore(layer.weights + at, vif_positive(has_step, vload(layer.weights + at), w))
+    if layer.moment_1 != NULL:
+        vstore(layer.moment_1 + at, vif_positive(has_step, vload(layer.moment_1 + at), m))
+    if layer.moment_2 != NULL:
+        vstore(layer.moment_2 + at, vif_positive(has_step, vload(layer.moment_2 + at), v))
+
+
+cdef void limit_lanes(Group *g, LaneLayer *layer) noexcept nogil:
+    """Limit the norms of a layer's units, where there is a limit, in the lanes that made a step."""
+    cdef Py_ssize_t j, lane
+    cdef real limit
+    for lane in range(LANES):
+        limit = g.constants[MAX_NORM * LANES + lane]
+        if limit == 0 or g.now[NOW_HAS_STEP * LANES + lane] == 0:
+            limit = <real>INFINITY
+        g.now[NOW_LIMIT * LANES + lane] = limit
+    for j in range(layer.n_out):
+        limit_columns(layer.weights + j * LANES, layer.n_in, layer.n_out * LANES,
+                      vload(g.now + NOW_LIMIT * LANES))
+
+
+# --- products ----------------------------------------------------------------------------------
+
+
+cdef inline void multiply_lanes(
+    int what, Group *g, LaneLayer *layer, Product p, Step *now
+) noexcept nogil:
+    """Compute all sums of a product, in tiles whose size the compiler knows.
+
+    Outermost are the columns, which are samples, or weights of an input: so each is read once.
+    """
+    cdef Py_ssize_t j = 0
+    while REGISTERS > 16 and j + 4 <= p.columns:
+        multiply_columns(what, g, layer, p, j, 4, now)
+        j += 4
+    while j + 2 <= p.columns:
+        multiply_columns(what, g, layer, p, j, 2, now)
+        j += 2
+    if j < p.columns:
+        multiply_columns(what, g, layer, p, j, 1, now)
+
+
+cdef inline void multiply_columns(
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns, Step *now
+) noexcept nogil:
+    """Do so for some columns."""
+    cdef Py_ssize_t i = 0
+    while i + 4 <= p.rows:
+        multiply_tile(what, g, layer, p, i, j, 4, columns, now)
+        i += 4
+    if i + 2 <= p.rows:
+        multiply_tile(what, g, layer, p, i, j, 2, columns, now)
+        i += 2
+    if i < p.rows:
+        multiply_tile(what, g, layer, p, i, j, 1, columns, now)
+
+
+cdef inline void multiply_tile(
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t i, Py_ssize_t j, int rows,
+    int columns, Step *now,
+) noexcept nogil:
+    """Compute a tile of sums, and do with them what they are for."""
+    cdef vec s[TILE * TILE]
+    cdef Py_ssize_t at
+    cdef int r, c
+    sum_tile(p.a + i * p.row, p.row, p.a_next, p.b + j * p.column, p.column, p.b_next, p.n, rows,
+             columns, s)
+    for r in range(rows):
+        for c in range(columns):
+            if what == FORWARD:
+                at = ((j + c) * (p.rows + 1) + i + r) * LANES
+                vstore(layer.outputs + at, s[TILE * r + c])
+            elif what == BACKWARD:
+                at = ((j + c) * p.rows + i + r) * LANES
+                vstore(layer.deltas_below + at,
+                       vmul(s[TILE * r + c], vload(layer.slopes_below + at)))
+            elif what == DESCENT:
+                at = ((j + c) * p.rows + i + r) * LANES
+                vstore(layer.weights + at,
+                       vmuladd(vneg(now.size), s[TILE * r + c], vload(layer.weights + at)))
+    if what == UPDATE:
+        for c in range(columns):
+            for at in range(rows):
+                update_weight(g, layer, ((j + c) * p.rows + i + at) * LANES, s[TILE * at + c],
+                              j + c < layer.n_in, now)
+
+
+cdef inline void sum_tile(
+    const real *a, Py_ssize_t row, Py_ssize_t a_next, const real *b, Py_ssize_t column,
+    Py_ssize_t b_next, Py_ssize_t n, int rows, int columns, vec *s,
+) noexcept nogil:
+    """Write the sums of n products of a's rows, `row` apart, and b's columns: TILE to a row."""
+    cdef Py_ssize_t q
+    cdef vec x, b0, b1, b2, b3
+    cdef vec s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33
+    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = vsplat(0)
+    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = b1 = b2 = b3 = vsplat(0)
+    for q in range(n):
+        b0 = vload(b)
+        if columns > 1:
+            b1 = vload(b + column)
+        if columns > 2:
+            b2, b3 = vload(b + 2 * column), vload(b + 3 * column)
+        x = vload(a)
+        s00, s01 = vmuladd(x, b0, s00), vmuladd(x, b1, s01)
+        s02, s03 = vmuladd(x, b2, s02), vmuladd(x, b3, s03)
+        if rows > 1:
+            x = vload(a + row)
+            s10, s11 = vmuladd(x, b0, s10), vmuladd(x, b1, s11)
+            s12, s13 = vmuladd(x, b2, s12), vmuladd(x, b3, s13)
+        if rows > 2:
+            x = vload(a + 2 * row)
+            s20, s21 = vmuladd(x, b0, s20), vmuladd(x, b1, s21)
+            s22, s23 = vmuladd(x, b2, s22), vmuladd(x, b3, s23)
+        if rows > 3:
+            x = vload(a + 3 * row)
+            s30, s31 = vmuladd(x, b0, s30), vmuladd(x, b1, s31)
+            s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
+        a += a_next
+        b += b_next
+    store_row(s, columns, s00, s01, s02, s03)
+    if rows > 1:
+        store_row(s + 4, columns, s10, s11, s12, s13)
+    if rows > 2:
+        store_row(s + 8, columns, s20, s21, s22, s23)
+    if rows > 3:
+        store_row(s + 12, columns, s30, s31, s32, s33)
+
+
+cdef inline void store_row(vec *s, int columns, vec s0, vec s1, vec s2, vec s3) noexcept nogil:
+    """Store a row of a tile."""
+    s[0] = s0
+    if columns > 1:
+        s[1] = s1
+    if columns > 2:
+        s[2], s[3] = s2, s3
