@@ -29,23 +29,25 @@ def philox(counters: NDArray[np.uint64], seed: int | NDArray[np.uint64]) -> None
         The key, 64 bits; or one for each counter, with as many dimensions.
     """
     low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    c0, c1, c2, c3 = counters
-    p0, p1 = np.empty_like(c0), np.empty_like(c0)
-    k0: Any = np.bitwise_and(np.uint64(seed), low)
-    k1: Any = np.right_shift(np.uint64(seed), half)
-    for _ in range(10):
-        np.multiply(c0, np.uint64(0xD2511F53), out=p0)
-        np.multiply(c2, np.uint64(0xCD9E8D57), out=p1)
-        np.right_shift(p1, half, out=c0)
-        np.right_shift(p0, half, out=c2)
-        c0 ^= c1
-        c2 ^= c3
-        c0 ^= k0
-        c2 ^= k1
-        np.bitwise_and(p1, low, out=c1)
-        np.bitwise_and(p0, low, out=c3)
-        k0 = (k0 + np.uint64(0x9E3779B9)) & low
-        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    ones = (1,) * (counters.ndim - 1)
+    key = np.array(seed, np.uint64).reshape(np.shape(seed) or ones)
+    rounds = np.arange(10, dtype=np.uint64).reshape(10, 1, *ones)
+    keys = np.array([key & low, key >> half]) + rounds * _pair(0x9E3779B9, 0xBB67AE85, ones)
+    keys &= low
+    factors = _pair(0xD2511F53, 0xCD9E8D57, ones)
+    even, odd = counters[0::2], counters[1::2]
+    products, high = np.empty_like(even), np.empty_like(even)
+    for own in keys:
+        np.multiply(even, factors, out=products)
+        np.right_shift(products, half, out=high)
+        np.bitwise_xor(high[::-1], odd, out=even)
+        np.bitwise_xor(even, own, out=even)
+        np.bitwise_and(products[::-1], low, out=odd)
+
+
+def _pair(first: int, second: int, ones: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Return a number for counter 0 and one for counter 2."""
+    return np.array([first, second], np.uint64).reshape(2, *ones)
 
 
 def _words(counters: NDArray[np.uint64], stream: int, seed: Any) -> NDArray[np.uint64]:
