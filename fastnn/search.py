@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from joblib import parallel_config
 from numpy.typing import ArrayLike
 from sklearn import model_selection
 from sklearn.base import is_classifier
@@ -45,7 +46,8 @@ class TrainsTogether:
             if search.n_jobs is None or is_integer(search.n_jobs):
                 search.n_jobs = 1  # the networks have threads
             search._run_search = running.around(search._run_search)
-            with running.estimator() as search.estimator:
+            # What is left to scikit-learn is done here, in turn; workers train the networks.
+            with parallel_config("sequential"), running.estimator() as search.estimator:
                 return base.fit(X, y, **params)
         finally:
             vars(self).update(given)

@@ -12,7 +12,7 @@ the ordinary error.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial, wraps
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import process_routing
 
+from . import workers
 from .mlp_base import BaseMLP
 from .parameters import check_hidden_sizes
 from .state import draft_of
@@ -44,6 +45,7 @@ class Running:
         self._search, self._model, self._params = search, search.estimator, params
         self._turns: _Turns | None = None
         self._seconds: list[float] = []
+        self._workers = workers.named()
 
     @contextmanager
     def estimator(self) -> Iterator[Any]:
@@ -76,7 +78,8 @@ class Running:
     ) -> dict[str, Any]:
         """Call scikit-learn's function of this name; its fits take turns."""
         candidates, folds = list(candidate_params), _Folds(cv or self._search.cv)
-        turns = self._turns = _Turns(self._model, candidates, folds, self._fit_params())
+        params = self._fit_params()
+        turns = self._turns = _Turns(self._model, candidates, folds, params, self._workers)
         try:
             results = evaluate_candidates(candidates, folds, more_results, **context)
         finally:
@@ -124,9 +127,10 @@ class _Turns:
         candidates: list[dict[str, Any]],
         folds: _Folds,
         fit_params: dict[str, Any],
+        named: dict[str, Any] | None,
     ):
         self._model, self._candidates, self._folds = model, candidates, folds
-        self._fit_params = fit_params
+        self._fit_params, self._workers = fit_params, named
         self._n_clones = 0
         self._seconds: dict[int, float] = {}
         self._ready: dict[int, Any] = {}  # trained ahead; None for what is to be fitted alone
@@ -181,7 +185,8 @@ class _Turns:
             jobs[turn] = job
             if len(jobs) == FITS_AT_ONCE or n_bytes + self._n_bytes > BYTES_AT_ONCE:
                 break
-        networks = _train([(network, *given[1:]) for network, given in jobs.values()])
+        with joblib.parallel_config(**self._workers) if self._workers else nullcontext():
+            networks = _train([(network, *given[1:]) for network, given in jobs.values()])
         seconds = (time.perf_counter() - begin) / max(1, len(jobs))
         for (turn, (_, given)), network in zip(jobs.items(), networks, strict=True):
             self._ready[turn] = None if network is None else _behind(given.pipeline, network)

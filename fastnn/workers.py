@@ -12,11 +12,17 @@ WORK_OF_PART = 5e9  # multiply-adds: about a second of one processor, else sendi
 PARTS_PER_WORKER = 4  # none waits long for the last
 
 
+def named() -> dict[str, Any] | None:
+    """Return what `joblib.parallel_config` takes to name the back end that is named now."""
+    backend, n_jobs = get_active_backend()
+    is_named = backend is get_active_backend()[0]  # else one is made for each question
+    return {"backend": backend, "n_jobs": n_jobs} if is_named else None
+
+
 def count_workers() -> int:
     """Return how many workers there are: 1, unless a back end of processes was named."""
-    backend, _ = get_active_backend()
-    is_named = backend is get_active_backend()[0]  # else one is made for each question
-    if not is_named or getattr(backend, "uses_threads", False):
+    config = named()
+    if config is None or getattr(config["backend"], "uses_threads", False):
         return 1
     return effective_n_jobs(None)
 

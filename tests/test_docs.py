@@ -15,7 +15,7 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/from-scikit-learn.md", "docs/from-keras.md"]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -76,7 +76,7 @@ def test_every_program_of_keras_has_one_of_ours_beside_it():
     assert ["import keras" in block for block in of_page] == [True, False] * (len(of_page) // 2)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "docs/more-machines.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     text = path.read_text(encoding="utf-8")

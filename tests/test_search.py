@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler, scale
 
 import fastnn
-from fastnn import backends, turns
+from fastnn import backends, together, turns, workers
 
 X, Y = load_iris(return_X_y=True)
 X = scale(X)
@@ -216,6 +217,25 @@ def test_it_finds_what_scikit_learn_finds(name, calls):
 def test_all_candidates_and_folds_go_into_one_call(calls):
     both(make_pipeline(StandardScaler(), network()), IN_PIPE)
     assert calls == [12]
+
+
+def test_workers_that_joblib_names_train_the_networks(monkeypatch):
+    """What is left to scikit-learn stays in this process, whatever was named."""
+    grid = {"alpha": [0.0, 0.1, 1.0]}
+    here = fastnn.GridSearchCV(network(), grid, cv=3).fit(X, Y)
+    monkeypatch.setattr(workers, "WORK_OF_PART", 1.0)
+    sent, run_on_workers = [], together.run_on_workers
+
+    def counted(function, calls):
+        sent.append(len(calls))
+        return run_on_workers(function, calls)
+
+    monkeypatch.setattr(together, "run_on_workers", counted)
+    with joblib.parallel_config("loky", n_jobs=2):
+        away = fastnn.GridSearchCV(network(), grid, cv=3).fit(X, Y)
+    assert sent == [8]
+    assert np.array_equal(away.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
+    assert np.array_equal(away.best_estimator_.params_, here.best_estimator_.params_)
 
 
 @pytest.mark.parametrize("limit", ["FITS_AT_ONCE", "BYTES_AT_ONCE"])
