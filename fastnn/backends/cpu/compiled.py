@@ -36,7 +36,7 @@ class Compiled:
         `predict_few`, `delta_rule` and `distort_images`.
     """
 
-    NETWORKS_AT_ONCE = 64  # with fewer, starting the threads would show
+    NETWORKS_AT_ONCE = 256  # lanes for 16 threads
 
     def __init__(self, load: Callable[[np.dtype], Any]):
         self._load = load

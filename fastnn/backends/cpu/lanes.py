@@ -51,7 +51,7 @@ N_NOW = 9
 #     30-30-2, full batches of 2000   335 / 471        228 / 185
 #     40-20-2, 0.2 of it not 0        369 / 208        247 / 111
 #     100-20-2, 0.1 of it not 0       442 / 439        270 / 234
-#     784-30-10, 0.19 of it not 0     8980 / 19428     4829 / 12382   (5000 samples)
+#     784-30-10, 0.19 of it not 0     9246 / 22376     4637 / 13765   (5000 samples)
 #
 # Numba gains less, and so do shorter vectors: the bound is where they, too, are not slower.
 MOST_PARAMETERS = 8_000

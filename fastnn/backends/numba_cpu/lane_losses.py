@@ -11,7 +11,7 @@ from .. import codes
 from ..cpu import panels
 from ..cpu.lanes import ACTIVATION, DELTAS, OUTPUTS, SHARE, SLOPES, UNITS
 from ..cpu.panels import N_NUMBERS
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .formulas import activate, loss_and_delta, philox
 from .functions import vexp_or_0, vlog, vlog1p
 from .lane_products import entry
@@ -51,7 +51,7 @@ class Panel(NamedTuple):
     n_targets: Any
 
 
-@kernel
+@merged
 def activate_lanes(g, layer, rows):
     """Replace z by f(z), and store f'(z): (2.13) to (2.15)."""
     # With the activation known, the compiler keeps all constants of its loop in registers.
@@ -102,7 +102,7 @@ def drop_lanes(g, layer, rows):
                     g.work[slope + (j + c) * L] *= factor
 
 
-@kernel
+@merged
 def finish_lanes(g, rows, sums):
     """Compute losses and deltas of the output layer (2.41).
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cpu.lanes import DELTAS, HAS_STEP, LIMIT, N_COLUMNS, OUTPUTS, SLOPES, UNITS, WEIGHTS
 from ..cpu.panels import MAX_NORM
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .formulas import limit_columns, optimizer_step
 from .vector import lanes, real, vif_positive, vload, vmul, vmuladd, vstore, vzero
 
@@ -36,7 +36,7 @@ def entry(g, layer, name):
     return g.table[layer * N_COLUMNS + name]
 
 
-@kernel
+@merged
 def forward_lanes(g, layer, rows):
     """Compute a layer's pre-activations (2.12)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
@@ -52,7 +52,7 @@ def forward_lanes(g, layer, rows):
                     vstore(g.work, at + c * L, vload(g.sums, (TILE * r + c) * L))
 
 
-@kernel
+@merged
 def backward_lanes(g, layer, rows):
     """Compute the deltas of the layer below (2.42), (2.43)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
@@ -71,7 +71,7 @@ def backward_lanes(g, layer, rows):
                     vstore(g.work, below + at + c * L, total)
 
 
-@kernel
+@merged
 def update_lanes(g, layer, rows, all_step, u):
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)

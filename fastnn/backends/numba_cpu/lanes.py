@@ -41,7 +41,7 @@ from ..cpu.panels import (
     WEIGHT_DECAY,
 )
 from .barrier import is_stopped
-from .compile import inlined, kernel
+from .compile import inlined, kernel, merged
 from .formulas import (
     NO_PENALTY,
     WITH_L1,
@@ -271,7 +271,7 @@ def load_lane(g, x, sample):
         g.work[x + column * L] = value * g.scale
 
 
-@kernel
+@merged
 def size_lanes(g, sizes, rates, start):
     """Set what depends on the number of each lane's step, and count it.
 
@@ -313,7 +313,7 @@ def is_alike(g, lane, start):
 # --- a step ------------------------------------------------------------------------------------
 
 
-@kernel
+@merged
 def step_lanes(g, rows, all_step, sums):
     """Make one step of all networks, and add the losses of their samples to `sums`."""
     u = read_step(g)
