@@ -111,6 +111,27 @@ ROWS = (
         about="A thousand networks for XOR at once, each from weights of its own.",
     ),
     Workload(
+        "xor-many-32",
+        "xor",
+        (2, 10, 1),
+        **_SYSTEM_7,
+        batch_size=4,
+        epochs=10_000,
+        networks=1000,
+        peers=("jax",),
+        about="The same in single precision, where a vector holds twice as many.",
+    ),
+    Workload(
+        "mnist-many",
+        "mnist",
+        (784, 30, 10),
+        samples=5000,
+        epochs=10,
+        networks=64,
+        peers=("jax",),
+        about="Sixty-four networks for images at once, as a search over their numbers trains them.",
+    ),
+    Workload(
         "mnist-32",
         "mnist",
         (784, 512, 10),
@@ -344,10 +365,12 @@ def initial_weights(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
 def many_initial_weights(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the same for all networks at once: (networks, n_in, n_out), (networks, n_out)."""
     rng = np.random.default_rng(1)
-    return [
-        (rng.random((workload.networks, *W.shape)), np.zeros((workload.networks, *b.shape)))
-        for W, b in initial_weights(workload)
-    ]
+    layers = []
+    for W, b in initial_weights(workload):
+        r = 0 if workload.data == "xor" else np.sqrt(6 / sum(W.shape))
+        many = rng.uniform(-r, r or 1, (workload.networks, *W.shape)).astype(workload.dtype)
+        layers.append((many, np.zeros((workload.networks, *b.shape), workload.dtype)))
+    return layers
 
 
 def one_hot(workload: Workload, y: np.ndarray) -> np.ndarray:

@@ -22,7 +22,10 @@ LEAST_ROUNDS = 3  # fewer carry no ratio
 QUICK_ROUNDS = 2
 QUICK = {"many": 20, "xor": 2000, "predict": 20, "gradient": 5, "other": 256}
 # Epochs that are enough to know what one takes, where all would take minutes.
-LESS = {("xor-many", "pytorch"): 100, ("xor-many", "jax"): 1000}
+LESS = {
+    **{("xor-many", "pytorch"): 100, ("xor-many", "jax"): 1000, ("xor-many-32", "jax"): 1000},
+    ("mnist-many", "jax"): 2,
+}
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ def compare(
 
 def _quick(workload: Workload) -> Workload:
     if workload.networks > 1:
-        return smaller(replace(workload, epochs=100), QUICK["many"])
+        epochs = 100 if workload.data == "xor" else 1
+        return smaller(replace(workload, epochs=epochs), QUICK["many"])
     return smaller(workload, QUICK.get(workload.data, QUICK.get(workload.task, QUICK["other"])))
 
 

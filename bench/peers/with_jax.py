@@ -14,6 +14,21 @@ GENERATORS = ("threefry2x32", "unsafe_rbg")  # of dropout's masks; which is fast
 ENOUGH = 1000  # samples of an epoch that tells which
 
 
+def many_epochs(workload, start, dtype, epochs):
+    """Return the run of many networks, epoch by epoch, each with an order of its own."""
+    zeros = jax.tree.map(jnp.zeros_like, start)
+    first = (start, zeros, zeros, jnp.zeros(workload.networks, dtype))
+
+    def run():
+        state, key = first, jax.random.key(0)
+        for _ in range(workload.epochs):
+            key, *keys = jax.random.split(key, workload.networks + 1)
+            state, values = epochs(state, jnp.stack(keys))
+        return float(values.mean())
+
+    return run
+
+
 def prepare(workload, n_threads):
     if workload.task in ("perceptron", "delta-rule"):
         return None
@@ -96,6 +111,8 @@ def prepare(workload, n_threads):
     first = (params, zeros, zeros, jnp.zeros((), X.dtype))
     if workload.networks > 1:
         start = tuple(tuple(map(jnp.asarray, layer)) for layer in many_initial_weights(workload))
+        if workload.data != "xor":
+            return many_epochs(workload, start, X.dtype, jax.jit(jax.vmap(epoch)))
         many = jax.jit(jax.vmap(lambda params: full_batch((params, *first[1:]))[1]))
         return lambda: float(many(start).mean())
     if workload.data == "xor":
