@@ -101,7 +101,9 @@ def begin(
         _check_same(network, net, dtype)
         params, solver = network.params_, network.solver_state_
     else:
-        params = initial_parameters(net, network.weight_init, network.bias_init, seed, dtype)
+        params = initial_parameters(
+            net, network.weight_init, network.bias_init, seed, dtype, given.draw_weights
+        )
         try:
             moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
         except MemoryError:

@@ -1,17 +1,20 @@
 """What fits are given, X, y and weights: checked, and once for all fits that get the same."""
 
 import pickle
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends.interface import Samples
+from .backends.interface import Network, Samples
+from .network import draw_weights
 from .targets import Targets, kind_of
 from .validation import check_scaled, check_weights, check_X, counted
 
 T = TypeVar("T")
+NUMBERS_AT_ONCE = 100_000  # weights that are drawn ahead, of networks of one shape
+SHAPES_AT_ONCE = 16
 NAMES = "n_features_in_", "feature_names_in_"
 
 
@@ -67,17 +70,44 @@ def written(*values: Any) -> Hashable:
 
 
 class Given:
-    """Remembers what several fits have in common, as long as they begin."""
+    """Remembers what several fits have in common, as long as they begin.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    seeds : iterable of int
+        Those that the fits will have, in their order: weights are drawn for many at once.
+    """
+
+    def __init__(self, seeds: Iterable[int] = ()) -> None:
         self._known: dict[tuple, tuple[Any, tuple]] = {}
         self._data: dict[tuple, list[Data]] = {}
+        self._seeds = [seed for seed in dict.fromkeys(seeds) if 0 <= seed < 2**64]
+        self._places = {seed: place for place, seed in enumerate(self._seeds)}
+        self._drawn: dict[tuple, NDArray] = {}
 
     def once(self, key: tuple, make: Callable[[], T], *kept: Any) -> T:
         """Return what was made for this key; `kept` are the objects whose `id` is in it."""
         if key not in self._known:
             self._known[key] = make(), kept
         return self._known[key][0]
+
+    def draw_weights(
+        self, net: Network, weight_init: str, seeds: list[int], dtype: np.dtype
+    ) -> NDArray:
+        """Return what `network.draw_weights` does for one seed; others are drawn ahead."""
+        (seed,) = seeds
+        if seed not in self._places:
+            return draw_weights(net, weight_init, seeds, dtype)
+        size = max(1, NUMBERS_AT_ONCE // net.n_parameters)
+        first = self._places[seed] // size * size
+        key = net.sizes, weight_init, dtype, first
+        if key not in self._drawn:
+            if len(self._drawn) == SHAPES_AT_ONCE:
+                self._drawn.clear()
+            ahead = self._seeds[first : first + size]
+            self._drawn[key] = draw_weights(net, weight_init, ahead, dtype)
+        at = self._places[seed] - first
+        return self._drawn[key][at : at + 1].copy()
 
     def data(
         self, network: Any, X: Any, y: Any, sample_weight: Any, dtype: np.dtype, scale: float

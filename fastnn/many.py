@@ -80,7 +80,7 @@ def train_many(
     record_losses = check_flag("record_losses", record_losses)
     check_n_jobs(estimator.n_jobs)
     verbose = check_verbose(estimator.verbose)
-    first, given, fits = clone(estimator), Given(), []
+    first, given, fits = clone(estimator), Given(values["random_state"]), []
     for i, own in enumerate(zip(*values.values(), strict=True)):
         model = draft_of(first)
         for name, value in zip(values, own, strict=True):

@@ -1,6 +1,7 @@
 """A network's shape, checked, and its parameters: one flat vector, and matrices that view it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,12 @@ def matrices(net: Network, params: NDArray) -> tuple[list[NDArray], list[NDArray
 
 
 def initial_parameters(
-    net: Network, weight_init: str, bias_init: float, seed: int, dtype: np.dtype
+    net: Network,
+    weight_init: str,
+    bias_init: float,
+    seed: int,
+    dtype: np.dtype,
+    draw: Callable[..., NDArray] | None = None,
 ) -> NDArray:
     """Return random weights and constant biases.
 
@@ -186,6 +192,8 @@ def initial_parameters(
         N(0, 2 / n_in) (He et al. 2015, equation 10), U(0, 1) or N(0, 1).
     bias_init : float
     seed : int
+    draw : callable, optional
+        In place of `draw_weights`, for one seed.
 
     Raises
     ------
@@ -197,10 +205,12 @@ def initial_parameters(
     check_choice("weight_init", weight_init, INITIALIZERS)
     bias = check_real("bias_init", bias_init, FINITE, dtype)
     try:
-        params = np.full(net.n_parameters, bias, dtype)
-        _draw_weights(net, params, weight_init, seed)
+        params = (draw or draw_weights)(net, weight_init, [seed], dtype)[0]
     except MemoryError:
         raise too_large(net, dtype) from None
+    if bias:
+        for b in matrices(net, params)[1]:
+            b[:] = bias
     return params
 
 
@@ -213,18 +223,22 @@ def too_large(net: Network, dtype: np.dtype) -> MemoryError:
     )
 
 
-def _draw_weights(net: Network, params: NDArray, weight_init: str, seed: int) -> None:
-    weights = matrices(net, params)[0]
+def draw_weights(net: Network, weight_init: str, seeds: Sequence[int], dtype: np.dtype) -> NDArray:
+    """Return random weights of a network for each seed, (m, n_parameters); all biases are 0."""
+    params = np.zeros((len(seeds), net.n_parameters), dtype)
+    shapes = list(pairwise(net.sizes))
     is_normal = weight_init in ("he_normal", "normal")
-    drawn = random.uniforms([(1 + is_normal) * W.size for W in weights], seed)
-    for W, uniform in zip(weights, drawn, strict=True):
-        m, n = W.shape
+    drawn = random.uniforms([(1 + is_normal) * m * n for m, n in shapes], seeds)
+    start = 0
+    for (m, n), uniform in zip(shapes, drawn, strict=True):
         values = random.normal_from(uniform) if is_normal else uniform
         if weight_init == "glorot_uniform":
             values = np.sqrt(6 / (m + n)) * (2 * values - 1)
         elif weight_init == "he_normal":
             values = np.sqrt(2 / m) * values
-        W[:] = values.reshape(m, n)
+        params[:, start : start + m * n] = values
+        start += (m + 1) * n
+    return params
 
 
 def given_parameters(

@@ -61,32 +61,35 @@ def _words(counters: NDArray[np.uint64], stream: int, seed: Any) -> NDArray[np.u
     return words.reshape(*counters.shape[1:-1], -1)
 
 
-def uniforms(numbers: Sequence[int], seed: int) -> list[NDArray[np.float64]]:
+def uniforms(numbers: Sequence[int], seeds: Sequence[int]) -> list[NDArray[np.float64]]:
     """Return numbers from U(0, 1), multiples of 2**-53, of the stream for weights.
 
-    So many for step 0, 1 and so on, all in one go: of few numbers the calls are what takes time.
+    So many for step 0, 1 and so on, (m, n) for m seeds, all in one go: of few numbers the calls are
+    what takes time.
     """
     blocks = [-(-n // 2) for n in numbers]
-    counters = np.zeros((4, sum(blocks)), np.uint64)
+    counters = np.zeros((4, len(seeds), sum(blocks)), np.uint64)
     parts, end = [], 0
     for step, (n, m) in enumerate(zip(numbers, blocks, strict=True)):
-        counters[0, end : end + m] = np.arange(m)
-        counters[2, end : end + m] = step
+        counters[0, :, end : end + m] = np.arange(m)
+        counters[2, :, end : end + m] = step
         parts.append(slice(2 * end, 2 * end + n))
         end += m
-    reals = (_words(counters, STREAM_WEIGHTS, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return [reals[part] for part in parts]
+    words = _words(counters, STREAM_WEIGHTS, np.array(seeds, np.uint64)[:, np.newaxis])
+    reals = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return [reals[:, part] for part in parts]
 
 
 def uniform(n: int, seed: int) -> NDArray[np.float64]:
     """Return n numbers from U(0, 1), those of step 0."""
-    return uniforms([n], seed)[0]
+    return uniforms([n], [seed])[0][0]
 
 
 def normal_from(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return numbers from N(0, 1), half as many, by the transform of Box & Muller (1958), (1)."""
-    u, n = 1 - uniform, len(uniform) // 2  # in (0, 1]: the logarithm is finite
-    return np.asarray(np.sqrt(-2 * np.log(u[:n])) * np.cos(2 * np.pi * u[n:]), np.float64)
+    n = uniform.shape[-1] // 2
+    u, v = 1 - uniform[..., :n], 1 - uniform[..., n:]  # in (0, 1]: the logarithm is finite
+    return np.asarray(np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v), np.float64)
 
 
 def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:

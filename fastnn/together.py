@@ -18,7 +18,7 @@ from .given import Given
 from .groups import Group, kind
 from .mlp_base import BaseMLP
 from .optimizers import LBFGS
-from .parameters import check_n_jobs, check_sequence, check_verbose, shown
+from .parameters import check_n_jobs, check_sequence, check_verbose, is_integer, shown
 from .progress import NoProgress, progress_bar
 from .state import commit, draft_of, end_interrupted, warn_caller
 from .workers import count_workers, parts, run_on_workers
@@ -65,10 +65,12 @@ def fit_together(
     ConvergenceWarning, RuntimeWarning
         If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
     """
-    verbose, given, fits = check_verbose(verbose), Given(), []
+    verbose, checked, fits = check_verbose(verbose), _check_jobs(jobs), []
     if n_jobs is not None:
         check_n_jobs(n_jobs)
-    for number, (model, X, y, sample_weight) in enumerate(_check_jobs(jobs)):
+    states = [model.random_state for model, *_ in checked]
+    given = Given(int(state) for state in states if is_integer(state))
+    for number, (model, X, y, sample_weight) in enumerate(checked):
         try:
             fits.append(begin_fit(model, X, y, sample_weight, given))
         except ValueError as error:
@@ -170,7 +172,7 @@ def _fit_part(backend: str, n_jobs: int | None, jobs: list[tuple]) -> list[Any]:
     """Return fitted models; called in a worker."""
     with backends.use_backend(backend), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are given where all come together
-        given = Given()
+        given = Given(model.random_state for model, *_ in jobs)
         fits = [begin_fit(model, X, y, weights, given, keep) for model, X, y, weights, keep in jobs]
         for fit in fits:
             fit.adopt()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import relative_error
+from sklearn.base import clone
 
 import fastnn
 from fastnn import groups
@@ -167,3 +168,16 @@ def test_divergence_is_said():
 def test_errors(estimator, given, message):
     with pytest.raises(ValueError, match=message):
         fastnn.train_many(estimator, X, Y, **given)
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "he_normal"])
+def test_weights_that_are_drawn_ahead_are_those_of_each_seed(init, monkeypatch):
+    """Of many networks at once: blocks of them, and seeds that come again."""
+    monkeypatch.setattr("fastnn.given.NUMBERS_AT_ONCE", 60)
+    network = base(max_iter=0, weight_init=init)
+    seeds, biases = [5, 2**64 - 1, 5, 0, 7, 8, 9], [0.0, 0.0, 1.5, 0.0, 0.0, 0.0, -1.0]
+    found = fastnn.train_many(network, X, Y, random_state=seeds, bias_init=biases)
+    for model, seed, bias in zip(found, seeds, biases, strict=True):
+        alone = clone(network).set_params(random_state=seed, bias_init=bias).fit(X, Y)
+        assert np.array_equal(model.params_, alone.params_)
+    assert not np.shares_memory(found[0].params_, found[2].params_)
