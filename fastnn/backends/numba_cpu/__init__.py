@@ -1,6 +1,8 @@
 """The Numba back end for CPUs: compiles on first use and keeps the result in Numba's cache."""
 
+import importlib
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -30,12 +32,8 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     with forking.lock:
-        from . import lanes, small
         from . import training as kernels
-        from .delta_rule import delta_rule
-        from .distortion import distort_images
         from .inputs import compress_rows, count_values
-        from .predict import predict_few
         from .vector import VECTOR_BYTES
 
     def forward_samples(problem, samples, losses, outputs, layer, first, end):
@@ -47,13 +45,26 @@ def _load(dtype: np.dtype) -> Any:
         count_values=count_values,
         compress_rows=compress_rows,
         train_thread=kernels.train_thread,
-        train_small=small.train_small,
-        train_lanes=lanes.train_lanes,
+        train_small=_when_called("small", "train_small"),
+        train_lanes=_when_called("lanes", "train_lanes"),
         forward_samples=forward_samples,
-        delta_rule=delta_rule,
-        distort_images=distort_images,
-        predict_few=predict_few,
+        delta_rule=_when_called("delta_rule", "delta_rule"),
+        distort_images=_when_called("distortion", "distort_images"),
+        predict_few=_when_called("predict", "predict_few"),
     )
+
+
+def _when_called(module: str, name: str) -> Callable[..., Any]:
+    """Return a kernel whose module is imported at its first call: few trainings need it."""
+    found: list[Any] = []
+
+    def call(*arguments: Any) -> Any:
+        if not found:
+            with forking.lock:
+                found.append(getattr(importlib.import_module(f".{module}", __package__), name))
+        return found[0](*arguments)
+
+    return call
 
 
 _compiled = Compiled(_load)
