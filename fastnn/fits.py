@@ -44,6 +44,7 @@ class Fit:
         self.model, self._draft = model, draft
         self.given, self.keep_losses = (X, y, arguments.get("sample_weight")), keep_losses
         self.is_watched = len(checked) > 0
+        self.side_by_side = False  # with others, whose sums then have another order than alone
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
         self.task, self.rules, data = begin(draft, X, y, **arguments)

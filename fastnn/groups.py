@@ -41,7 +41,7 @@ class Group:
     def __init__(self) -> None:
         self.waiting: deque[Fit] = deque()
         self._parts: dict[int, tuple[Samples, int]] = {}  # and where it begins in the table
-        self._n_rows = 0
+        self._n_rows, self._side_by_side = 0, False
         self._seconds_per_step = 0.0  # of a network
 
     def has_room(self, samples: Samples) -> bool:
@@ -54,6 +54,7 @@ class Group:
     def add(self, fit: Fit) -> None:
         """Take a fit; its samples go to the end of the table, if they are not there."""
         self.waiting.append(fit)
+        self._side_by_side = fit.side_by_side
         samples = fit.task.samples
         if id(samples) not in self._parts:
             self._parts[id(samples)] = samples, self._n_rows
@@ -139,6 +140,7 @@ class Group:
             schedules,
             sums,
             self._n_threads,
+            self._side_by_side,
         )
         seconds = time.perf_counter() - begin
         n_steps = n_epochs * sum(task.steps_per_epoch for task in tasks)

@@ -5,7 +5,7 @@ bit of it. Where `joblib.parallel_config` names workers, they get parts of the f
 """
 
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -23,6 +23,9 @@ from .progress import NoProgress, progress_bar
 from .state import commit, draft_of, end_interrupted, warn_caller
 from .workers import count_workers, parts, run_on_workers
 
+# So many of one kind are trained side by side, and sums have another order than in `fit`: of fewer
+# the lanes of vectors would mostly be empty.
+ENOUGH = 32
 Job = tuple[BaseMLP, ArrayLike, ArrayLike, ArrayLike | None]
 
 
@@ -32,9 +35,11 @@ def fit_together(
     """Fit several networks, each as its `fit` would, many at a time where that is possible.
 
     Networks of the same layers, update rule, batch size and kind of data are trained in the same
-    calls, on samples of their own; the others one after the other. If `joblib.parallel_config`
-    names a back end of processes ("loky", or "dask" and "ray" where these are installed), its
-    workers get parts of at least about a second; the result is the same, bit by bit.
+    calls, on samples of their own; the others one after the other. Fewer than 32 of a kind become
+    bit by bit what `fit` makes of them; of more, sums may have another order. If
+    `joblib.parallel_config` names a back end of processes ("loky", or "dask" and "ray" where these
+    are installed), its workers get parts of at least about a second; the result is the same, bit
+    by bit.
 
     Parameters
     ----------
@@ -100,6 +105,9 @@ def run_together(fits: list[Fit], n_jobs: int | None, verbose: int) -> list[Any]
     """
     models = [fit.model for fit in fits]
     total = sum(map(_n_seen, fits))
+    kinds = Counter(kind(fit.task) for fit in fits)
+    for fit in fits:
+        fit.side_by_side = kinds[kind(fit.task)] >= ENOUGH
     sent = _shared_out(fits, n_jobs)
     for fit in fits:
         fit.adopt()
@@ -163,7 +171,7 @@ def _shared_out(fits: list[Fit], n_jobs: int | None) -> list[tuple[list[Fit], tu
         for fit in own[part]:
             model = draft_of(fit.model)
             model.random_state = fit.task.seed
-            jobs.append((model, *fit.given, fit.keep_losses))
+            jobs.append((model, *fit.given, fit.keep_losses, fit.side_by_side))
         sent.append((own[part], (backends.get_backend(), n_jobs, jobs)))
     return sent
 
@@ -173,7 +181,10 @@ def _fit_part(backend: str, n_jobs: int | None, jobs: list[tuple]) -> list[Any]:
     with backends.use_backend(backend), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are given where all come together
         given = Given(model.random_state for model, *_ in jobs)
-        fits = [begin_fit(model, X, y, weights, given, keep) for model, X, y, weights, keep in jobs]
+        fits = []
+        for model, X, y, weights, keep_losses, side_by_side in jobs:
+            fits.append(begin_fit(model, X, y, weights, given, keep_losses))
+            fits[-1].side_by_side = side_by_side
         for fit in fits:
             fit.adopt()
         _run_here(fits, n_jobs, NoProgress())

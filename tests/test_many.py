@@ -6,7 +6,7 @@ from conftest import relative_error
 from sklearn.base import clone
 
 import fastnn
-from fastnn import groups
+from fastnn import backends, groups
 
 X, Y = fastnn.load_xor()
 
@@ -181,3 +181,23 @@ def test_weights_that_are_drawn_ahead_are_those_of_each_seed(init, monkeypatch):
         alone = clone(network).set_params(random_state=seed, bias_init=bias).fit(X, Y)
         assert np.array_equal(model.params_, alone.params_)
     assert not np.shares_memory(found[0].params_, found[2].params_)
+
+
+def test_many_lie_side_by_side_and_few_do_not(compiled_backend, monkeypatch):
+    """What a network becomes does not depend on who else is in a call, but on how many in all."""
+    kernels = backends.kernels()
+    train, given = kernels.mlp_train_many, []
+
+    def counted(*arguments):
+        given.append(arguments[-1])
+        train(*arguments)
+
+    monkeypatch.setattr(kernels, "mlp_train_many", counted)
+    monkeypatch.setattr(kernels, "NETWORKS_AT_ONCE", 7)
+    few, many = (fastnn.train_many(base(), X, Y, random_state=range(n)) for n in (31, 32))
+    assert given == sorted(given)
+    assert set(given) == {False, True}
+    for seed in (0, 20, 30):
+        alone = base(random_state=seed).fit(X, Y)
+        assert np.array_equal(few[seed].params_, alone.params_)
+        assert_near(many[seed].params_, alone.params_, "lanes")

@@ -239,6 +239,7 @@ def test_ctrl_c(backend, monkeypatch):
         train(*given)
 
     monkeypatch.setattr(kernels, "mlp_train_many", interrupted)
+    monkeypatch.setattr(kernels, "NETWORKS_AT_ONCE", 2)  # also with one processor
     monkeypatch.setattr(groups, "FIRST_WORK", 1)
     jobs = [(model, X, Y, None) for model in models(random_state=[1, 2], max_iter=[1, 3])]
     jobs.append((network(solver="lbfgs"), X, Y, None))
@@ -303,7 +304,10 @@ def some_jobs():
     return [*jobs, (network(warm_start=True).fit(X, Y), X, Y, None)]
 
 
-def test_workers_give_the_same_bits(backend, small_parts):
+@pytest.mark.parametrize("enough", [1, 32])
+def test_workers_give_the_same_bits(backend, small_parts, enough, monkeypatch):
+    """Also side by side: how many of a kind there are, the caller knows."""
+    monkeypatch.setattr(together, "ENOUGH", enough)
     here = fit_together(some_jobs())
     with joblib.parallel_config("loky", n_jobs=2):
         away = fit_together(some_jobs())

@@ -372,6 +372,7 @@ class Kernels(Protocol):
         schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
+        side_by_side: bool = True,
     ) -> None:
         """Train m networks in place, each as `mlp_train` would.
 
@@ -388,6 +389,9 @@ class Kernels(Protocol):
             Of all.
         loss_sums : (m, n_epochs) of float64
             As for `mlp_train`, a row for each network.
+        side_by_side : bool
+            Whether a back end may train them in vectors with a network in each lane: sums have
+            another order then. If not, each is bit by bit what `mlp_train` makes of it.
         """
 
     def distort_images(

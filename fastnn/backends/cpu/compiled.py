@@ -258,12 +258,13 @@ class Compiled:
         schedules: Sequence[Schedule],
         loss_sums: NDArray[np.float64],
         n_threads: int,
+        side_by_side: bool = True,
     ) -> None:
         """Train several networks, side by side in the lanes of vectors if that is faster."""
         net, optimizer, schedule = networks[0], optimizers[0], schedules[0]
         dtype = states[0].params.dtype
         kernels = self._load(dtype)
-        if lanes.pays(net, samples, schedule.batch_size):
+        if side_by_side and lanes.pays(net, samples, schedule.batch_size):
             many.train_in_lanes(
                 kernels,
                 networks,

@@ -166,6 +166,7 @@ def mlp_train_many(
     schedules: Sequence[Schedule],
     loss_sums,
     n_threads: int,
+    side_by_side: bool = True,
 ) -> None:
     """Train several networks; see `interface.Kernels`."""
     if _train_blocks(networks, optimizers, states, samples, schedules, loss_sums):

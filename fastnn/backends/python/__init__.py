@@ -121,7 +121,14 @@ def mlp_train(
 
 
 def mlp_train_many(
-    networks, optimizers, states, samples: Samples, schedules, loss_sums, n_threads: int
+    networks,
+    optimizers,
+    states,
+    samples: Samples,
+    schedules,
+    loss_sums,
+    n_threads: int,
+    side_by_side: bool = True,
 ) -> None:
     """Train several networks, one after the other; see `interface.Kernels`."""
     own = zip(networks, optimizers, states, schedules, loss_sums, strict=True)
