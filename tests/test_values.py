@@ -142,10 +142,10 @@ def test_hidden_layers():
 
 
 def test_a_network_too_large_for_memory_is_named(monkeypatch):
-    def full(*_):
+    def uniforms(*_):
         raise MemoryError
 
-    monkeypatch.setattr("fastnn.network.np.full", full)
+    monkeypatch.setattr("fastnn.random.uniforms", uniforms)
     with pytest.raises(MemoryError, match=r"hidden_layer_sizes=\(7,\): 52 parameters"):
         fastnn.MLPClassifier((7,)).fit(X, LABELS)
 
