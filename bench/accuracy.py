@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastnn
-from fastnn.recipes import SPECIAL_RECIPES
+from fastnn.recipes import SPECIAL_RECIPES, Recipe
 
 SIZES, BATCH_SIZE, RATE = (784, 800, 400, 10), 128, 0.001
 PEERS = ("fastnn", "laptop", "keras", "pytorch", "sklearn")
@@ -52,10 +52,10 @@ class Peer(NamedTuple):
     predict: Callable[[NDArray], NDArray]
 
 
-def with_fastnn(data: str, X: NDArray, y: NDArray, threads: int, recipe: bool = False) -> Peer:
+def with_fastnn(X: NDArray, y: NDArray, threads: int, recipe: Recipe | None = None) -> Peer:
     same = {"hidden_layer_sizes": SIZES[1:-1], "batch_size": BATCH_SIZE, "learning_rate": "cosine"}
     same |= {"learning_rate_init": RATE, "dtype": "float32", "input_scale": 1 / 255, "tol": None}
-    given = SPECIAL_RECIPES["laptop"][data].parameters if recipe else same
+    given = recipe.parameters if recipe else same
     model = fastnn.MLPClassifier(**{**given, "n_jobs": threads, "random_state": 0})
 
     def train(n: int, after: Callable[[], None]) -> None:
@@ -64,7 +64,7 @@ def with_fastnn(data: str, X: NDArray, y: NDArray, threads: int, recipe: bool = 
     return Peer(train, model.predict)
 
 
-def with_sklearn(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
+def with_sklearn(X: NDArray, y: NDArray, threads: int) -> Peer:
     from sklearn.neural_network import MLPClassifier
 
     model = MLPClassifier(
@@ -80,7 +80,7 @@ def with_sklearn(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
     return Peer(train, lambda images: model.predict(images.astype(np.float32) / 255))
 
 
-def with_keras(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
+def with_keras(X: NDArray, y: NDArray, threads: int) -> Peer:
     import tensorflow as tf
     from tensorflow import keras
 
@@ -105,7 +105,7 @@ def with_keras(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
     return Peer(train, predict)
 
 
-def with_pytorch(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
+def with_pytorch(X: NDArray, y: NDArray, threads: int) -> Peer:
     import torch
     from torch import nn
 
@@ -139,9 +139,10 @@ def with_pytorch(data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
 def make(name: str, data: str, X: NDArray, y: NDArray, threads: int) -> Peer:
     """Return a peer; ImportError if it is not installed."""
     if name in ("fastnn", "laptop"):
-        return with_fastnn(data, X, y, threads, name == "laptop")
+        recipe = SPECIAL_RECIPES["laptop"][data] if name == "laptop" else None
+        return with_fastnn(X, y, threads, recipe)
     makers = {"keras": with_keras, "pytorch": with_pytorch, "sklearn": with_sklearn}
-    return makers[name](data, X, y, threads)
+    return makers[name](X, y, threads)
 
 
 def measure(name: str, data: str, seconds: float, threads: int) -> list[tuple[float, float]]:
