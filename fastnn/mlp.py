@@ -151,6 +151,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the accuracy on samples X with labels y; of several labels, all must be right."""
         predicted = self.predict(X)
         y = kind_of(self).check(y, predicted)
+        is_plain = y.ndim == 1 and y.dtype == predicted.dtype and y.dtype.kind in "biuU"
+        if is_plain and sample_weight is None:
+            return float(np.mean(y == predicted))  # in a search scikit-learn's checks take longer
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(

@@ -10,7 +10,8 @@ lanes beyond the last network hold zeros that nobody looks at. B is the batch si
 - What a formula has for a number is a vector as well: a learning rate for each lane.
 
 All products are lane by lane, and every sum has one order: which networks share a group, and how
-many threads there are, does not change a bit.
+many threads there are, does not change a bit. It is the order of the kernels for one network in
+float64, but for those of the smallest (`panels.is_small`) and of compressed rows.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ N_COLUMNS = 6
 # The settings of a call; offsets into `work` and into `lists` after the first three.
 BATCH, LOSS, OPTIMIZER, TARGETS, COUNTS, NOW, PANEL = range(7)
 # Rows of `work` at NOW, a number per lane: what holds for a step.
-SIZE, GRADIENT_SIZE, NOW_EPSILON, DECAY, NOW_ALPHA, NOW_L1, LIMIT, SHARE, HAS_STEP = range(9)
+SIZE, GRADIENT_SIZE, NOW_EPSILON, DECAY, NOW_ALPHA, NOW_L1, LIMIT, TOTAL, HAS_STEP = range(9)
 N_NOW = 9
 # Side by side pays while weights, moments and a batch of L networks stay in the second cache, and
 # where compressed rows leave out little. Adam, batches of 32, dense unless said, CPU microseconds a

@@ -19,7 +19,7 @@ cdef enum:
 cdef enum:
     LANE_BATCH, LANE_LOSS, LANE_OPTIMIZER, TARGETS_AT, COUNTS_AT, NOW_AT, PANEL_AT
 cdef enum:
-    NOW_SIZE, NOW_GRADIENT_SIZE, NOW_EPSILON, NOW_DECAY, NOW_ALPHA, NOW_L1, NOW_LIMIT, NOW_SHARE
+    NOW_SIZE, NOW_GRADIENT_SIZE, NOW_EPSILON, NOW_DECAY, NOW_ALPHA, NOW_L1, NOW_LIMIT, NOW_TOTAL
     NOW_HAS_STEP
 cdef enum:
     FIRST, N_ORDERS, N_SAMPLES
@@ -190,7 +190,7 @@ cdef void choose_lanes(Group *g, Py_ssize_t epoch, Py_ssize_t start) noexcept no
         g.now[NOW_HAS_STEP * LANES + lane] = total > 0
         g.all_step = g.all_step and total > 0
         total = total if total > 0 else 1
-        g.now[NOW_SHARE * LANES + lane] = <real>(1 / total)
+        g.now[NOW_TOTAL * LANES + lane] = <real>total
         g.now[NOW_ALPHA * LANES + lane] = <real>(numbers[ALPHA] / total)
         g.now[NOW_L1 * LANES + lane] = <real>(numbers[L1] / total)
 

@@ -26,9 +26,9 @@ from ..cpu.lanes import (
     OPTIMIZER,
     OUTPUTS,
     PANEL,
-    SHARE,
     SIZE,
     TARGETS,
+    TOTAL,
     UNITS,
 )
 from ..cpu.panels import (
@@ -230,7 +230,7 @@ def choose_lanes(g, epoch, start):
         g.work[g.now + HAS_STEP * L + lane] = 1.0 if total > 0 else 0.0
         all_step = all_step and total > 0
         total = total if total > 0 else 1.0
-        g.work[g.now + SHARE * L + lane] = 1 / total
+        g.work[g.now + TOTAL * L + lane] = total
         g.work[g.now + NOW_ALPHA * L + lane] = g.numbers[lane * g.n_numbers + ALPHA] / total
         g.work[g.now + NOW_L1 * L + lane] = g.numbers[lane * g.n_numbers + L1] / total
     return rows, all_step

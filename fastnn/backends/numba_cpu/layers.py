@@ -126,8 +126,7 @@ def starts_from_z(activation, loss):
 def finish_sample(p, layer, b, i, sample, from_z):
     """Return the weighted loss of sample i of a batch and store its deltas."""
     weight = float(p.sample_weights[sample]) if p.weighted else 1.0
-    count = b.size / weight  # so many of it would make the batch
-    return weight * loss_and_delta(p, layer, i, sample, count, from_z)
+    return weight * loss_and_delta(p, layer, i, sample, weight / b.size, from_z)
 
 
 @kernel
