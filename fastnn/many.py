@@ -69,6 +69,8 @@ def train_many(
     ------
     ValueError
         If an argument or a parameter is not as described.
+    NoWorkersError
+        If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
     KeyboardInterrupt
         After Ctrl-C, if a library called `train_many`.
 

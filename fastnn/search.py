@@ -29,6 +29,8 @@ class TrainsTogether:
         ------
         ValueError
             As scikit-learn's search: a wrong argument, no candidates, no fit that succeeds.
+        NoWorkersError
+            If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
         KeyboardInterrupt
             After Ctrl-C.
         """

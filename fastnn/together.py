@@ -61,6 +61,8 @@ def fit_together(
     ValueError
         If jobs are not as described, or an argument or a parameter is not as `fit` takes it; no
         estimator has been changed then.
+    NoWorkersError
+        If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
     KeyboardInterrupt
         After Ctrl-C, if a library called `fit_together`.
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from conftest import relative_error
+from joblib._parallel_backends import LokyBackend
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -358,6 +359,23 @@ def test_workers_have_to_be_named(small_parts, config):
     with joblib.parallel_config(**config):
         fit_together(some_jobs())
     assert small_parts == [[]]
+
+
+class Gone(LokyBackend):
+    """Workers whose connection is closed."""
+
+    def effective_n_jobs(self, n_jobs):
+        raise OSError("no connection")
+
+
+def test_workers_that_cannot_be_reached():
+    """Nothing is trained then, in a search neither."""
+    search = fastnn.GridSearchCV(network(), {"alpha": [0, 1]}, cv=2)
+    with joblib.parallel_config(Gone(), n_jobs=2):
+        for call in (lambda: fit_together(some_jobs()), lambda: search.fit(X, Y)):
+            with pytest.raises(workers.NoWorkersError, match=r"Gone.* cannot be reached .*no conn"):
+                call()
+    assert not hasattr(search, "cv_results_")
 
 
 def test_what_is_short_stays_here(monkeypatch):
