@@ -59,11 +59,10 @@ cdef void finish_lanes(Group *g, double *sums) noexcept nogil:
     cdef LaneLayer *layer = &g.layers[g.n_layers]
     cdef bint is_softmax = layer.activation == SOFTMAX
     cdef Py_ssize_t i, lane
-    cdef vec loss, count, share, total = vload(g.now + NOW_TOTAL * LANES)
+    cdef vec loss, count, share
     cdef real losses[LANES]
     for i in range(g.rows):
-        count = vload(g.counts + i * LANES)
-        share = vdiv(count, total)
+        count, share = vload(g.counts + i * LANES), vload(g.shares + i * LANES)
         if not is_softmax and (g.loss == HALF_SQUARED_ERROR or g.loss == SUM_SQUARED_ERROR):
             loss = squares_of(g, layer, i, share)
         elif is_softmax and (
@@ -174,7 +173,7 @@ cdef void any_loss_of(Group *g, LaneLayer *layer, Py_ssize_t i, double *sums) no
         if sample >= 0:
             task.loss_parameter = g.numbers[lane * g.n_numbers + N_NUMBERS + g.n_layers]
             sums[lane] += count * loss_and_delta(
-                &task, &panel, lane, g.targets + sample * g.n_targets,
-                count / g.now[NOW_TOTAL * LANES + lane], from_z)
+                &task, &panel, lane, g.targets + sample * g.n_targets, g.shares[i * LANES + lane],
+                from_z)
         for c in range(n):
             layer.deltas[(i * n + c) * LANES + lane] = panel.deltas[offset_of(&task, lane, c)]

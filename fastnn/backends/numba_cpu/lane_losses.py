@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import codes
 from ..cpu import panels
-from ..cpu.lanes import ACTIVATION, DELTAS, OUTPUTS, SLOPES, TOTAL, UNITS
+from ..cpu.lanes import ACTIVATION, DELTAS, OUTPUTS, SLOPES, UNITS
 from ..cpu.panels import N_NUMBERS
 from .compile import inlined, kernel, merged
 from .formulas import activate, loss_and_delta, philox
@@ -110,10 +110,8 @@ def finish_lanes(g, rows, sums):
     """
     L, layer = lanes(g.work), g.n_layers
     is_softmax, code = entry(g, layer, ACTIVATION) == codes.SOFTMAX, g.loss
-    total = vload(g.work, g.now + TOTAL * L)
     for i in range(rows):
-        count = vload(g.work, g.counts + i * L)
-        share = vdiv(count, total)
+        count, share = vload(g.work, g.counts + i * L), vload(g.work, g.shares + i * L)
         if not is_softmax and code in (codes.HALF_SQUARED_ERROR, codes.SUM_SQUARED_ERROR):
             loss = squares_of(g, layer, i, share)
         elif is_softmax and code in (
@@ -232,7 +230,7 @@ def any_loss_of(g, layer, i, sums):
                 g.targets,
                 g.n_targets,
             )
-            share = count / float(work[g.now + TOTAL * L + lane])
+            share = float(work[g.shares + i * L + lane])
             sums[lane] += count * loss_and_delta(p, 0, lane, sample, share, from_z)
         for c in range(n):
             at = ((c // W) * L + lane) * W + c % W
