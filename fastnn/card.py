@@ -85,7 +85,7 @@ def text_of(model: Any, saved: Mapping[str, str] | None = None) -> str:
         items = card[section]
         width = max(map(len, items))
         lines += ["", section.replace("_", " ")]
-        lines += [f"  {name.ljust(width)}  {_line(value)}" for name, value in items.items()]
+        lines += [f"  {name.ljust(width)}  {_line(name, value)}" for name, value in items.items()]
     return "\n".join(lines)
 
 
@@ -117,10 +117,11 @@ def _training(model: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _line(value: Any) -> str:
+def _line(name: str, value: Any) -> str:
     if isinstance(value, dict):
         shape = " x ".join(f"{n:,}" for n in value["shape"])
         return f"{shape} {value['dtype']}, sha256 {value['sha256'][:16]}..."
     if isinstance(value, (int, float)):
-        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        count = "d" if name == "seed" else ","
+        return format(value, count if isinstance(value, int) else ".6g")
     return value if value.isprintable() else repr(value)  # a file may say anything

@@ -104,7 +104,9 @@ class Aim:
 def refuse_unless(place: str, settings: dict[str, Any], **expected: Any) -> None:
     """Raise ValueError if a setting has a value that fastnn has no counterpart for."""
     for name, value in expected.items():
-        found = settings.get(name, value)
+        if name not in settings:
+            continue
+        found = settings[name]
         accepted = value if isinstance(value, tuple) else (value,)
         if not any(found is one or found == one for one in accepted):
             raise ValueError(f"{place}: {name}={shown(found)} has no counterpart")

@@ -141,7 +141,7 @@ def _network(model: Any, plain: PlainNetwork, seed: int) -> dict[str, Any]:
     }
     if plain.task == NUMBERS:
         return {**found, "_flat": plain.is_flat}
-    return {**found, "classes_": plain.classes, "multilabel_": plain.task == LABELS}
+    return {**found, "classes_": np.array(plain.classes), "multilabel_": plain.task == LABELS}
 
 
 def _state(model: Any, plain: PlainNetwork, net: Network) -> tuple[NDArray, int, int]:
@@ -157,10 +157,11 @@ def _state(model: Any, plain: PlainNetwork, net: Network) -> tuple[NDArray, int,
 def _single_layer(plain: PlainNetwork, seed: int) -> dict[str, Any]:
     """Return what the fit of a perceptron or of a linear network would have set."""
     (layer,) = plain.layers
-    coef, intercept = np.ascontiguousarray(layer.weights.T), layer.bias
+    # The source may train on: its arrays are its own.
+    coef, intercept = np.array(layer.weights.T, order="C"), layer.bias.copy()
     found: dict[str, Any] = {"coef_": coef, "intercept_": intercept, "_seed": seed}
     if plain.task == NUMBERS:
         if plain.is_flat:
             found |= {"coef_": coef[0], "intercept_": intercept[0]}
         return {**found, "loss_curve_": np.empty(0), "loss_": np.inf}
-    return {**found, "classes_": plain.classes, "converged_": False, "t_": 1.0, "_epoch": 0}
+    return {**found, "classes_": np.array(plain.classes), "converged_": False, "t_": 1.0, "_epoch": 0}

@@ -83,7 +83,10 @@ class _Model:
         self._model = model
         self.config = {"class_name": type(model).__name__, "config": model.get_config()}
         if getattr(model, "compiled", False):
-            self.config["compile_config"] = model.get_compile_config()
+            self.config["compile_config"] = {
+                **model.get_compile_config(),
+                "loss_numbers": getattr(model.loss, "_fn_kwargs", {}),  # Huber's is in no config
+            }
         self._layers = {layer.name: layer for layer in model.layers}
 
     def weights(self, name: str, path: str) -> list[NDArray]:
@@ -264,6 +267,7 @@ def _aim(compiled: dict[str, Any], source: Any, training: bool) -> Aim | None:
         raise ValueError(f"loss: {shown(loss)} has no counterpart; training=False ignores it")
     if training:
         refuse_unless(f"loss, {loss}", given, reduction=("sum_over_batch_size", "mean"), axis=-1)
+    given = {**compiled.get("loss_numbers", {}), **given}
     parameter = given.get(row.parameter, 1.0 if row.name == "Huber" else 0.0)
     squash = {"BinaryCrossentropy": "sigmoid"}.get(row.name, "softmax")
     return Aim(
