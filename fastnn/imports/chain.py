@@ -175,7 +175,7 @@ def _reals(place: str, values: Any, n_dimensions: int) -> NDArray:
 
 def _task(last: str, n_outputs: int, loss: str | None, has_classes: bool) -> str:
     """Return what the outputs mean."""
-    if has_classes and loss in ("half_squared_error", "sum_squared_error"):
+    if has_classes and loss in ("sum_squared_error", "hinge"):
         return CLASSES
     if last == "softmax" or (loss or "").endswith("categorical_crossentropy"):
         return CLASSES
