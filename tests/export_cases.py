@@ -1,7 +1,7 @@
 """Networks of all kinds, and samples for them, for the tests of exports and imports."""
 
 import numpy as np
-from hypothesis import assume
+from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
@@ -39,6 +39,11 @@ TASKS = {
     "perceptrons": (None, None),
     "linear": (None, None),
 }
+
+
+def examples(n):
+    """Return the settings of a test that draws so many networks."""
+    return settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def targets(task, n, rng, labels="ints"):

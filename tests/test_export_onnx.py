@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from export_cases import HIDDEN, LABELS, SCALERS, TASKS, network, networks
-from hypothesis import HealthCheck, given, settings
+from export_cases import HIDDEN, LABELS, SCALERS, TASKS, examples, network, networks
+from hypothesis import given
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -71,14 +71,14 @@ def test_bytes(tmp_path):
     assert entry.type.tensor_type.elem_type == onnx.TensorProto.UINT8
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(case=networks())
 def test_random_networks(case, tmp_path):
     check(*case, tmp_path / "m.onnx")
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(300)
 @given(case=networks())
 def test_many_random_networks(case, tmp_path):
     check(*case, tmp_path / "m.onnx")

@@ -49,7 +49,7 @@ def to_c(
         On which the file is compared with the model; for int8, where they show the ranges of all
         layers, they must be given.
     targets : (n_samples,) or (n_samples, n_outputs), optional
-        Their y: the result then has the scores of the model and of the file.
+        Their y: of int8 the result then has the scores of the model and of the file.
     name : str, optional
         With which all names in the file begin; by default that of the file.
 
@@ -99,12 +99,11 @@ def to_c(
         return Results(values, _labels(plain, labels))
 
     details: dict[str, Any] = {"flash": written_in.flash, "ram": written_in.ram}
-    written = export.finish(text.encode("ascii"), run, **details)
+    if fixed is None:
+        return export.finish(text.encode("ascii"), run, **details)
     details |= _accuracy(plain, expected, export.expected, targets)
-    if fixed is not None:
-        difference = difference_of(expected.values, export.expected.values)
-        written = written._replace(difference=difference)
-    return written._replace(details=details)
+    written = export.finish(text.encode("ascii"), run, **details)
+    return written._replace(difference=difference_of(expected.values, export.expected.values))
 
 
 def _checked_name(name: Any, path: Path) -> str:

@@ -148,7 +148,7 @@ def _decision(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
         )
     if plain.task != CLASSES or plain.classes is None:
         return ""
-    if len(plain.classes) == 1:
+    if plain.is_constant:
         body = "    (void)s;\n    return 0;\n"
     elif plain.sizes[-1] == 1:
         body = f"    return s[0] > {_threshold(plain, fixed)};\n"
@@ -170,7 +170,7 @@ def _values(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
     score = "s[j]" if fixed is None else f"(REAL)s[j] * (REAL){2.0**-fixed.fraction!r}"
     is_class = plain.task == CLASSES and plain.gives_probabilities
     lines = []
-    if is_class and plain.classes is not None and len(plain.classes) == 1:
+    if plain.is_constant:
         lines = ["(void)s;", "v[0] = 1;"]
     else:
         output = score if name == "softmax" else call(plain, len(plain.layers), score)
@@ -193,4 +193,5 @@ def _values(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
         f"\n/* {meaning}, from scores. */\n"
         f"static inline void NAME_values(const SCORE *s, REAL *v)\n{{\n{body}\n}}\n"
     )
-    return f"\n#ifndef UPPER_SCORES_ONLY{text}#endif\n" if needs_math(name) else text
+    has_math = needs_math(name) and not plain.is_constant
+    return f"\n#ifndef UPPER_SCORES_ONLY{text}#endif\n" if has_math else text

@@ -21,9 +21,10 @@ _ABOUT = """/* A network {shape} in {arithmetic}, by fastnn {version}. Include i
        NAME_scores(x, scores);      SCORE scores[{n_scores}], from {entry} x[{n_features}]
        NAME_values(scores, values); REAL values[{n_values}]: {meaning}{decision}
 
-   Constants: {flash:,} bytes, in flash; arrays on the stack: {ram:,} bytes. {library}
+   Constants: {flash:,} bytes, in flash; arrays on the stack: {ram:,} bytes.
+   {library}
 
-   A test of {n_tests} samples: cc -std=c99 -D UPPER_TEST -x c FILE -lm -o test && ./test */
+   Test: cc -std=c99 -D UPPER_TEST -x c FILE -lm -o test && ./test */
 #ifndef UPPER_H
 #define UPPER_H
 
@@ -99,7 +100,7 @@ class CHeader:
         labels = None if results.labels is None else results.labels[:n]
         first = Results(results.values[:n], labels)
         parts = [
-            self._about(n, entry),
+            self._about(entry),
             self._math(),
             c_text.FLASH,
             c_text.sizes(plain, self.n_values, n, entry),
@@ -107,7 +108,7 @@ class CHeader:
             c_text.ADD if self.fixed is None else c_text.ADD_FIXED,
             c_text.activations(plain, self.fixed),
             functions(plain, self.fixed),
-            c_text.test(X[:n], first, self.real, entry, self.label),
+            c_text.test(plain, X[:n], first, self.real, entry, self.label),
             "\n#endif\n",
         ]
         parts = [self._named(part) for part in parts]
@@ -128,7 +129,7 @@ class CHeader:
             text = re.sub(rf"\b{word}(?=_|\b)", meaning, text)
         return text
 
-    def _about(self, n_tests: int, entry: str) -> str:
+    def _about(self, entry: str) -> str:
         plain = self.plain
         decision = ""
         if plain.task == CLASSES:
@@ -138,7 +139,7 @@ class CHeader:
         always, ever = self._needs_math
         library = "No library is needed." if not ever else "It needs math.h."
         if ever and not always:
-            library = "values need math.h; with UPPER_SCORES_ONLY there are none."
+            library = "The values need math.h; with UPPER_SCORES_ONLY there are none."
         return _ABOUT.format(
             shape="-".join(map(str, plain.sizes)),
             arithmetic=self.real if self.fixed is None else "8-bit fixed point",
@@ -152,7 +153,6 @@ class CHeader:
             flash=self.flash,
             ram=self.ram,
             library=library,
-            n_tests=n_tests,
         )
 
     @property
@@ -160,7 +160,7 @@ class CHeader:
         """Whether math.h is needed always, and whether for the values."""
         *hidden, last = (layer.activation for layer in self.plain.layers)
         always = self.fixed is None and any(map(c_text.needs_math, hidden))
-        return always, always or c_text.needs_math(last)
+        return always, always or (c_text.needs_math(last) and not self.plain.is_constant)
 
     def _math(self) -> str:
         always, ever = self._needs_math

@@ -97,7 +97,6 @@ def _call(command: list[str], what: str, data: bytes = b"") -> bytes:
     done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS, check=False)
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RuntimeError(
-            f"C: the file cannot be {what} by {command[0]}: {(lines or ['no message'])[0]}"
-        )
+        lines = [line for line in lines if "error" in line] or lines or ["no message"]
+        raise RuntimeError(f"C: the file cannot be {what} by {command[0]}: {lines[0]}")
     return done.stdout

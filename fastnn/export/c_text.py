@@ -65,12 +65,14 @@ _TEST = """
 static const NAME_input NAME_test_inputs[UPPER_N_TESTS][UPPER_N_FEATURES] = {INPUTS};
 static const REAL NAME_test_values[UPPER_N_TESTS][UPPER_N_VALUES] = {VALUES};
 LABELS
+
 int main(void)
 {
     SCORE scores[UPPER_N_SCORES];
     REAL values[UPPER_N_VALUES], worst = 0;
     unsigned n, k, wrong = 0;
 
+CLASSES
     for (n = 0; n < UPPER_N_TESTS; n++) {
         NAME_scores(NAME_test_inputs[n], scores);
         NAME_values(scores, values);
@@ -120,7 +122,7 @@ def declared(plain: PlainNetwork, real: str, fixed: FixedNetwork | None) -> tupl
             if whole.table is not None:
                 arrays.append((f"table_{number}", "int16_t", whole.table))
     texts = [
-        f"static const {ctype} NAME_{name}[{values.size}] UPPERFLASH = "
+        f"static const {ctype} NAME_{name}[{values.size}] UPPER_FLASH = "
         f"{{{numbers(values.ravel(), ctype)}}};\n"
         for name, ctype, values in arrays
     ]
@@ -164,7 +166,7 @@ def activations(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
         name, is_last = layer.activation, number == len(plain.layers)
         if name != "softmax" and name not in ACTIVATIONS:
             raise ValueError(f"layer {number}, {name}: there is no C for it here")
-        if name == "identity" or (fixed is not None and not is_last):
+        if name == "identity" or (plain.is_constant if is_last else fixed is not None):
             continue
         if name == "softmax":
             text = SOFTMAX
@@ -204,11 +206,14 @@ typedef {entry} NAME_input;
 """
 
 
-def test(X: NDArray, results: Results, real: str, entry: str, label: str) -> str:
+def test(
+    plain: PlainNetwork, X: NDArray, results: Results, real: str, entry: str, label: str
+) -> str:
     """Return a `main` that checks samples X, with the results that are expected."""
     tolerance = max(1.0, float(abs(results.values).max())) * (1e-4 if real == "float" else 1e-9)
     labels = results.labels
-    text = _TEST.replace("INPUTS", _rows(X, entry)).replace("VALUES", _rows(results.values, real))
+    text = _TEST.replace("{INPUTS}", _rows(X, entry))
+    text = text.replace("{VALUES}", _rows(results.values, real))
     if labels is None:
         declaration = check = ""
     else:
@@ -216,15 +221,18 @@ def test(X: NDArray, results: Results, real: str, entry: str, label: str) -> str
         n = labels.shape[1]
         declaration = (
             f"static const uint16_t NAME_test_labels[UPPER_N_TESTS][{n}] = "
-            f"{{{_rows(labels, 'uint16_t')}}};\n"
+            f"{_rows(labels, 'uint16_t')};\n"
         )
         check = (
             f"        for (k = 0; k < {n}; k++) {{\n"
             f"            if ({label} != NAME_test_labels[n][k]) wrong++;\n        }}\n"
         )
     text = text.replace("LABELS\n", declaration).replace("CHECK\n", check)
+    is_used = "    (void)NAME_classes;\n" if plain.task == CLASSES else ""
+    text = text.replace("CLASSES\n", is_used)
     return text.replace("TOLERANCE", f"(REAL){tolerance!r}")
 
 
 def _rows(values: NDArray, ctype: str) -> str:
-    return ",\n".join(f"{{{numbers(row, ctype)}}}" for row in values)
+    rows = ",\n    ".join(f"{{{numbers(row, ctype).lstrip()}}}" for row in values)
+    return f"{{\n    {rows}}}"

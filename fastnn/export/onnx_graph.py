@@ -126,7 +126,7 @@ def _labels(graph: Graph, plain: PlainNetwork, y: str) -> str:
     assert plain.classes is not None
     if plain.task == LABELS:
         return graph.cast(graph.add("Greater", y, plain.threshold), np.int64)
-    if plain.sizes[-1] > 1 or len(plain.classes) == 1:
+    if plain.sizes[-1] > 1 or plain.is_constant:
         index = graph.add("ArgMax", y, axis=1, keepdims=0)
     else:
         one_each = graph.constant("one_each", np.array([-1], np.int64))
@@ -144,7 +144,7 @@ def _values(graph: Graph, plain: PlainNetwork, y: str) -> str:
     if not plain.gives_probabilities:
         is_single = plain.sizes[-1] == 1
         return graph.add("Concat", graph.add("Neg", y), y, axis=1) if is_single else y
-    if len(plain.classes) == 1:
+    if plain.is_constant:
         return graph.add("Where", graph.add("Greater", y, 0), 1, 1)
     if plain.sizes[-1] == 1:
         return graph.add("Concat", graph.add("Sub", 1, y), y, axis=1)
