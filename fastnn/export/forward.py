@@ -56,7 +56,7 @@ def results_of(plain: PlainNetwork, outputs: NDArray) -> Results:
     if plain.task == LABELS:
         return Results(outputs, (outputs > plain.threshold).astype(np.int64))
     assert plain.classes is not None
-    if len(plain.classes) == 1:
+    if plain.is_constant:
         labels = np.zeros(len(outputs), np.int64)
     elif outputs.shape[1] == 1:
         labels = (outputs[:, 0] > plain.threshold).astype(np.int64)
@@ -69,7 +69,7 @@ def _probabilities(plain: PlainNetwork, outputs: NDArray) -> NDArray:
     """Return probabilities of classes that sum to 1; scores as they are."""
     if not plain.gives_probabilities:
         return outputs
-    if plain.classes is not None and len(plain.classes) == 1:
+    if plain.is_constant:
         return np.ones_like(outputs[:, :1])
     if outputs.shape[1] == 1:
         return np.hstack([1 - outputs, outputs])

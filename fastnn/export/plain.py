@@ -137,6 +137,11 @@ class PlainNetwork:
         """Whether a classifier's outputs are probabilities; else they are scores."""
         return self.task != NUMBERS and self.layers[-1].activation in _PROBABLE
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is one class only."""
+        return self.task == CLASSES and self.classes is not None and len(self.classes) == 1
+
     def parts(self, flat: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
         """Yield views (n_in, n_out) and (n_out,) of a flat vector, layer by layer."""
         codes = (0,) * len(self.layers)
