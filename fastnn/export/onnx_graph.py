@@ -96,7 +96,12 @@ def add_network(graph: Graph, plain: PlainNetwork, x: str, is_cast: bool) -> tup
     for number, layer in enumerate(plain.layers, 1):
         weights = graph.constant(f"weights_{number}", layer.weights.astype(graph.dtype))
         bias = graph.constant(f"bias_{number}", layer.bias.astype(graph.dtype))
-        y = _activated(graph, number, layer, graph.add("Gemm", y, weights, bias))
+        y = add_activation(graph, number, layer, graph.add("Gemm", y, weights, bias))
+    return add_decision(graph, plain, y)
+
+
+def add_decision(graph: Graph, plain: PlainNetwork, y: str) -> tuple[str, str]:
+    """Add what the outputs y mean; return the names of the labels ("" if none) and values."""
     if plain.task == NUMBERS:
         return "", y
     return _labels(graph, plain, y), _values(graph, plain, y)
@@ -156,7 +161,7 @@ def _values(graph: Graph, plain: PlainNetwork, y: str) -> str:
     return graph.add("Div", y, graph.add("ReduceSum", y, columns, keepdims=1))
 
 
-def _activated(graph: Graph, number: int, layer: Layer, z: str) -> str:
+def add_activation(graph: Graph, number: int, layer: Layer, z: str) -> str:
     name, a = layer.activation, layer.parameter
     if name == "identity":
         return z

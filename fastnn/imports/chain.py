@@ -1,7 +1,7 @@
 """Layers of elsewhere, one after the other, until they are a plain network or refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -108,33 +108,40 @@ class Chain:
         ValueError
             If that does not go together.
         """
-        if not self.layers:
-            raise ValueError(f"layers: expected {LAYERS}, got none")
-        if self._dropped:
-            raise Refused(self._dropped, "dropout of the outputs")
+        self._check_end()
         if aim is not None and aim.squash:
             self._squash(aim)
-        layers = tuple(self.layers)
-        last = layers[-1].activation
-        n_outputs = len(layers[-1].bias)
+        last, n_outputs = self.layers[-1].activation, len(self.layers[-1].bias)
         task = _task(last, n_outputs, None if aim is None else aim.loss, classes is not None)
         labels = _classes(task, classes, n_outputs)
         if task == CLASSES and n_outputs == 2:
             raise ValueError(
-                f"layer {len(layers)} of the dense ones: 2 outputs of {last} for two classes, which "
-                "have one output here, of a sigmoid"
+                f"layers: the last has 2 outputs, of {last}, for two classes, which have one output "
+                "here, of a sigmoid"
             )
+        threshold = 0.0 if aim is not None and aim.loss == "hinge" else 0.5
+        training = None if aim is None else self._training(aim)
+        return replace(self.plain(task, labels, threshold), training=training)
+
+    def plain(self, task: str, classes: NDArray | None, threshold: float = 0.5) -> PlainNetwork:
+        """Return the network that there is, of a task that is known."""
+        self._check_end()
         return PlainNetwork(
             "MLPRegressor" if task == NUMBERS else "MLPClassifier",
-            layers,
-            layers[0].weights.dtype,
+            tuple(self.layers),
+            self.layers[0].weights.dtype,
             task,
-            labels,
-            threshold=0.0 if aim is not None and aim.loss == "hinge" else 0.5,
-            is_flat=task == NUMBERS and n_outputs == 1,
+            classes,
+            threshold=threshold,
+            is_flat=task == NUMBERS and len(self.layers[-1].bias) == 1,
             input_scale=self.input_scale,
-            training=None if aim is None else self._training(aim),
         )
+
+    def _check_end(self) -> None:
+        if not self.layers:
+            raise ValueError(f"layers: expected {LAYERS}, got none")
+        if self._dropped:
+            raise Refused(self._dropped, "dropout of the outputs")
 
     def _squash(self, aim: Aim) -> None:
         """Give the outputs the activation that is part of the loss."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.codes import LOSSES, OPTIMIZERS
+from ..backends.codes import HINGE, LOSSES, OPTIMIZERS
 from ..backends.interface import Network
-from ..export.plain import LABELS, NUMBERS, Layer, PlainNetwork
+from ..export.plain import CLASSES, LABELS, NUMBERS, Layer, PlainNetwork
 from ..formulas import activation, choose_loss, choose_output
 from ..linear import LinearNetwork
 from ..mlp import MLPClassifier, MLPRegressor
@@ -97,15 +97,23 @@ def _training(plain: PlainNetwork) -> dict[str, Any]:
     """Return the hyper-parameters of the training, or of one that there could be."""
     training = plain.training
     if training is None:
-        if plain.task == NUMBERS or plain.gives_probabilities:
-            return {}
-        return {"loss": "hinge" if plain.threshold == 0 else "squared_error"}
+        return _guess(plain)
     found = {**training.numbers, "solver": training.solver}
     if training.loss.endswith("crossentropy"):
         return {**found, "loss": "auto", "label_smoothing": training.loss_parameter}
     row = next(row for row in LOSSES if row.name == training.loss)
     has_parameter = row.parameter is not None
     return {**found, "loss": (row.name, training.loss_parameter) if has_parameter else row.name}
+
+
+def _guess(plain: PlainNetwork) -> dict[str, Any]:
+    """Return the loss that outputs look like, where the source does not say it."""
+    last, is_single = plain.layers[-1].activation, plain.sizes[-1] == 1
+    is_usual = last == "softmax" or (last == "sigmoid" and (is_single or plain.task == LABELS))
+    if plain.task == NUMBERS or is_usual:
+        return {}
+    is_hinge = plain.threshold == 0 and last in LOSSES[HINGE].outputs
+    return {"loss": "hinge" if is_hinge else "squared_error"}
 
 
 def _network(model: Any, plain: PlainNetwork, seed: int) -> dict[str, Any]:
@@ -115,6 +123,12 @@ def _network(model: Any, plain: PlainNetwork, seed: int) -> dict[str, Any]:
     loss = choose_loss(model.loss, n_classes, model.label_smoothing)
     last = choose_output(model.out_activation, loss.row, n_classes)
     net = make_network(plain.sizes, model.activation, last, model.dropout, loss)
+    decides = plain.task == LABELS or (plain.task == CLASSES and plain.sizes[-1] == 1)
+    if decides and net.threshold != plain.threshold:
+        raise ValueError(
+            f"layers: a threshold of {plain.threshold:g} of {plain.layers[-1].activation} outputs "
+            "has no counterpart"
+        )
     moments, step, epoch = _state(model, plain, net)
     found: dict[str, Any] = {
         "network_": net,
