@@ -19,8 +19,8 @@ _MODULES = {"numpy": "numpy", "scikit-learn": "sklearn", "numba": "numba"}
 def saved_by() -> dict[str, str]:
     """Return what a file says of the program that wrote it: versions, system and time (UTC)."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    loaded = {name: sys.modules[module] for name, module in _MODULES.items() if module in sys.modules}
-    versions = {name: module.__version__ for name, module in loaded.items()}
+    loaded = {name: sys.modules.get(module) for name, module in _MODULES.items()}
+    versions = {name: module.__version__ for name, module in loaded.items() if module is not None}
     return {**_program(), **versions, "time": now.replace("+00:00", "Z")}
 
 
@@ -61,14 +61,16 @@ def card_of(model: Any, saved: Mapping[str, str] | None = None) -> dict[str, Any
     """
     card: dict[str, Any] = {
         "class": type(model).__name__,
-        "layers": [layer._asdict() | {"n_parameters": layer.n_parameters} for layer in layers_of(model)],
+        "layers": [
+            layer._asdict() | {"n_parameters": layer.n_parameters} for layer in layers_of(model)
+        ],
     }
     if hasattr(model, "classes_"):
         card["classes"] = np.asarray(model.classes_).tolist()
     card["parameters"] = _changed(model)
     card["training"] = _training(model)
     if data := getattr(model, "data_fingerprint_", None):
-        card["data"] = {name: {**table, "shape": list(table["shape"])} for name, table in data.items()}
+        card["data"] = {name: {**of, "shape": list(of["shape"])} for name, of in data.items()}
     if saved:
         card["saved_by"] = dict(saved)
     return card

@@ -35,7 +35,7 @@ def layers_of(model: Any) -> list[Layer]:
     net: Network = model.network_
     names = [f"hidden {i + 1}" for i in range(len(net.sizes) - 2)] + ["output"]
     return [
-        Layer(name, *net.sizes[i : i + 2], _activation(net, i), net.dropout[i])
+        Layer(name, net.sizes[i], net.sizes[i + 1], _activation(net, i), net.dropout[i])
         for i, name in enumerate(names)
     ]
 

@@ -22,8 +22,10 @@ EXPANSION = 100  # how many times as large as the file its members may be, zeros
 _DATE = (1980, 1, 1, 0, 0, 0)  # of the members: the same network is the same file
 _MISSING = "Keras files need h5py: pip install 'fastnn[keras]'"
 # What content that lies may lead to while it is read.
-_LIES = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError, EOFError)
-_LIES += (NotImplementedError, RecursionError, zipfile.BadZipFile)
+_LIES: tuple[type[Exception], ...] = (
+    *(ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError, EOFError),
+    *(NotImplementedError, RecursionError, MemoryError, zipfile.BadZipFile),
+)
 
 
 def pack(config: dict[str, Any], metadata: dict[str, Any], arrays: dict[str, NDArray]) -> bytes:
@@ -82,7 +84,7 @@ class KerasFile:
                     content = _member(archive, WEIGHTS, EXPANSION * size)
                 self._size = len(content)
                 self._file = h5py.File(io.BytesIO(content), "r")
-            except (*_LIES, MemoryError) as error:
+            except _LIES as error:
                 raise ValueError(f"{path}: not a whole Keras file: {error}") from None
         if not isinstance(self.config, dict):
             raise ValueError(f"{path}: not a whole Keras file: {CONFIG} is no object")
@@ -113,7 +115,7 @@ class KerasFile:
             if found.dtype.kind not in "fiu" or found.nbytes > self._size:
                 raise ValueError(f"{found.dtype}, {found.nbytes} bytes")
             return np.asarray(found[()])
-        except (*_LIES, MemoryError) as error:
+        except _LIES as error:
             raise ValueError(f"{self._path}: {path} in {WEIGHTS}: {error}") from None
 
     def _at(self, path: str) -> Any:

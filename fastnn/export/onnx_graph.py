@@ -162,6 +162,7 @@ def _values(graph: Graph, plain: PlainNetwork, y: str) -> str:
 
 
 def add_activation(graph: Graph, number: int, layer: Layer, z: str) -> str:
+    """Add a layer's activation of z; return the name of its result."""
     name, a = layer.activation, layer.parameter
     if name == "identity":
         return z

@@ -93,7 +93,8 @@ def to_pytorch(
 
 def _modules(plain: PlainNetwork) -> tuple[list[str], list[int]]:
     """Return the modules of a Sequential, as Python writes them, and where dense layers stand."""
-    modules, places = [], []
+    modules: list[str] = []
+    places = []
     for number, layer in enumerate(plain.layers, 1):
         places.append(len(modules))
         modules.append(f"Linear({len(layer.weights)}, {len(layer.bias)})")

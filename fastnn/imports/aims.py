@@ -96,9 +96,7 @@ class Aim:
                         f"{n_parameters}, those of the layers"
                     )
                 row[:] = np.asarray(given, float) * factor**power
-        return Training(
-            self.loss, self.parameter, steps.solver, numbers, moments, steps.step
-        )
+        return Training(self.loss, self.parameter, steps.solver, numbers, moments, steps.step)
 
 
 def refuse_unless(place: str, settings: dict[str, Any], **expected: Any) -> None:

@@ -116,8 +116,8 @@ class Chain:
         labels = _classes(task, classes, n_outputs)
         if task == CLASSES and n_outputs == 2:
             raise ValueError(
-                f"layers: the last has 2 outputs, of {last}, for two classes, which have one output "
-                "here, of a sigmoid"
+                f"layers: the last has 2 outputs, of {last}, for two classes; here these have one "
+                "output, of a sigmoid"
             )
         threshold = 0.0 if aim is not None and aim.loss == "hinge" else 0.5
         training = None if aim is None else self._training(aim)

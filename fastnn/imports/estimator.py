@@ -178,4 +178,10 @@ def _single_layer(plain: PlainNetwork, seed: int) -> dict[str, Any]:
         if plain.is_flat:
             found |= {"coef_": coef[0], "intercept_": intercept[0]}
         return {**found, "loss_curve_": np.empty(0), "loss_": np.inf}
-    return {**found, "classes_": np.array(plain.classes), "converged_": False, "t_": 1.0, "_epoch": 0}
+    return {
+        **found,
+        "classes_": np.array(plain.classes),
+        "converged_": False,
+        "t_": 1.0,
+        "_epoch": 0,
+    }

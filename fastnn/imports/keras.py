@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,17 @@ from .estimator import estimator_of
 _ACTIVATIONS = {keras: ours for ours, keras in ACTIVATION_NAMES.items()} | {"swish": "silu"}
 _LOSSES = {name: row for row in LOSSES for name in (row.name, *row.aliases)}
 # What a layer or an optimizer may have, and fastnn has not.
-_NO_LAYER = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint")
-_NO_LAYER += ("bias_constraint", "lora_rank", "quantization_config")
-_NO_STEPS = ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor")
-_NO_STEPS += ("gradient_accumulation_steps",)
+_NO_LAYER = (
+    *("kernel_regularizer", "bias_regularizer", "activity_regularizer"),
+    *("kernel_constraint", "bias_constraint"),
+)
+_NO_STEPS = (
+    *("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"),
+    "gradient_accumulation_steps",
+)
 
 
-def from_keras(
-    model: Any, *, classes: Any = None, training: bool = True, **parameters: Any
-) -> Any:
+def from_keras(model: Any, *, classes: Any = None, training: bool = True, **parameters: Any) -> Any:
     """Return a network of Keras as a fitted estimator.
 
     Its outputs are the same, and `partial_fit`, or `fit` (with `warm_start=True`, which the result
@@ -120,7 +123,7 @@ class _File:
 def _read(source: Any, classes: Any, training: bool, parameters: dict[str, Any]) -> Any:
     kind, config = source.config["class_name"], source.config["config"]
     if kind not in ("Sequential", "Functional"):
-        raise ValueError(f"model: {shown(kind)}: expected Sequential, or a functional model like it")
+        raise ValueError(f"model: {shown(kind)}: expected a Sequential or functional model")
     described = config["layers"]
     if kind == "Functional":
         _check_chain(described)
@@ -152,8 +155,8 @@ def _stem(name: str) -> str:
 
 
 def _check_chain(layers: Sequence[dict[str, Any]]) -> None:
-    """Raise `Refused` unless each layer of a functional model gets the outputs of the one before."""
-    for number, (before, layer) in enumerate(zip(layers, layers[1:], strict=False), 2):
+    """Raise `Refused` unless each layer of a functional model gets those of the one before."""
+    for number, (before, layer) in enumerate(pairwise(layers), 2):
         nodes = layer["inbound_nodes"]
         text = repr(nodes)
         sources = re.findall(r"'keras_history': \[('[^']*'), 0, 0\]", text)
@@ -168,8 +171,9 @@ Take = Callable[[Chain, str, dict[str, Any], Callable[[], list[NDArray]], bool],
 
 
 def _activation(chain: Chain, place: str, value: Any) -> None:
-    if isinstance(value, dict) and value.get("class_name") in ("LeakyReLU", "ELU", "ReLU", "Softmax"):
-        _LAYERS[value["class_name"]](chain, place, value["config"], list, False)
+    kind = value.get("class_name") if isinstance(value, dict) else None
+    if kind in ("LeakyReLU", "ELU", "ReLU", "Softmax"):
+        _LAYERS[kind](chain, place, value["config"], list, False)
         return
     name = _ACTIVATIONS.get(value) if isinstance(value, str) else None
     if name is None:
@@ -310,5 +314,6 @@ def _steps(optimizer: Any, source: Any) -> Steps:
     moments = variables[2:]  # after the iteration and the learning rate
     if n_moments == 0 or not moments:
         return Steps(solver, numbers, (), step)
-    flat = [np.concatenate([array.ravel() for array in moments[i::n_moments]]) for i in range(n_moments)]
+    each = [moments[i::n_moments] for i in range(n_moments)]
+    flat = [np.concatenate([array.ravel() for array in arrays]) for arrays in each]
     return Steps(solver, numbers, flat, step)

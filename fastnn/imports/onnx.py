@@ -166,15 +166,15 @@ class _Reader:
             raise Refused(place, "behind a factor on all inputs")
         value, one = value.reshape(-1), np.ones(value.size)
         with np.errstate(divide="ignore"):
-            offset, factor = {
-                "Add": (-value, one),
-                "Sub": (value, one),
-                "Mul": (0 * value, value),
-                "Div": (0 * value, 1 / value),
+            scaler = {
+                "Add": Scaler(-value, one),
+                "Sub": Scaler(value, one),
+                "Mul": Scaler(0 * one, value),
+                "Div": Scaler(0 * one, 1 / value),
             }[node.operator]
-        if not np.isfinite(factor).all():
+        if not (np.isfinite(scaler.factor).all() and np.isfinite(scaler.offset).all()):
             raise Refused(place, "numbers that are not finite")
-        self._scalers.append(Scaler(offset, factor))
+        self._scalers.append(scaler)
 
     def _is_flat(self, node: Node) -> bool:
         return node.operator in ("Flatten", "Reshape") and not self._chain.layers
@@ -215,7 +215,7 @@ class _Reader:
             for values in self._constants.values()
             if values.ndim == 1 and values.dtype.kind in "iU" and (values[:-1] < values[1:]).all()
         ]
-        thresholds = (0.0, 0.5)
+        thresholds = (0.5, 0.0)
         found = [self._chain.plain(LABELS, np.arange(n_outputs), t) for t in thresholds]
         found += [self._chain.plain(CLASSES, c, t) for c in labels for t in thresholds if len(c)]
         return [self._chain.plain(NUMBERS, None), *found]

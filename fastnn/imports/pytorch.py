@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parameters import shown
 from .aims import Aim, Steps, refuse_unless
 from .chain import LAYERS, Chain, Refused
 from .estimator import estimator_of
@@ -194,9 +193,10 @@ def _steps(optimizer: Any, own: Sequence[Any]) -> Steps:
     if not all(states):
         return Steps(solver, numbers)
     # Linear has its weights as (n_out, n_in).
+    pairs = list(zip(states, own, strict=True))
     moments = [
-        np.concatenate([_moment(state.get(name), tensor) for state, tensor in zip(states, own, strict=True)])
-        for name in names
+        np.concatenate([_moment(state.get(key), tensor) for state, tensor in pairs])
+        for key in names
     ]
     if name == "SGD":  # there it is made of gradients, here of steps
         moments = [-numbers["learning_rate_init"] * row for row in moments]

@@ -49,7 +49,7 @@ def from_sklearn(model: Any, **parameters: Any) -> Any:
     ['a', 'a', 'b', 'b']
     """
     kind = type(model).__name__
-    make = {"MLPClassifier": _network, "MLPRegressor": _network, "Perceptron": _perceptron}.get(kind)
+    make = _KINDS.get(kind)
     if make is None or not type(model).__module__.startswith("sklearn."):
         raise ValueError(f"model: expected {_EXPECTED}, got {type(model).__module__}.{kind}")
     if not {"coefs_", "coef_"} & vars(model).keys():
@@ -121,8 +121,9 @@ def _training(model: Any, task: str) -> Training:
         loss = "binary_crossentropy" if n_classes <= 2 else "sparse_categorical_crossentropy"
     if loss not in {row.name for row in LOSSES}:
         raise ValueError(f"model: loss={shown(loss)} has no counterpart")
-    optimizer, moments, step = model._optimizer if model.solver != LBFGS else None, [], 0
-    solver = model.solver
+    moments: list[Any] = []
+    solver, step = model.solver, 0
+    optimizer: Any = None if solver == LBFGS else model._optimizer
     if solver == "adam":
         moments, step = [optimizer.ms, optimizer.vs], int(optimizer.t)
     elif solver == "sgd":
@@ -169,3 +170,6 @@ def _perceptron(model: Any, parameters: dict[str, Any]) -> Any:
     if "feature_names_in_" in vars(model):
         found["feature_names_in_"] = model.feature_names_in_
     return estimator_of(plain, "scikit-learn", {**copied, **parameters}, **found)
+
+
+_KINDS = {"MLPClassifier": _network, "MLPRegressor": _network, "Perceptron": _perceptron}
