@@ -104,22 +104,24 @@ class Activations:
                 continue
             parameter = row.parameter
             given = [] if parameter is None else [n for n in numbers if parameter.holds(n)]
-            for number in [None, *given] if parameter is None else given:
+            for number in [None] if parameter is None else given:
                 self._add(dtype, row.name, number)
-        self._add_operator("Gelu", "gelu")
-        for name in ("Softplus", "Softsign", "Selu"):
-            self._add_operator(name, name.lower())
+        for operator in ("Gelu", "Softplus", "Softsign", "Selu"):
+            graph = Graph(dtype)
+            self._know(graph, graph.add(operator, "z"), operator.lower())
+        graph = Graph(dtype)
+        erf = graph.add("Erf", graph.add("Div", "z", 2**0.5))
+        product = graph.add("Mul", "z", graph.add("Add", erf, 1))
+        self._know(graph, graph.add("Mul", product, 0.5), "gelu")  # as PyTorch writes it
 
     def _add(self, dtype: np.dtype, name: str, number: float | None) -> None:
         graph = Graph(dtype)
         layer = Layer(np.empty(0), np.empty(0), name, number or 0.0)
-        result = add_activation(graph, 1, layer, "z")
+        self._know(graph, add_activation(graph, 1, layer, "z"), name, number)
+
+    def _know(self, graph: Graph, result: str, name: str, number: float | None = None) -> None:
         found = self._expressions.of(graph.nodes, graph.constants, "z")
         self._known.setdefault(found[result], (name, number))
-
-    def _add_operator(self, operator: str, name: str) -> None:
-        found = self._expressions.of([Node(operator, ("z",), "y", {})], {}, "z")
-        self._known.setdefault(found["y"], (name, None))
 
     def find(self, nodes: list[Node], constants: Mapping[str, NDArray], leaf: str) -> Found | None:
         """Return the activation of a result: the last that is one, as parts of it may be others."""
