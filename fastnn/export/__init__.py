@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .c import to_c
+    from .keras_file import set_keras_weights, to_keras
     from .numpy_file import to_numpy
     from .onnx_file import to_onnx
+    from .pytorch_file import to_pytorch
     from .skl2onnx_converters import register_converters
 
-__all__ = ["FORMATS", "Format", "register_converters", "to_c", "to_numpy", "to_onnx"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "register_converters",
+    "set_keras_weights",
+    "to_c",
+    "to_keras",
+    "to_numpy",
+    "to_onnx",
+    "to_pytorch",
+]
 
 
 class Format(NamedTuple):
@@ -29,12 +41,17 @@ FORMATS = {
     "onnx": Format("to_onnx", ".onnx"),
     "c": Format("to_c", ".h"),
     "numpy": Format("to_numpy", ".py"),
+    "keras": Format("to_keras", ".keras"),
+    "pytorch": Format("to_pytorch", ".safetensors"),
 }
 _MODULES = {
     "register_converters": "skl2onnx_converters",
+    "set_keras_weights": "keras_file",
     "to_c": "c",
+    "to_keras": "keras_file",
     "to_numpy": "numpy_file",
     "to_onnx": "onnx_file",
+    "to_pytorch": "pytorch_file",
 }
 
 

@@ -18,6 +18,7 @@ from .estimator import estimator_of
 from .onnx_expressions import Activations, Expressions
 
 MAX_BYTES = 2**31 - 1  # what protobuf can hold
+MOST_NUMBERS = 1000  # scalars of a graph that are tried as the number in an activation
 _MISSING = "ONNX files need the package onnx: pip install 'fastnn[onnx]'"
 REGRESSION = "variable"  # what skl2onnx, and so `to_onnx`, calls the outputs of a regression
 _PASS = {"Identity", "Dropout"}
@@ -127,7 +128,7 @@ class _Reader:
             numbers += [n.attributes["alpha"] for n in self._nodes if "alpha" in n.attributes]
             dtype = self._chain.layers[0].weights.dtype
             numbers += [0.01, 1.0]  # the defaults of LeakyRelu and Elu
-            self._known = Activations(dtype, dict.fromkeys(numbers))
+            self._known = Activations(dtype, list(dict.fromkeys(numbers))[-MOST_NUMBERS:])
         return self._known
 
     def _dense(self, place: str, node: Node) -> None:
