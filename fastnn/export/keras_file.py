@@ -175,6 +175,8 @@ def _function(number: int, layer: Layer) -> str | None:
     """Return the name of Keras's function, None if its number needs a layer."""
     if layer.activation not in ACTIVATION_NAMES:
         raise ValueError(f"layer {number}, {layer.activation}: Keras has no such activation")
+    if layer.activation == "leaky_relu" and layer.parameter < 0:
+        raise ValueError(f"layer {number}, leaky_relu: Keras has no negative_slope below 0")
     if layer.parameter != FUNCTION_PARAMETERS.get(layer.activation, layer.parameter):
         return None
     return ACTIVATION_NAMES[layer.activation]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..export.keras_format import KerasFile
 from ..export.keras_names import ACTIVATION_NAMES, FUNCTION_PARAMETERS, LOSSES
-from ..parameters import check_flag, shown
+from ..parameters import ABOVE_0, check_flag, check_real, shown
 from .aims import Aim, Steps, refuse_unless
 from .chain import LAYERS, Chain, Refused
 from .estimator import estimator_of
@@ -297,7 +297,7 @@ def _steps(optimizer: Any, source: Any) -> Steps:
     rate = config["learning_rate"]
     if not isinstance(rate, (int, float)):
         raise ValueError(f"{place}: learning_rate={shown(rate)} has no counterpart")
-    numbers = {"learning_rate_init": float(rate)}
+    numbers = {"learning_rate_init": check_real(f"{place}: learning_rate", rate, ABOVE_0)}
     if kind == "SGD":
         refuse_unless(place, config, weight_decay=(None, 0))
         momentum = float(config.get("momentum", 0))
