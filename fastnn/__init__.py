@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, TimeLimit
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
     from .halving import HalvingGridSearchCV, HalvingRandomSearchCV
+    from .imports import from_keras, from_onnx, from_pytorch, from_sklearn
     from .linear import LinearNetwork
+    from .loggers import MLflow, TensorBoard
     from .many import train_many
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
@@ -36,12 +38,18 @@ __all__ = [
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
+    "MLflow",
     "ModelCheckpoint",
     "Perceptron",
     "RandomizedSearchCV",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TimeLimit",
     "available_backends",
+    "from_keras",
+    "from_onnx",
+    "from_pytorch",
+    "from_sklearn",
     "get_backend",
     "latest_checkpoint",
     "load",
@@ -67,11 +75,14 @@ _MODULES = {
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
+    "MLflow": "loggers",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
     "RandomizedSearchCV": "search",
     "ReduceLROnPlateau": "rate_callbacks",
+    "TensorBoard": "loggers",
     "TimeLimit": "callbacks",
+    **dict.fromkeys(("from_keras", "from_onnx", "from_pytorch", "from_sklearn"), "imports"),
     "latest_checkpoint": "persistence",
     "load": "persistence",
     "load_digits": "datasets",

@@ -1,4 +1,4 @@
-"""The command line: fastnn backends | train | compare | course | bench."""
+"""The command line: fastnn backends | train | compare | course | bench | show."""
 
 import time
 from pathlib import Path
@@ -21,6 +21,7 @@ from .options import (
     to_json,
 )
 from .progress import write_line
+from .show import show
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
 HIDDEN = ", ".join(row.name for row in ACTIVATIONS if not row.output_only)
@@ -196,6 +197,7 @@ def bench(
 
 
 main.add_command(course)
+main.add_command(show)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A fit of a network: from its arguments to what it has written down at its end."""
 
+import time
 from functools import partial
 from typing import Any
 
@@ -70,6 +71,7 @@ class Fit:
             raise
         self._curve, self._first = LossCurve(model.loss_curve_), self.task.state.epoch
         self._n_seen, self._scores = model.t_, model.validation_scores_
+        self._begin = time.perf_counter() - model.fit_time_
         self._n_measured = len(model._validation_curve)
 
     def run(self, verbose: int) -> None:
@@ -102,6 +104,7 @@ class Fit:
             best_validation_score_=best_score,
             learning_rate_=task.rates.after(task.learning_rate, state.epoch),
             t_=self._n_seen + n_epochs * task.n_samples,
+            fit_time_=time.perf_counter() - self._begin,
             _validation_curve=measured,
         )
 

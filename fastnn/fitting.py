@@ -10,6 +10,7 @@ from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
 from .early_stopping import holds_out, split
+from .fingerprint import fingerprint
 from .given import Data, Given, check_data, written
 from .learning_rates import LearningRates
 from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
@@ -114,6 +115,14 @@ def begin(
         network._validation_curve = np.empty((0, 3))
     if not hasattr(network, "t_"):  # of an older file
         network.t_ = solver.epoch * len(samples.X)
+    network.fit_time_ = vars(network).get("fit_time_", 0.0) if going_on else 0.0
+    network.data_fingerprint_ = None
+    if not is_partial:
+        network.data_fingerprint_ = given.once(
+            ("fingerprint", id(data.samples)),
+            lambda: fingerprint(data.samples.X, data.y),
+            data.samples,
+        )
     best_loss = getattr(network, "best_loss_", None)
     if is_held_out:
         network.best_loss_, network.validation_scores_ = None, network.validation_scores_ or []

@@ -343,6 +343,12 @@ PARAMETERS = f"""
         See `fastnn.training.train`.
     backend_ : str
         The back end that trained.
+    fit_time_ : float
+        Seconds of training, over all fits since it began afresh; of networks that were trained
+        together, from its first epoch to its last.
+    data_fingerprint_ : dict or None
+        Shape, dtype and digest of the X and y of the last `fit`: see `fastnn.fingerprint`; None
+        after `partial_fit`, which sees a part.
 """
 
 for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):

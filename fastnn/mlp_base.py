@@ -1,7 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -19,10 +18,8 @@ from .estimator import Estimator
 from .fits import Fit
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
-from .persistence import save
 from .sklearn_callbacks import CallbackSupport, show_progress
 from .state import SolverState, end_interrupted, interrupted_after, warn_caller
-from .summary import summary_of
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
 
@@ -62,6 +59,8 @@ class BaseMLP(CallbackSupport, Estimator):
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
+    fit_time_: float
+    data_fingerprint_: dict[str, dict[str, Any]] | None
 
     def __init__(
         self,
@@ -285,25 +284,6 @@ class BaseMLP(CallbackSupport, Estimator):
             "more epochs may make it better; tol=None runs max_iter epochs without this warning",
             ConvergenceWarning,
         )
-
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Print a table of the layers: units, activation, dropout and parameters.
-
-        Parameters
-        ----------
-        print_fn : callable, default print
-            Gets the text.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`: the data say how many inputs and outputs there are.
-        """
-        print_fn(summary_of(self))
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted network, with all that further training needs: see `fastnn.load`."""
-        save(self, path)
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""

@@ -42,6 +42,8 @@ class Epoch:
         training has diverged).
     val_loss, val_accuracy, val_score : float
         The same on `validation_data`, as the epoch left the model; ValueError if `fit` had none.
+    has_validation : bool
+        Whether it had.
     """
 
     def __init__(self, model: Any, number: int, seconds: float, data: "FitData", validation: Any):
@@ -66,6 +68,11 @@ class Epoch:
     def accuracy(self) -> float:
         """See above."""
         return self.score
+
+    @property
+    def has_validation(self) -> bool:
+        """See above."""
+        return self._validation is not None
 
     @property
     def val_loss(self) -> float:

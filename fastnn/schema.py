@@ -13,6 +13,7 @@ import numpy as np
 from .backends.codes import LOSSES
 from .backends.interface import ImageDistortion, Network
 from .class_weights import class_weights
+from .fingerprint import is_fingerprint
 from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
 from .learning_rates import LearningRates
 from .network import INITIALIZERS, check_network, check_state, make_network
@@ -246,6 +247,14 @@ def _is_tally(value: Any, _: Values) -> bool:
     return isinstance(value, (float, np.floating)) and 1 <= float(value) < MAX_COUNT**2
 
 
+def _is_time(value: Any, _: Values) -> bool:
+    return type(value) is float and 0 <= value < np.inf
+
+
+def _is_data(value: Any, values: Values) -> bool:
+    return value is None or is_fingerprint(value, values["n_features_in_"])
+
+
 def _is_curve(value: Any, _: Values) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
 
@@ -343,6 +352,8 @@ _SHARED = {
     "n_features_in_": Rule(lambda v, a: _is_count(v, a) and v > 0, "an integer from 1 on"),
     "feature_names_in_": Rule(_are_feature_names, "a string for each feature", False),
     "backend_": Rule(_is_name, "a short string"),
+    "fit_time_": Rule(_is_time, "a number of seconds", False),  # not in older files, as this one:
+    "data_fingerprint_": Rule(_is_data, "shape, dtype and SHA-256 of X and y", False),
     "n_iter_": _COUNT,
 }
 _TRAINED = {
