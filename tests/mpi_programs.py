@@ -14,6 +14,7 @@ from mpi4py import MPI
 
 import fastnn
 from fastnn import backends
+from fastnn.callbacks import CSVLogger, ModelCheckpoint
 from fastnn.checkpoints import checkpoints
 
 COMM = MPI.COMM_WORLD
@@ -61,12 +62,14 @@ def networks():
     common = {"batch_size": 130, "input_scale": 1 / 16, **SETTINGS}
     labels = np.array(["even", "odd"])[y % 2]
     yield "dropout", fastnn.MLPClassifier((20,), dropout=0.2, **common), X, y, None, {}
-    yield "weights", fastnn.MLPClassifier((6, 5), "tanh", alpha=0.1, **common), X, labels, weights, {}
-    ends = [500] * SIZE if SIZE == 1 else [0, *[900] * (SIZE - 1)]  # rank 0 has none
+    tanh = fastnn.MLPClassifier((6, 5), "tanh", alpha=0.1, **common)
+    yield "weights", tanh, X, labels, weights, {}
+    ends = [0] * (SIZE - 1) + [900]  # the last one has all
     yield "none", fastnn.MLPClassifier((5,), **common), X, y, None, {"ends": ends}
     yield "few shards", fastnn.MLPRegressor((5,), **common), X, y / 9, weights, {"n_shards": 1}
     hinge = fastnn.MLPClassifier((5,), loss="hinge", solver="nadam", max_norm=1, **common)
-    yield "sparse", hinge, csr(X), y, None, {"ends": [10 * (r + 1) for r in range(SIZE - 1)] + [900]}
+    ends = [10 * (rank + 1) for rank in range(SIZE - 1)] + [900]
+    yield "sparse", hinge, csr(X), y, None, {"ends": ends}
     xor = {"loss": "half_squared_error", "batch_size": "full", "shuffle": False, **SETTINGS}
     yield "xor", fastnn.MLPClassifier((3,), "sigmoid", **xor), *fastnn.load_xor(), None, {}
 
@@ -84,8 +87,6 @@ def train(folder):
         fastnn.set_backend(backend)
         for name, model, X, y, weights, others in networks():
             ends = others.pop("ends", None)
-            if name == "none":  # the samples of all numbers of ranks are the same
-                ends = None if SIZE == 1 else ends
             X_own, y_own = part(X, y, ends=ends)
             w_own = None if weights is None else part(weights, ends=ends)[0]
             model.fit(X_own, y_own, w_own, communicator=COMM, **others)
@@ -146,7 +147,7 @@ def refuse(folder):
         "held out": ({"early_stopping": True}, X, y, {}),
         "no samples": ({}, X[:0], y[:0], {}),
         "callback": ({}, X, y, {"callbacks": [3] if RANK == 0 else ()}),
-        "folder": ({}, X, y, {"callbacks": [fastnn.callbacks.CSVLogger("nowhere/at/all.csv")]}),
+        "folder": ({}, X, y, {"callbacks": [CSVLogger("nowhere/at/all.csv")]}),
     }
     results = {}
     for name, (parameters, X_own, y_own, others) in cases.items():
@@ -184,9 +185,7 @@ def fall(folder, how, n_epochs):
         threading.Thread(target=kill_soon, daemon=True).start()
     if RANK == 1 and how == "raises":
         backends.kernels().mlp_train_shards = raise_now
-    if RANK == 1 and how == "raises outside":
-        model_to_resume(1).fit(*part(*digits()), communicator=MPI.COMM_SELF)
-    callbacks = [fastnn.callbacks.ModelCheckpoint(pattern)]
+    callbacks = [ModelCheckpoint(pattern)]
     if RANK == 0 and how == "callback raises":
         callbacks.append(lambda epoch: raise_now() if epoch.number == 3 else None)
     model = model_to_resume(int(n_epochs))

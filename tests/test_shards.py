@@ -71,7 +71,9 @@ def train_by_threads(kernels, optimizer, state, samples, plan):
         def add_up(sums, total):
             given[rank] = sums
             barrier.wait()
-            everything = {node: array.copy() for own in given.values() for node, array in own.items()}
+            everything = {
+                node: array.copy() for own in given.values() for node, array in own.items()
+            }
             barrier.wait()
             total[:] = total_of((0, plan.n_shards), everything)
             barrier.wait()
@@ -188,8 +190,8 @@ def test_a_batch_without_weight_makes_no_step(backend, rng):
     weights = np.zeros(20)
     first_batches = [order[:5] for order in orders_of(plan)]
     weights[np.concatenate(first_batches)] = 1  # of the second batch, none counts
-    states, _ = train_by_threads(kernels, optimizer, state, samples._replace(weights=weights), plan)
-    few = state._replace(params=state.params.copy(), moments=state.moments.copy())
+    samples, few = samples._replace(weights=weights), copied(state)
+    states, _ = train_by_threads(kernels, optimizer, state, samples, plan)
     schedule = Schedule(np.concatenate(first_batches)[np.newaxis], 10, 11, np.array([0.01]))
-    kernels.mlp_train(NET, optimizer, few, samples._replace(weights=weights), schedule, np.zeros(1), 1)
+    kernels.mlp_train(NET, optimizer, few, samples, schedule, np.zeros(1), 1)
     assert all(np.allclose(own.params, few.params, rtol=1e-12) for own in states)

@@ -1,7 +1,8 @@
 """In which order the gradients of a batch's shards are added: that of a tree, whoever has them.
 
 A node of the tree is a range of shards (first, end), cut in the middle as long as it has several.
-A process sums what its own shards make up; of any cut into processes the sum is the same, bit by bit.
+A process adds what its own shards make up; of any cut into processes the sum is the same, bit by
+bit.
 """
 
 from collections.abc import Callable, Iterable

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
 from .. import backends, random
+from ..backends.compressed import CompressedRows
 from ..early_stopping import holds_out
 from ..fits import Fit
 from ..hooks import Hooks
@@ -55,7 +56,9 @@ def fit_on_ranks(
         (X, y, sample_weight), has_samples = lent(ranks, X, y, sample_weight)
         has_validation = False
         if validation_data is not None:
-            pair = ranks.agreed(lambda: check_sequence("validation_data", validation_data, "(X, y)"))
+            pair = ranks.agreed(
+                lambda: check_sequence("validation_data", validation_data, "(X, y)")
+            )
             validation_data, has_validation = lent(ranks, *pair)
         seed = ranks.of_rank(0, ranks.agreed(lambda: random.seed_from(model.random_state)))
         arguments = {
@@ -78,12 +81,17 @@ def fit_on_ranks(
         n_shards = check_shards(n_shards, batch_size)
         plan = Plan(n_samples, batch_size, n_shards, ranks.size)
         with ranks.ending_all():
-            _share_out(fit, ranks, plan, training, validation)
-        ranks.agreed(fit.start)
+            observer = _share_out(fit, ranks, plan, training, validation)
+        before = model.__dict__
+        try:
+            ranks.agreed(fit.start)
+        except BaseException:  # of a callback, on another rank
+            model.__dict__ = before
+            raise
         with ranks.ending_all(), warnings.catch_warnings():
             if ranks.number:
                 warnings.simplefilter("ignore")  # rank 0 says it
-            fit.observer.follow_changes(fit.task)
+            observer.follow_changes(fit.task)
             fit.run(0 if ranks.number or show_progress(model) else int(model.verbose))
             _follow_model(ranks, model)
         fit.is_watched = fit.is_watched or ranks.number > 0
@@ -143,12 +151,12 @@ def _facts(fit: Fit) -> dict[str, Any]:
     known = hashlib.sha256(state.params.tobytes() + state.moments.tobytes()).hexdigest()
     return {
         "X": f"{X.shape[1]} features",
-        "X's values": f"{X.dtype} ({type(X).__name__})",
+        "dtype of X": f"{'sparse' if isinstance(X, CompressedRows) else 'dense'} {X.dtype}",
         "dtype": dtype.name,
         "y": f"{task.net.sizes[-1]} outputs",
         "sample_weight": "none" if task.samples.weights is None else "some",
         "the back end": backends.get_backend(),
-        "the processor": f"{task.kernels.arithmetic(dtype)}",
+        "the processor": task.kernels.arithmetic(dtype),
         "the model that goes on": f"{state.epoch} epochs and {state.step} steps",
         "the initial weights": f"some of digest {known[:8]}",
     }
@@ -156,15 +164,16 @@ def _facts(fit: Fit) -> dict[str, Any]:
 
 def _share_out(
     fit: Fit, ranks: Ranks, plan: Plan, training: Measured, validation: Measured | None
-) -> None:
-    """Give each rank the samples of its shards, and the callbacks to rank 0."""
+) -> RankObserver:
+    """Give each rank the samples of its shards, and rank 0 the callbacks; return who calls them."""
     samples, *own = training
     fit.task = task = RankTask.of(fit.task, samples, ranks, plan)
     task.send()
     fit.data = RankData(fit.data, task, own, validation)
     everys = ranks.of_rank(0, [hook.every for hook in fit.hooks])
     hooks = [Hooks(Follower(every)) for every in everys] if ranks.number else fit.hooks
-    fit.observer = RankObserver(fit.model, hooks, fit.data)
+    fit.observer = observer = RankObserver(fit.model, hooks, fit.data)
+    return observer
 
 
 def _follow_model(ranks: Ranks, model: Any) -> None:

@@ -1,4 +1,4 @@
-"""Loss and score on samples that lie on several ranks: the same on all of them, and of any number."""
+"""Loss and score on samples of several ranks: the same on all of them, and of any number."""
 
 from typing import Any
 
@@ -203,7 +203,7 @@ class RankObserver(Observer):
         return task.ranks.of_rank(0, stop)
 
     def follow_changes(self, task: Any) -> None:
-        """Take over what callbacks of rank 0 have changed: parameters, and numbers of the solver."""
+        """Take over what callbacks have changed on rank 0: parameters, numbers of the solver."""
         changed = task.optimizer, task.learning_rate
         task.optimizer, task.learning_rate = task.ranks.of_rank(0, changed)
         task.ranks.copy_of_first(task.state.params)

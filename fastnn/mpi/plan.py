@@ -1,5 +1,6 @@
 """Who computes what of a batch: shards of it, each from a range of the samples of all ranks."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ class Plan(NamedTuple):
         """Return where, among the samples of a rank, each of its shards has its own."""
         first, end = self.shards(rank)
         starts = [self.start(shard) - self.start(first) for shard in range(first, end + 1)]
-        return list(zip(starts[:-1], starts[1:], strict=True))
+        return list(pairwise(starts))
 
 
 def check_shards(n_shards: Any, batch_size: int) -> int:
@@ -81,17 +82,17 @@ def spread(ranks: Ranks, samples: Samples, plan: Plan) -> Samples:
     X, scale, targets, weights = samples
     counts, want = ranks.gather(len(X)), plan.bounds()
     have = [0, *np.cumsum(counts).tolist()]
-    X = _move_rows(ranks, X, have, want) if isinstance(X, CompressedRows) else (
-        ranks.move(X, have, want)
+    X = (
+        _move_rows(ranks, X, have, want)
+        if isinstance(X, CompressedRows)
+        else (ranks.move(X, have, want))
     )
     targets = ranks.move(targets, have, want)
     weights = None if weights is None else ranks.move(weights, have, want)
     return Samples(X, scale, targets, weights)
 
 
-def _move_rows(
-    ranks: Ranks, X: CompressedRows, have: list[int], want: list[int]
-) -> CompressedRows:
+def _move_rows(ranks: Ranks, X: CompressedRows, have: list[int], want: list[int]) -> CompressedRows:
     """Do what `Ranks.move` does."""
     lengths = ranks.move(np.diff(X.starts), have, want)
     n_values = ranks.gather(int(X.starts[-1] - X.starts[0]))

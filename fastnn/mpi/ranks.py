@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,6 +42,8 @@ class Ranks:
 
         self._mpi, self._comm = MPI, communicator.Dup()
         self.number, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        if self.size > 1:
+            _end_all_if_uncaught()
 
     def __enter__(self) -> "Ranks":
         return self
@@ -95,17 +98,14 @@ class Ranks:
         return result
 
     def compare(self, facts: dict[str, Any]) -> None:
-        """Raise ValueError by the name of the first fact that differs between ranks.
-
-        A rank that has None for a fact has nothing to say of it.
-        """
+        """Raise ValueError by the name of the first fact that differs between ranks."""
         told = self.gather(facts)
         for name in facts:
-            known = [(rank, own[name]) for rank, own in enumerate(told) if own[name] is not None]
-            for rank, value in known:
-                if value != known[0][1]:
+            first = told[0][name]
+            for rank, own in enumerate(told):
+                if own[name] != first:
                     raise ValueError(
-                        f"{name}: rank {known[0][0]} has {known[0][1]} and rank {rank} has {value}; "
+                        f"{name}: rank 0 has {first} and rank {rank} has {own[name]}; "
                         "expected the same on all ranks"
                     )
 
@@ -125,7 +125,7 @@ class Ranks:
             raise
 
     def move(self, array: NDArray, have: Sequence[int], want: Sequence[int]) -> NDArray:
-        """Return other rows of an array that lies on all ranks, each with some, one after the other.
+        """Return other rows of an array of which each rank has some, one after the other.
 
         Parameters
         ----------
@@ -188,6 +188,25 @@ class Ranks:
             self._comm.Allgatherv(self._mpi.IN_PLACE, [total, (counts, bounds[:-1])])
 
         return add_up
+
+
+@cache
+def _end_all_if_uncaught() -> None:
+    """From now on, let an exception that ends this process end the others too.
+
+    They would wait for it: in their next call, or when they end.
+    """
+    from mpi4py import MPI
+
+    show = sys.excepthook
+
+    def show_and_end(*error: Any) -> None:
+        show(*error)
+        if not hasattr(sys, "ps1"):  # at a prompt, nothing ends
+            sys.stderr.flush()
+            MPI.COMM_WORLD.Abort(1)
+
+    sys.excepthook = show_and_end
 
 
 def _common(have: Sequence[int], holder: int, want: Sequence[int], taker: int) -> tuple[int, int]:

@@ -141,7 +141,8 @@ def build(
     scattered = scattered and table[1, PANELS] <= SCATTERED_PANELS
     settings = [batch, net.loss, optimizer.kind, most_values, scattered, n_threads, seed, step, 0]
     numbers = [optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.alpha]
-    numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm, *net.formula_parameters, 0.0]
+    numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm]
+    numbers += [*net.formula_parameters, 0.0]
     # The columns of the values by sample, and the samples by input; where inputs and samples begin.
     n_lists = 2 * most_values
     n_offsets = n_in + 1 + (n_threads + 1) * batch if most_values else 0

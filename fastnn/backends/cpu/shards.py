@@ -73,11 +73,11 @@ def train(
         storing = problem._replace(settings=settings, numbers=numbers, moment_1=out)
         order = rows[np.newaxis]
 
-        def worker(thread: int) -> None:
+        def worker(thread: int, sums: NDArray[np.float64] = sums) -> None:
             kernels.train_thread(storing, samples, order, NO_RATE, losses, sums, thread)
 
         if n_threads > 1:
-            compile(lambda: kernels.train_thread(storing, samples, order, NO_RATE, losses, sums[:0], 0))
+            compile(lambda: worker(0, sums[:0]))
         run_workers(worker, n_threads, problem.stop)
 
     for number, size in enumerate(schedule.sizes.tolist()):

@@ -135,6 +135,10 @@ def mlp_train_shards(
     seed, rate, root = schedule.seed, schedule.learning_rate, (0, schedule.n_shards)
     w, m = params.tolist(), moments.tolist()
     free: list[np.ndarray] = []
+
+    def new():
+        return np.empty(len(params))
+
     for number, size in enumerate(schedule.sizes.tolist()):
         layers, batches = _unflatten(net, w), schedule.batches(number)
 
@@ -147,10 +151,10 @@ def mlp_train_shards(
 
         if size > 0:
             sums = {
-                node: node_sum(node, write_gradient, free, lambda: np.empty(len(w)))
+                node: node_sum(node, write_gradient, free, new)
                 for node in whole_nodes(root, schedule.shards)
             }
-            total = next(iter(sums.values())) if sums else np.empty(len(w))
+            total = next(iter(sums.values())) if sums else new()
             add_up(sums, total)
             gradient = _unflatten(net, total)
             w, m = _step(net, optimizer, w, m, gradient, size, rate, step + 1, params.dtype)
