@@ -24,7 +24,8 @@ from mpi4py import MPI
 
 import fastnn
 from fastnn import backends
-from fastnn.backends.interface import Optimizer, Samples, ShardSchedule, State
+from fastnn.backends.interface import Network, Optimizer, Samples, State
+from fastnn.backends.shards import ShardSchedule
 from fastnn.bench.machine import machine
 from fastnn.mpi.plan import check_shards
 from fastnn.mpi.ranks import Ranks
@@ -89,7 +90,7 @@ def paired(rounds: int, n_epochs: int, n: int) -> None:
 
 def shard_steps(n: int) -> float:
     """Return the seconds of the optimizer's step from a gradient, median of n."""
-    net = backends.interface.Network((784, 512, 10), (5, 6), (0.2, 0.0), 4)
+    net = Network((784, 512, 10), (5, 6), (0.2, 0.0), 4)
     params = np.zeros(net.n_parameters, np.float32)
     state = State(params, np.zeros((2, len(params)), np.float32))
     samples = Samples(np.zeros((1, 784), np.float32), 1.0, np.zeros((1, 1), np.float32))

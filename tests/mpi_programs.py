@@ -137,6 +137,8 @@ def refuse(folder):
         "layers": ({"hidden_layer_sizes": (3, 4) if wrong else (4, 3)}, X, y, {}),
         "weights": ({}, X, y, {"sample_weight": np.ones(len(y)) if wrong else None}),
         "shards": ({}, X, y, {"n_shards": 2 if wrong else 3}),
+        "estimator": (None, X, y, {}),
+        "validation weights": ({}, X, y, {"validation_data": (X, y, y + 1)[: 2 + wrong]}),
         "validation": ({}, X, y, {"validation_data": (X, y) if wrong else None}),
         "initial": ({"hidden_layer_sizes": ()}, X, y, {"coefs_init": [np.full((64, 10), RANK)]}),
         "own": ({}, X[:, :0] if wrong else X, y, {}),
@@ -151,7 +153,8 @@ def refuse(folder):
     }
     results = {}
     for name, (parameters, X_own, y_own, others) in cases.items():
-        model = fastnn.MLPClassifier(**{"hidden_layer_sizes": (4,), **settings, **parameters})
+        kind = fastnn.MLPClassifier if parameters is not None or wrong else fastnn.MLPRegressor
+        model = kind(**{"hidden_layer_sizes": (4,), **settings, **(parameters or {})})
         try:
             model.fit(X_own, y_own, communicator=COMM, **others)
             message = "nothing"

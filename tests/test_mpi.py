@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import backends
+from fastnn.backends import numba_cuda
 
 pytestmark = pytest.mark.skipif(not find_spec("mpi4py"), reason="needs mpi4py")
 PROGRAMS = Path(__file__).parent / "mpi_programs.py"
@@ -96,6 +98,15 @@ def test_what_is_no_communicator():
         fastnn.MLPClassifier().fit(X, y, n_shards=4)
 
 
+def test_a_back_end_without_shards_is_refused(monkeypatch):
+    from mpi4py import MPI
+
+    assert not numba_cuda.TRAINS_SHARDS
+    monkeypatch.setattr(backends.kernels(), "TRAINS_SHARDS", False)
+    with pytest.raises(ValueError, match=f"back end {fastnn.get_backend()} trains in one process"):
+        fastnn.MLPClassifier().fit(*fastnn.load_xor(), communicator=MPI.COMM_SELF)
+
+
 REFUSALS = {
     "features": "X: rank 0 has 64 features and rank 1 has 63 features",
     "dtype": "dtype of X: rank 0 has dense float32 and rank 1 has dense float64",
@@ -107,6 +118,8 @@ REFUSALS = {
     "layers": "hidden_layer_sizes: rank 0 has (4, 3) and rank 1 has (3, 4)",
     "weights": "sample_weight: rank 0 has none and rank 1 has some",
     "shards": "n_shards: rank 0 has 3 and rank 1 has 2",
+    "estimator": "the model: rank 0 has a new MLPRegressor and rank 1 has a new MLPClassifier",
+    "validation weights": "validation_data: rank 0 has no weights and rank 1 has weights",
     "validation": "validation_data: rank 0 has none and rank 1 has some",
     "initial": "the initial weights: rank 0 has",
     "own": "rank 1: X: Found array with 0 feature(s)",

@@ -14,10 +14,9 @@ from fastnn.backends.interface import (
     Optimizer,
     Samples,
     Schedule,
-    ShardSchedule,
     State,
 )
-from fastnn.backends.shards import node_sum, total_of, whole_nodes
+from fastnn.backends.shards import ShardSchedule, node_sum, total_of, whole_nodes
 from fastnn.mpi.plan import Plan, check_shards
 
 NET = Network(
@@ -62,7 +61,7 @@ def schedule_of(plan, own, orders, sizes):
     return ShardSchedule(own, plan.n_shards, orders[slice(*own)], rows, sizes, 11, 0.01)
 
 
-def train_by_threads(kernels, optimizer, state, samples, plan):
+def train_by_threads(kernels, optimizer, state, samples, plan, n_threads=1):
     """Return the states and losses of as many threads as the plan has ranks."""
     orders, barrier, given = orders_of(plan), threading.Barrier(plan.n_ranks), {}
     sizes = sizes_of(plan, orders, samples.weights)
@@ -81,7 +80,7 @@ def train_by_threads(kernels, optimizer, state, samples, plan):
         own = copied(state)
         schedule = schedule_of(plan, plan.shards(rank), orders, sizes)
         losses = np.zeros(len(schedule.orders))
-        kernels.mlp_train_shards(NET, optimizer, own, samples, schedule, losses, 1, add_up)
+        kernels.mlp_train_shards(NET, optimizer, own, samples, schedule, losses, n_threads, add_up)
         return own, losses
 
     with ThreadPoolExecutor(plan.n_ranks) as pool:
@@ -156,6 +155,23 @@ def test_a_single_shard_is_the_batch(backend, rng, row, dtype):
     assert np.array_equal(found.params, expected.params)
     assert np.array_equal(found.moments, expected.moments)
     assert found_losses[0] == losses[0]
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+@pytest.mark.parametrize("n_zeros", [0, 30])
+def test_shards_do_not_depend_on_threads(compiled, rng, monkeypatch, n_zeros, n_threads):
+    monkeypatch.setattr("fastnn.backends.cpu.panels.WORK_PER_THREAD", 1)
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 8)
+    optimizer, plan = Optimizer(2, alpha=0.1, max_norm=1.0), Plan(60, 20, 3, 1)
+    samples, state = (
+        table(rng, np.float32, n_zeros=n_zeros),
+        first_state(rng, np.float32, optimizer),
+    )
+    samples = compiled.to_device(samples)
+    (one,), losses = train_by_threads(compiled, optimizer, state, samples, plan)
+    (other,), others = train_by_threads(compiled, optimizer, state, samples, plan, n_threads)
+    assert np.array_equal(one.params, other.params)
+    assert np.array_equal(losses, others)
 
 
 @pytest.mark.parametrize("n_zeros", [0, 30])

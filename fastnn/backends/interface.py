@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .codes import ACTIVATIONS, LOSSES
 from .compressed import Table
 from .rows import Activation, Loss
-from .shards import Node
+from .shards import Node, ShardSchedule
 from .thread_count import Work
 
 
@@ -188,44 +188,6 @@ class Schedule(NamedTuple):
     batch_size: int
     seed: int
     learning_rates: NDArray[np.float64]
-
-
-class ShardSchedule(NamedTuple):
-    """What a process has to do in an epoch whose batches are shared out among several.
-
-    Each batch is cut into the same number of shards, whatever the number of processes.
-
-    Attributes
-    ----------
-    shards : (int, int)
-        Numbers of the own shards: from the first one to below the second.
-    n_shards : int
-        Of a batch, over all processes.
-    orders : (n_samples_of_shard,) of int64, for each own shard
-        Its samples, in the order of the epoch.
-    rows : (int, int), for each own shard
-        Which rows of a full batch are its own: the first one, and one more than the last.
-    sizes : (n_steps,) of float64
-        The weight of all samples of each batch, over all processes.
-    seed : int
-        As of a `Schedule`.
-    learning_rate : float
-    """
-
-    shards: tuple[int, int]
-    n_shards: int
-    orders: Sequence[NDArray[np.int64]]
-    rows: Sequence[tuple[int, int]]
-    sizes: NDArray[np.float64]
-    seed: int
-    learning_rate: float
-
-    def batches(self, step: int) -> list[NDArray[np.int64]]:
-        """Return the samples of each own shard in a step of the epoch, counted from 0."""
-        return [
-            order[step * (end - first) : (step + 1) * (end - first)]
-            for order, (first, end) in zip(self.orders, self.rows, strict=True)
-        ]
 
 
 class ImageDistortion(NamedTuple):

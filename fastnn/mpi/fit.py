@@ -15,7 +15,7 @@ from ..fits import Fit
 from ..hooks import Hooks
 from ..observer import CHANGEABLE, Measured
 from ..optimizers import LBFGS
-from ..parameters import check_batch_size, check_sequence, shown
+from ..parameters import check_batch_size, check_flag, check_sequence, shown
 from ..sklearn_callbacks import show_progress
 from ..state import commit
 from ..targets import Reals, kind_of
@@ -48,7 +48,8 @@ def fit_on_ranks(
         On all ranks, if something is wrong on one of them, or differs between them.
     """
     with Ranks(communicator) as ranks:
-        ranks.agreed(lambda: _check(model, validation_data))
+        goes_on = ranks.agreed(lambda: _check(model, validation_data))
+        ranks.compare({"the model": f"a {'fitted' if goes_on else 'new'} {type(model).__name__}"})
         parameters = {n: v for n, v in model.get_params(deep=False).items() if n not in OWN}
         ranks.compare({name: _written(value) for name, value in parameters.items()})
         ranks.compare({"n_shards": str(n_shards)})
@@ -64,7 +65,7 @@ def fit_on_ranks(
         arguments = {
             "sample_weight": sample_weight,
             "validation_data": validation_data,
-            "classes": _classes(ranks, model, X, y),
+            "classes": None if goes_on else _classes(ranks, model, X, y),
             "seed": seed,
             **initial,
         }
@@ -98,8 +99,8 @@ def fit_on_ranks(
     return fit
 
 
-def _check(model: Any, validation_data: Any) -> None:
-    """Raise ValueError for what one process can do, and several cannot."""
+def _check(model: Any, validation_data: Any) -> bool:
+    """Return whether a model's training goes on; ValueError for what needs a single process."""
     backend = backends.get_backend()
     if not backends.kernels().TRAINS_SHARDS:
         raise ValueError(
@@ -120,6 +121,7 @@ def _check(model: Any, validation_data: Any) -> None:
             "communicator: early_stopping=True holds no samples out of those of several ranks; "
             "pass validation_data to fit"
         )
+    return check_flag("warm_start", model.warm_start) and hasattr(model, "params_")
 
 
 def _written(value: Any) -> str:
@@ -128,9 +130,9 @@ def _written(value: Any) -> str:
 
 
 def _classes(ranks: Ranks, model: Any, X: Any, y: Any) -> NDArray | None:
-    """Return the classes of all ranks, sorted; None if y has none, or the model knows them."""
+    """Return the classes of all ranks, sorted; None for a regression."""
     kind = kind_of(model)
-    if isinstance(kind, Reals) or (model.warm_start and hasattr(model, "params_")):
+    if isinstance(kind, Reals):
         return None
 
     def own() -> tuple[str, NDArray]:
@@ -146,7 +148,7 @@ def _classes(ranks: Ranks, model: Any, X: Any, y: Any) -> NDArray | None:
 
 def _facts(fit: Fit) -> dict[str, Any]:
     """Return what has to be the same on all ranks before a fit, by the argument that says it."""
-    task = fit.task
+    task, validation = fit.task, fit.data.validation
     X, dtype, state = task.samples.X, task.state.params.dtype, task.state
     known = hashlib.sha256(state.params.tobytes() + state.moments.tobytes()).hexdigest()
     return {
@@ -157,7 +159,8 @@ def _facts(fit: Fit) -> dict[str, Any]:
         "sample_weight": "none" if task.samples.weights is None else "some",
         "the back end": backends.get_backend(),
         "the processor": task.kernels.arithmetic(dtype),
-        "the model that goes on": f"{state.epoch} epochs and {state.step} steps",
+        "validation_data": "weights" if validation and validation[2] is not None else "no weights",
+        "the model": f"{state.epoch} epochs, {state.step} steps and the seed {task.seed}",
         "the initial weights": f"some of digest {known[:8]}",
     }
 

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 
 from .. import random
 from ..backends.compressed import CompressedRows
-from ..backends.interface import Samples, ShardSchedule
+from ..backends.interface import Samples
+from ..backends.shards import ShardSchedule
 from ..sparse import canonical_csr, compressed_rows
 from ..training import MLPTask
 from .plan import Plan, spread
@@ -71,14 +72,23 @@ class RankTask(MLPTask):
         )
         schedule = schedule._replace(sizes=self._sizes(schedule))
 
-        def add_up(sums: Any, total: NDArray) -> None:
-            self._add_up(sums, total)
-            progress.update(self.batch_size)
+        losses, n_left = np.zeros(len(orders)), self.n_samples
 
-        losses = np.zeros(len(orders))
-        n_threads = self.kernels.most_threads(self.net, self.batch_size, self.n_threads)
+        def add_up(sums: Any, total: NDArray) -> None:
+            nonlocal n_left
+            self._add_up(sums, total)
+            progress.update(min(self.batch_size, n_left))
+            n_left -= self.batch_size
+
         self.kernels.mlp_train_shards(
-            self.net, self.optimizer, state, self.samples, schedule, losses, n_threads, add_up
+            self.net,
+            self.optimizer,
+            state,
+            self.samples,
+            schedule,
+            losses,
+            self.n_threads,
+            add_up,
         )
         return self.end_call(state, self._over_shards(losses)[np.newaxis])
 

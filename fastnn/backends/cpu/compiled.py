@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..codes import SGD
 from ..compressed import CompressedRows
-from ..interface import Network, Optimizer, Samples, Schedule, ShardSchedule, State
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shards import ShardSchedule
 from ..shared import loss_gradient
 from ..thread_count import Work
 from ..threads import run_workers

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import STORE_GRADIENT
-from ..interface import Network, Optimizer, Samples, ShardSchedule, State
-from ..shards import Node, node_sum, whole_nodes
+from ..interface import Network, Optimizer, Samples, State
+from ..shards import Node, ShardSchedule, node_sum, whole_nodes
 from ..threads import run_workers
 from . import panels
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..codes import SPARSE_CATEGORICAL_CROSSENTROPY
 from ..compressed import row_of
-from ..interface import Network, Optimizer, Samples, Schedule, ShardSchedule, State
-from ..shards import node_sum, whole_nodes
+from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shards import ShardSchedule, node_sum, whole_nodes
 from .delta_rule import linear_train as linear_train
 from .delta_rule import perceptron_train as perceptron_train
 from .distortion import distort_images as distort_images
