@@ -48,11 +48,12 @@ class Fit:
         self.side_by_side = False  # with others, whose sums then have another order than alone
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
-        self.task, self.rules, data = begin(draft, X, y, **arguments)
+        self.task, self.rules, self.data = begin(draft, X, y, **arguments)
         if holds_out(draft):
             own = HeldOutScore(draft.tol, draft.n_iter_no_change)
             checked = [Hooks(own), *checked]
-        self.observer = Observer(model, checked, data)
+        self.hooks = checked
+        self.observer = Observer(model, checked, self.data)
 
     def adopt(self) -> None:
         """Make the model what it is before the first epoch."""

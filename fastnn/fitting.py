@@ -50,6 +50,7 @@ def begin(
     classes: Any = None,
     given: Given | None = None,
     whole: bool = False,
+    seed: int | None = None,
 ) -> tuple[MLPTask, StoppingRules, FitData]:
     """Check all arguments of `fit` or `partial_fit`, then set what can be set before an epoch.
 
@@ -62,6 +63,8 @@ def begin(
     whole : bool
         Whether samples that are trained on stay in one table with those held out: the task says
         which they are. Else they are picked.
+    seed : int, optional
+        Instead of one from `random_state`.
     """
     kernels, backend = backends.kernels(), backends.get_backend()
     warm_start, given = check_flag("warm_start", network.warm_start), given or Given()
@@ -81,7 +84,7 @@ def begin(
             "epoch; expected False"
         )
     scale, n_threads = check_scale(network.input_scale, dtype), check_n_jobs(network.n_jobs)
-    seed = random.seed_from(network.random_state)
+    seed = random.seed_from(network.random_state) if seed is None else seed
     hidden = check_hidden_sizes(network.hidden_layer_sizes)
     if going_on or classes is not None:
         data = check_data(network, X, y, sample_weight, dtype, scale, going_on, classes)

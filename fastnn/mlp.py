@@ -147,8 +147,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy on samples X with labels y; of several labels, all must be right."""
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
+    ) -> float:
+        """Return the accuracy on samples X with labels y; of several labels, all must be right.
+
+        With a communicator on the samples of all ranks, as `evaluate`.
+        """
+        if communicator is not None:
+            return self._evaluate(X, y, sample_weight, communicator)[1]
         predicted = self.predict(X)
         y = kind_of(self).check(y, predicted)
         is_plain = y.ndim == 1 and y.dtype == predicted.dtype and y.dtype.kind in "biuU"
@@ -157,10 +169,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
     ) -> tuple[float, float]:
-        """Return the loss (without penalty) and the accuracy on samples X with labels y."""
-        return self._evaluate(X, y, sample_weight)
+        """Return the loss (without penalty) and the accuracy on samples X with labels y.
+
+        With a communicator (see `fit`), which all ranks pass, on the samples of all of them.
+        """
+        return self._evaluate(X, y, sample_weight, communicator)
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -191,8 +211,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the score R^2 on samples X with targets y."""
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
+    ) -> float:
+        """Return the score R^2 on samples X with targets y.
+
+        With a communicator on the samples of all ranks, as `evaluate`.
+        """
+        if communicator is not None:
+            return self._evaluate(X, y, sample_weight, communicator)[1]
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         kind.encode(self, y, self.params_.dtype)  # raises
@@ -200,13 +232,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return kind.score(self, outputs, y, sample_weight, 0)
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
     ) -> tuple[float, float]:
         """Return the loss (without penalty) and the score R^2 on samples X with targets y.
 
-        R^2 is NaN if the training has diverged.
+        R^2 is NaN if the training has diverged. With a communicator (see `fit`), which all ranks
+        pass, on the samples of all of them.
         """
-        return self._evaluate(X, y, sample_weight)
+        return self._evaluate(X, y, sample_weight, communicator)
 
 
 def _names(names: Iterable[str]) -> str:

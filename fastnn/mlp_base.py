@@ -16,6 +16,7 @@ from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples
 from .estimator import Estimator
 from .fits import Fit
+from .mpi import evaluate_on_ranks, fit_on_ranks
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
 from .sklearn_callbacks import CallbackSupport, show_progress
@@ -218,6 +219,8 @@ class BaseMLP(CallbackSupport, Estimator):
         intercepts_init: Sequence[ArrayLike] | None = None,
         callbacks: Sequence[Any] = (),
         validation_data: tuple[ArrayLike, ...] | None = None,
+        communicator: Any = None,
+        n_shards: int | None = None,
     ) -> Self:
         """Train on samples X with targets y.
 
@@ -237,6 +240,15 @@ class BaseMLP(CallbackSupport, Estimator):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Samples outside the training, measured after each epoch: see `history_`; and, with
             `early_stopping`, in place of a part of the training samples.
+        communicator : mpi4py.MPI.Comm, optional
+            The processes (ranks) that train this network together, such as MPI.COMM_WORLD. All of
+            them call `fit`, each with samples of its own, also for `validation_data`; samples are
+            numbered over all ranks. They end with the same model, bit by bit that of any other
+            number of ranks with these samples. Callbacks are called on rank 0.
+        n_shards : int, optional
+            With a communicator: how many parts of a batch can be computed at a time, and are
+            added in a fixed order; so many ranks have work. By default 4 to 64, of 128 rows or
+            more.
 
         Raises
         ------
@@ -260,17 +272,32 @@ class BaseMLP(CallbackSupport, Estimator):
             coefs_init=coefs_init,
             intercepts_init=intercepts_init,
             validation_data=validation_data,
+            communicator=communicator,
+            n_shards=n_shards,
         )
 
-    def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
+    def _train(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        callbacks: Any = (),
+        communicator: Any = None,
+        n_shards: Any = None,
+        **given: Any,
+    ) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
-        fit = Fit(self, X, y, callbacks, **given)
-        fit.task.send()
-        fit.start()
-        try:
-            fit.run(0 if show_progress(self) else int(self.verbose))
-        except KeyboardInterrupt:
-            end_interrupted(interrupted_after(self.n_iter_))
+        if communicator is not None:
+            fit = fit_on_ranks(self, communicator, n_shards, X, y, callbacks, **given)
+        elif n_shards is not None:
+            raise ValueError(f"n_shards={n_shards!r}: expected None without a communicator")
+        else:
+            fit = Fit(self, X, y, callbacks, **given)
+            fit.task.send()
+            fit.start()
+            try:
+                fit.run(0 if show_progress(self) else int(self.verbose))
+            except KeyboardInterrupt:
+                end_interrupted(interrupted_after(self.n_iter_))
         if self.stop_reason_ == "max_iter" and not fit.is_watched and not given.get("is_partial"):
             self._warn_of_max_iter()
         return self
@@ -293,8 +320,12 @@ class BaseMLP(CallbackSupport, Estimator):
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
-    def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
+    def _evaluate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, communicator: Any = None
+    ) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
+        if communicator is not None:
+            return evaluate_on_ranks(self, communicator, X, y, sample_weight)
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         kernels, dtype = backends.kernels(), self.params_.dtype

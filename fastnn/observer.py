@@ -62,7 +62,7 @@ class Epoch:
     @cached_property
     def score(self) -> float:
         """See above."""
-        return self.model._measure(*self._data.training, self._data.kernels)[1]
+        return self._data.on_training(self.model)[1]
 
     @property
     def accuracy(self) -> float:
@@ -125,6 +125,15 @@ class FitData:
         """Those that the task is trained on, where they have been sent."""
         return self._task.samples, *self._training
 
+    def on_training(self, model: Any) -> tuple[float, float]:
+        """Return the loss and the score of a model on the training samples."""
+        return model._measure(*self.training, self.kernels)
+
+    def on_validation(self, model: Any) -> tuple[float, float]:
+        """Return the same on the validation data."""
+        assert self.validation is not None
+        return model._measure(*self.validation, self.kernels)
+
 
 class Observer:
     """Calls the callbacks of a fit, and says how many epochs may pass until the next is due.
@@ -169,7 +178,7 @@ class Observer:
         if data.validation is not None and is_due and epoch > self._measured[0]:
             then = draft_of(self._model)  # which is not as far yet
             then.params_ = state.params
-            self._measured = epoch, then._measure(*data.validation, data.kernels)
+            self._measured = epoch, data.on_validation(then)
             row = np.array([epoch, *self._measured[1]])
             self._rows = self._curve.extended(row).reshape(-1, 3)
         return self._rows

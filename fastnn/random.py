@@ -110,8 +110,25 @@ def shuffled_each(
     epochs = np.array(first_epochs)[:, np.newaxis] + np.arange(n_epochs)
     counters[2] = (epochs & 0xFFFFFFFF)[..., np.newaxis]
     keys = np.array(seeds, np.uint64)[:, np.newaxis, np.newaxis]
-    words = _words(counters, STREAM_SHUFFLE, keys)[..., :n]
-    bits = np.uint64((n - 1).bit_length())
+    return _places_by_size(_words(counters, STREAM_SHUFFLE, keys)[..., :n])
+
+
+def shuffled_range(first: int, end: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order of the samples first to below end, counted from 0, in an epoch.
+
+    Each has the same random number as in `shuffled`, which is the order of all together.
+    """
+    counters = np.zeros((4, -(-end // 2) - first // 2), np.uint64)
+    counters[0] = np.arange(first // 2, -(-end // 2))
+    counters[2] = epoch & 0xFFFFFFFF
+    words = _words(counters, STREAM_SHUFFLE, seed)
+    return _places_by_size(words[first % 2 : first % 2 + end - first])
+
+
+def _places_by_size(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the places of random numbers (..., n), by rising number."""
+    n = words.shape[-1]
+    bits = np.uint64(max(0, n - 1).bit_length())
     words = words >> bits << bits | np.arange(n, dtype=np.uint64)
     words.sort(axis=-1)
     words &= (np.uint64(1) << bits) - np.uint64(1)

@@ -15,7 +15,7 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "mpi"))]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -42,8 +42,9 @@ def few_images():
 
 
 def run(page, number, block):
-    if "import optuna" in block:
-        pytest.importorskip("optuna")
+    for package in ("optuna", "mpi4py"):
+        if package in block:
+            pytest.importorskip(package)
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 
