@@ -1,6 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -22,6 +22,10 @@ from .parameters import check_n_jobs, check_scale
 from .persistence import save
 from .sklearn_callbacks import CallbackSupport, show_progress
 from .state import SolverState, end_interrupted, interrupted_after, warn_caller
+from .streams.batches import Batches
+from .streams.data import stored_samples
+from .streams.measure import joined, measured
+from .streams.stored import too_large
 from .summary import summary_of
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
@@ -93,6 +97,7 @@ class BaseMLP(CallbackSupport, Estimator):
         input_scale: float = 1.0,
         distortion: ImageDistortion | None = None,
         shuffle: bool = True,
+        buffer_size: int | str = "auto",
         max_iter: int = 200,
         tol: float | None = 1e-4,
         n_iter_no_change: float = 10,
@@ -135,6 +140,7 @@ class BaseMLP(CallbackSupport, Estimator):
         self.input_scale = input_scale
         self.distortion = distortion
         self.shuffle = shuffle
+        self.buffer_size = buffer_size
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -225,6 +231,8 @@ class BaseMLP(CallbackSupport, Estimator):
         Parameters
         ----------
         X : (n_samples, n_features), real or uint8, dense or sparse
+            An array mapped from a file, or what is read by slices (of HDF5, Zarr), is read in
+            parts if it has more rows than `buffer_size`; y may be of that kind too.
         y : (n_samples,), or (n_samples, n_outputs) for a regression, or for a classifier
             (n_samples, n_labels) of 0 and 1 where a sample may have several labels
         sample_weight : (n_samples,), optional
@@ -263,7 +271,55 @@ class BaseMLP(CallbackSupport, Estimator):
             validation_data=validation_data,
         )
 
-    def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
+    def fit_batches(
+        self,
+        batches: Iterable[Any] | Callable[[], Iterable[Any]],
+        *,
+        classes: ArrayLike | None = None,
+        n_samples: int | None = None,
+        coefs_init: Sequence[ArrayLike] | None = None,
+        intercepts_init: Sequence[ArrayLike] | None = None,
+        callbacks: Sequence[Any] = (),
+        validation_data: tuple[ArrayLike, ...] | None = None,
+    ) -> Self:
+        """Train on samples that come in batches of any sizes, such as those of a file's reader.
+
+        Each epoch runs through them once. `buffer_size` samples are in memory at a time, and
+        shuffled; steps have `batch_size` of them. Who has room for all gets the network of `fit`.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight), or a function that returns one
+            X, y and weights as for `fit`. An iterator, which can be run through only once, does
+            for `max_iter=1`.
+        classes : (n_classes,), optional
+            All classes; for several labels, 0, 1, .... Without them, a classifier runs through
+            all batches first.
+        n_samples : int, optional
+            Of all batches, for the progress bar of the first epoch.
+        coefs_init, intercepts_init, callbacks, validation_data
+            As for `fit`.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; for a batch that is not as the first one, in its turn: the model is what
+            the training has made it up to then.
+        KeyboardInterrupt
+            As for `fit`.
+        """
+        return self._train(
+            Batches(batches, n_samples),
+            None,
+            callbacks,
+            sample_weight=None,
+            classes=classes,
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            validation_data=validation_data,
+        )
+
+    def _train(self, X: Any, y: Any, callbacks: Any = (), **given: Any) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
         fit = Fit(self, X, y, callbacks, **given)
         fit.task.send()
@@ -305,9 +361,16 @@ class BaseMLP(CallbackSupport, Estimator):
         """Write the fitted network, with all that further training needs: see `fastnn.load`."""
         save(self, path)
 
-    def _outputs(self, X: ArrayLike) -> NDArray:
-        """Return the network's outputs, (n_samples, n_outputs)."""
-        return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
+    def _from_outputs(self, X: ArrayLike, make: Callable[[NDArray], NDArray]) -> NDArray:
+        """Return what is made of the network's outputs, (n_samples, n_outputs), row by row."""
+        if size := self._size_of_part(X):
+            return joined(lambda part: self._from_outputs(part, make), X, size)
+        return make(self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1])
+
+    def _size_of_part(self, X: Any) -> int:
+        """Return how many rows of X are read at once; 0: all of them."""
+        own = vars(self)
+        return too_large(X, own["buffer_size"], own["params_"].dtype) if "params_" in own else 0
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
@@ -315,20 +378,26 @@ class BaseMLP(CallbackSupport, Estimator):
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
+        kernels = backends.kernels()
+        if self._size_of_part(X):
+            dtype = self.params_.dtype
+            scale = check_scale(self.input_scale, dtype)
+            stream = stored_samples(self, X, y, sample_weight, dtype, scale)
+            return self._measure(stream, y, None, kernels)
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
-        kernels, dtype = backends.kernels(), self.params_.dtype
+        dtype = self.params_.dtype
         weights = check_weights(sample_weight, inputs, dtype)
         samples = self._samples(inputs, kind.encode(self, y, dtype))._replace(weights=weights)
         return self._measure(kernels.to_device(samples), y, weights, kernels)
 
-    def _measure(
-        self, samples: Samples, y: NDArray, weights: Any, kernels: Any
-    ) -> tuple[float, float]:
+    def _measure(self, samples: Any, y: Any, weights: Any, kernels: Any) -> tuple[float, float]:
         """Return the loss and the score on checked samples, in one pass.
 
-        y and weights are those of the samples, not on a device.
+        y and weights are those of the samples, not on a device; a stream has its own.
         """
+        if not isinstance(samples, Samples):
+            return measured(self, samples, kernels)
         net, params, n_threads = self._for_kernels(samples)
         outputs = np.empty((len(y), net.sizes[-1]), params.dtype)
         loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)
