@@ -300,7 +300,7 @@ PARAMETERS = f"""
         Whether each epoch takes the samples in a new random order.
     buffer_size : int or "auto", default "auto"
         How many samples of a table in a file (`np.memmap`, HDF5, Zarr), or of `fit_batches`, are in
-        memory at once; "auto" are those of 256 MiB. A larger table is read in chunks in a random
+        memory at once; "auto" are those of 64 MiB. A larger table is read in chunks in a random
         order, and shuffled as many at once; with room for all it is the shuffle of `fit` in memory.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
         Stopping rules: see `fastnn.stopping.StoppingRules`.

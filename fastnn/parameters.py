@@ -11,7 +11,7 @@ from .backends.threads import default_threads
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 DTYPES = {"float32": FLOAT32, "float64": FLOAT64}
-BUFFER_BYTES = 2**28
+BUFFER_BYTES = 2**26
 BYTES_PER_SAMPLE = 64  # beside its inputs: its place in the order, and what that is sorted by
 
 

@@ -58,6 +58,8 @@ class Encoder:
 
     def inputs(self, X: Any, first: int = 0) -> Table:
         """Return checked inputs, which begin with row `first` of all; ValueError if wrong."""
+        if type(X) is np.memmap:  # an array with the same bytes is sooner checked
+            X = X.view(np.ndarray)
         X = check_X(self.network, X, self.dtype, reset=False, all_finite=False)
         check_finite("X", X, self.dtype, first)
         check_scaled("X", X, self.scale, self.dtype)
