@@ -250,7 +250,9 @@ class BaseMLP(CallbackSupport, Estimator):
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described; nothing has been changed then.
+            If an argument or a parameter is not as described; nothing has been changed then. A
+            table that is read in parts is checked as it is read: what its parts before have made
+            of the model stays.
         KeyboardInterrupt
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.

@@ -218,12 +218,17 @@ def test_memory_is_bounded(compiled_backend, tmp_path):
     X[:, 0] = np.arange(len(X)) % 2
     X = mapped(tmp_path / "X.npy", X)
     y = mapped(tmp_path / "y.npy", (np.arange(len(X)) % 2).astype(np.uint8))
-    model = classifier(buffer_size=2000, max_iter=1, batch_size=100).fit(X[:4000], y[:4000])
-    validation = X, y
+    model = classifier(buffer_size=2000, max_iter=1, batch_size=100)
+
+    def work(n):
+        part = X[:n], y[:n]
+        model.fit(*part, validation_data=part, callbacks=[lambda epoch: epoch.accuracy > 2])
+        model.score(*part)
+
+    work(4000)  # whatever is compiled
     tracemalloc.start()
     try:
-        model.fit(X, y, validation_data=validation, callbacks=[lambda epoch: epoch.accuracy > 2])
-        model.score(X, y)
+        work(len(X))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
