@@ -25,7 +25,7 @@ from .state import SolverState, end_interrupted, interrupted_after, warn_caller
 from .streams.batches import Batches
 from .streams.data import stored_samples
 from .streams.measure import joined, measured
-from .streams.stored import too_large
+from .streams.stored import ranges, too_large
 from .summary import summary_of
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
@@ -376,6 +376,11 @@ class BaseMLP(CallbackSupport, Estimator):
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        if size := self._size_of_part(X):
+            table: Any = X
+            bounds = ranges(table.shape[0], size)
+            parts = [self.layer_outputs(table[first:end]) for first, end in bounds]
+            return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:

@@ -174,6 +174,15 @@ def test_y_of_a_file_and_chunks_of_a_store(data, tmp_path):
     assert sum(edge % 10 > 0 for edge in edges) < len(edges) / 2
 
 
+def test_dask(data):
+    array = pytest.importorskip("dask.array")
+    X, y = data
+    given = [array.from_array(values, chunks=50) for values in (X, y)]
+    model = classifier(class_weight="balanced").fit(*given)
+    assert same(model, classifier(class_weight="balanced").fit(Slices(X), y))
+    assert model.score(*given) == model.score(X, y)
+
+
 @pytest.mark.parametrize("kind", ["array", "sparse", "list", "jax"])
 def test_what_is_in_memory_is_trained_as_ever(data, kind):
     X, y = data
@@ -245,6 +254,8 @@ def test_outputs_and_scores_part_by_part(backend, data):
     table = Slices(X)
     assert np.array_equal(model.predict(table), model.predict(X))
     assert np.array_equal(model.predict_proba(table), model.predict_proba(X))
+    for found, expected in zip(model.layer_outputs(table), model.layer_outputs(X), strict=True):
+        assert np.array_equal(found, expected)
     for w in (None, weights):
         assert model.score(table, y, w) == pytest.approx(model.score(X, y, w), rel=1e-14)
         assert model.evaluate(table, y, w) == pytest.approx(model.evaluate(X, y, w), rel=1e-12)
@@ -518,6 +529,18 @@ def test_sparse_batches(images):
     whole = classifier().fit(csr_array(X), y)
     sparse = [(csr_array(X[a : a + 50]), y[a : a + 50]) for a in range(0, N, 50)]
     assert same(classifier(buffer_size=N).fit_batches(sparse), whole)
+
+
+def test_wide_batches(data):
+    """A window of 64 MiB has a batch at least; of sparse rows, what is not 0 counts."""
+    _, y = data
+    rows = csr_array((np.ones(N), (np.arange(N), y)), (N, 200_000))
+    options = {"hidden_layer_sizes": (1,), "max_iter": 1, "buffer_size": "auto"}
+    model = classifier(**options).fit_batches([(rows, y)])
+    assert same(model, classifier(**options).fit(rows, y))
+    wide = np.zeros((9, 2_000_000), np.uint8)
+    model = classifier(**options, batch_size=40).fit_batches([(wide, y[:9])], classes=[0, 1, 2])
+    assert model.t_ == 9
 
 
 def test_iterators(data):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backends.compressed import CompressedRows, Table
 from ..class_weights import class_weights, is_balanced
 from ..early_stopping import holds_out
 from ..given import NAMES, Data
@@ -61,10 +62,11 @@ def check_stream(
     weights = check_weights(sample_weight, range(X.shape[0]), dtype)
     if not going_on and classes is None:
         classes = _classes(kind, _slices(y, chunks))
-    targets = kind.learn(network, y[head], dtype, going_on, classes)
+    targets = kind.learn(network, kind.check(y[head], first), dtype, going_on, classes)
     if network.class_weight is not None and isinstance(kind, Classes):
-        parts = (kind.learn(network, part, dtype, going_on, classes) for part in _slices(y, chunks))
-        targets = targets._replace(labels=np.concatenate([part.labels for part in parts]))
+        parts = (kind.check(part, part) for part in _slices(y, chunks))
+        learned = (kind.learn(network, part, dtype, going_on, classes) for part in parts)
+        targets = targets._replace(labels=np.concatenate([part.labels for part in learned]))
     weights = kind.weights(network, targets, weights)
     samples = StoredSamples(X, y, weights, Encoder(network, dtype, scale), size, chunks)
     return _data(network, samples, targets), _window(network, size)
@@ -97,7 +99,7 @@ def _of_batches(
     except ValueError as error:
         raise ValueError(f"batches[{number}]: {error}") from None
     _check_class_weight(network, kind, targets)
-    size = check_buffer_size(network.buffer_size, first.shape[1], first.dtype.itemsize)
+    size = check_buffer_size(network.buffer_size, *_bytes_of_row(first))
     samples = BatchSamples(batches, encoder, first.shape[1])
     return _data(network, samples, targets), _window(network, size)
 
@@ -138,6 +140,8 @@ def _refuse(network: Any) -> None:
 def _window(network: Any, size: int) -> int:
     """Return the samples of a window: whole batches, so that what has room has it still."""
     given = network.batch_size
+    if isinstance(network.buffer_size, str) and is_integer(given):  # "auto": at least a batch
+        size = max(size, given)
     if is_integer(given) and given > size:
         raise ValueError(
             f"batch_size={given}: expected at most buffer_size, {size} samples, where not all of "
@@ -145,6 +149,13 @@ def _window(network: Any, size: int) -> int:
         )
     batch = check_batch_size(given, size)
     return -(-size // batch) * batch
+
+
+def _bytes_of_row(X: Table) -> tuple[int, int]:
+    """Return how many values a row has, about, and the bytes of each."""
+    if isinstance(X, CompressedRows):
+        return len(X.values) // len(X), X.dtype.itemsize + X.columns.itemsize
+    return X.shape[1], X.dtype.itemsize
 
 
 def _data(network: Any, samples: Any, targets: Targets) -> Data:
