@@ -389,8 +389,7 @@ class BaseMLP(CallbackSupport, Estimator):
         if self._size_of_part(X):
             dtype = self.params_.dtype
             scale = check_scale(self.input_scale, dtype)
-            stream = stored_samples(self, X, y, sample_weight, dtype, scale)
-            return self._measure(stream, y, None, kernels)
+            return measured(self, stored_samples(self, X, y, sample_weight, dtype, scale), kernels)
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         dtype = self.params_.dtype

@@ -24,6 +24,13 @@ class Batches:
     n_samples : int or None
         Of all batches, for the progress bar, if somebody knows; a pass finds out.
 
+    Attributes
+    ----------
+    first : (number, X, y, sample_weight), or None
+        The first batch that has samples, up to the first pass.
+    dtypes : list
+        Of its inputs.
+
     Raises
     ------
     ValueError
@@ -40,24 +47,19 @@ class Batches:
         first = next(_checked(opened), None)
         if first is None:
             raise ValueError("batches: there is no batch with a sample")
-        self.first: Batch = first
+        self.dtypes = dtypes_of(first[1])
+        self.first: Any = first
         self._rest = opened if self.is_iterator else None
-        self._n_passes = 0
-
-    @property
-    def dtypes(self) -> list:
-        """Of the first batch's inputs."""
-        return dtypes_of(self.first[1])
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield number, X, y and weights of each batch, from the beginning."""
+        first, self.first = self.first, None
         if self._rest is None:
             batches = _checked(self._opened())
-        elif self._n_passes > 0:
+        elif first is None:
             raise ValueError(ONCE)
         else:
-            batches = chain([self.first], _checked(self._rest, self.first[0] + 1))
-        self._n_passes += 1
+            batches = chain([first], _checked(self._rest, first[0] + 1))
         n_samples = 0
         for batch in batches:
             n_samples += len(batch[2])

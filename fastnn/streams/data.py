@@ -76,9 +76,9 @@ def _of_batches(
     network: Any, batches: Batches, dtype: np.dtype, scale: float, going_on: bool, classes: Any
 ) -> tuple[Data, int]:
     """Return the data of `fit_batches`: one look at the first, or all if classes are not known."""
-    encoder = Encoder(network, dtype, scale)
-    kind, balanced = encoder.kind, is_balanced(network.class_weight)
-    if balanced:
+    (number, X, y, _), encoder = batches.first, Encoder(network, dtype, scale)
+    kind = encoder.kind
+    if is_balanced(network.class_weight):
         raise ValueError(
             "class_weight='balanced': fit_batches does not know all samples; expected None, or a "
             "dict of weights"
@@ -91,7 +91,6 @@ def _of_batches(
         classes = _classes(kind, (labels for _, _, labels, _ in batches))
     elif not isinstance(kind, Classes) and classes is not None:
         raise ValueError("classes: a regression has none; expected None")
-    number, X, y, _ = batches.first
     try:
         first = check_X(network, X, dtype, reset=not going_on)
         check_scaled("X", first, scale, dtype)

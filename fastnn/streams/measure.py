@@ -11,7 +11,6 @@ from ..targets import Reals, kind_of
 from ..validation import check_weights
 from .data import check_y_of
 from .stored import ranges
-from .windows import Stream
 
 
 def joined(make: Callable[[Any], NDArray], X: Any, size: int) -> NDArray:
@@ -25,8 +24,8 @@ def joined(make: Callable[[Any], NDArray], X: Any, size: int) -> NDArray:
     return found
 
 
-def measured(model: Any, stream: Stream, kernels: Any) -> tuple[float, float]:
-    """Return the loss and the score of all samples."""
+def measured(model: Any, stream: Any, kernels: Any) -> tuple[float, float]:
+    """Return the loss and the score of all samples of a `windows.Stream`."""
     kind, loss, total = kind_of(model), 0.0, 0.0
     score = _R2() if isinstance(kind, Reals) else _Accuracy(model)
     for samples, y in stream.parts():

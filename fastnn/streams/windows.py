@@ -97,7 +97,7 @@ class Window:
 
     def __init__(self, size: int):
         self._size, self._n = size, 0
-        self._room: Samples | None = None
+        self._room: Any = None  # `Samples`, once it is known of what kind
         self._compressed: list[CompressedRows] = []
 
     @property
@@ -142,7 +142,6 @@ class Window:
         """Return the samples, which hold until the next is added, and begin anew."""
         n, compressed = self._n, self._compressed
         self.clear()
-        assert self._room is not None  # something was added
         X, scale, targets, weights = self._room
         X = stacked_rows(compressed) if X is None else X[:n]
         return Samples(X, scale, targets[:n], None if weights is None else weights[:n])
