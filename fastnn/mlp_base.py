@@ -367,7 +367,11 @@ class BaseMLP(CallbackSupport, Estimator):
         """Return what is made of the network's outputs, (n_samples, n_outputs), row by row."""
         if size := self._size_of_part(X):
             return joined(lambda part: self._from_outputs(part, make), X, size)
-        return make(self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1])
+        return make(self._outputs(X))
+
+    def _outputs(self, X: ArrayLike) -> NDArray:
+        """Return the network's outputs, (n_samples, n_outputs)."""
+        return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
 
     def _size_of_part(self, X: Any) -> int:
         """Return how many rows of X are read at once; 0: all of them."""
