@@ -144,6 +144,11 @@ class LearningRates:
     factor : float
         What an adaptive rate has come down to before.
 
+    Attributes
+    ----------
+    n_samples : int
+        As above; it may become known after an epoch.
+
     Raises
     ------
     ValueError

@@ -24,6 +24,7 @@ from .learning_rates import SCHEDULES
 from .mlp_base import BaseMLP, is_trained_in_steps
 from .optimizers import LBFGS
 from .sklearn_names import compared
+from .streams.measure import accuracy
 from .targets import kind_of, labels_of
 
 M = TypeVar("M", bound=Callable)
@@ -112,7 +113,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class of each sample, (n_samples,), or its labels, (n_samples, n_labels)."""
-        outputs = self._outputs(X)
+        return self._from_outputs(X, self._labels)
+
+    def _labels(self, outputs: NDArray) -> NDArray:
         if self.multilabel_:
             return labels_of(outputs, self.network_)
         if len(self.classes_) == 1:
@@ -128,7 +131,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Only with sigmoid or softmax outputs; with others it is no attribute. Those of classes are
         made to sum to 1; where all outputs are 0, the classes are equally probable.
         """
-        outputs = self._outputs(X)
+        return self._from_outputs(X, self._probabilities)
+
+    def _probabilities(self, outputs: NDArray) -> NDArray:
         if self.multilabel_:
             return outputs
         if len(self.classes_) == 1:
@@ -161,6 +166,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if communicator is not None:
             return self._evaluate(X, y, sample_weight, communicator)[1]
+        if size := self._size_of_part(X):
+            return accuracy(self, X, y, sample_weight, size)
         predicted = self.predict(X)
         y = kind_of(self).check(y, predicted)
         is_plain = y.ndim == 1 and y.dtype == predicted.dtype and y.dtype.kind in "biuU"
@@ -208,8 +215,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
-        outputs = self._outputs(X)
-        return outputs[:, 0] if self._flat else outputs
+        return self._from_outputs(X, lambda outputs: outputs[:, 0] if self._flat else outputs)
 
     def score(
         self,
@@ -225,6 +231,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         if communicator is not None:
             return self._evaluate(X, y, sample_weight, communicator)[1]
+        if self._size_of_part(X):
+            return self._evaluate(X, y, sample_weight)[1]
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         kind.encode(self, y, self.params_.dtype)  # raises
@@ -331,6 +339,10 @@ PARAMETERS = f"""
         Random changes of the training images (bytes), made anew in each epoch.
     shuffle : bool, default True
         Whether each epoch takes the samples in a new random order.
+    buffer_size : int or "auto", default "auto"
+        How many samples of a table in a file (`np.memmap`, HDF5, Zarr), or of `fit_batches`, are in
+        memory at once; "auto" are those of 64 MiB. A larger table is read in chunks in a random
+        order, and shuffled as many at once; with room for all it is the shuffle of `fit` in memory.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
         Stopping rules: see `fastnn.stopping.StoppingRules`.
     early_stopping : bool, default False

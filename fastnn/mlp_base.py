@@ -1,6 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -21,6 +21,10 @@ from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
 from .sklearn_callbacks import CallbackSupport, show_progress
 from .state import SolverState, end_interrupted, interrupted_after, warn_caller
+from .streams.batches import Batches
+from .streams.data import stored_samples
+from .streams.measure import joined, measured
+from .streams.stored import ranges, too_large
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
 
@@ -93,6 +97,7 @@ class BaseMLP(CallbackSupport, Estimator):
         input_scale: float = 1.0,
         distortion: ImageDistortion | None = None,
         shuffle: bool = True,
+        buffer_size: int | str = "auto",
         max_iter: int = 200,
         tol: float | None = 1e-4,
         n_iter_no_change: float = 10,
@@ -135,6 +140,7 @@ class BaseMLP(CallbackSupport, Estimator):
         self.input_scale = input_scale
         self.distortion = distortion
         self.shuffle = shuffle
+        self.buffer_size = buffer_size
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -227,6 +233,8 @@ class BaseMLP(CallbackSupport, Estimator):
         Parameters
         ----------
         X : (n_samples, n_features), real or uint8, dense or sparse
+            An array mapped from a file, or what is read by slices (of HDF5, Zarr), is read in
+            parts if it has more rows than `buffer_size`; y may be of that kind too.
         y : (n_samples,), or (n_samples, n_outputs) for a regression, or for a classifier
             (n_samples, n_labels) of 0 and 1 where a sample may have several labels
         sample_weight : (n_samples,), optional
@@ -253,7 +261,9 @@ class BaseMLP(CallbackSupport, Estimator):
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described; nothing has been changed then.
+            If an argument or a parameter is not as described; nothing has been changed then. A
+            table that is read in parts is checked as it is read: what its parts before have made
+            of the model stays.
         KeyboardInterrupt
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
@@ -276,10 +286,58 @@ class BaseMLP(CallbackSupport, Estimator):
             n_shards=n_shards,
         )
 
+    def fit_batches(
+        self,
+        batches: Iterable[Any] | Callable[[], Iterable[Any]],
+        *,
+        classes: ArrayLike | None = None,
+        n_samples: int | None = None,
+        coefs_init: Sequence[ArrayLike] | None = None,
+        intercepts_init: Sequence[ArrayLike] | None = None,
+        callbacks: Sequence[Any] = (),
+        validation_data: tuple[ArrayLike, ...] | None = None,
+    ) -> Self:
+        """Train on samples that come in batches of any sizes, such as those of a file's reader.
+
+        Each epoch runs through them once. `buffer_size` samples are in memory at a time, and
+        shuffled; steps have `batch_size` of them. Who has room for all gets the network of `fit`.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight), or a function that returns one
+            X, y and weights as for `fit`. An iterator, which can be run through only once, does
+            for `max_iter=1`.
+        classes : (n_classes,), optional
+            All classes; for several labels, 0, 1, .... Without them, a classifier runs through
+            all batches first.
+        n_samples : int, optional
+            Of all batches, for the progress bar of the first epoch.
+        coefs_init, intercepts_init, callbacks, validation_data
+            As for `fit`.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; for a batch that is not as the first one, in its turn: the model is what
+            the training has made it up to then.
+        KeyboardInterrupt
+            As for `fit`.
+        """
+        return self._train(
+            Batches(batches, n_samples),
+            None,
+            callbacks,
+            sample_weight=None,
+            classes=classes,
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            validation_data=validation_data,
+        )
+
     def _train(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: Any,
         callbacks: Any = (),
         communicator: Any = None,
         n_shards: Any = None,
@@ -312,12 +370,28 @@ class BaseMLP(CallbackSupport, Estimator):
             ConvergenceWarning,
         )
 
+    def _from_outputs(self, X: ArrayLike, make: Callable[[NDArray], NDArray]) -> NDArray:
+        """Return what is made of the network's outputs, (n_samples, n_outputs), row by row."""
+        if size := self._size_of_part(X):
+            return joined(lambda part: self._from_outputs(part, make), X, size)
+        return make(self._outputs(X))
+
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""
         return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
 
+    def _size_of_part(self, X: Any) -> int:
+        """Return how many rows of X are read at once; 0: all of them."""
+        own = vars(self)
+        return too_large(X, own["buffer_size"], own["params_"].dtype) if "params_" in own else 0
+
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        if size := self._size_of_part(X):
+            table: Any = X
+            bounds = ranges(table.shape[0], size)
+            parts = [self.layer_outputs(table[first:end]) for first, end in bounds]
+            return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
     def _evaluate(
@@ -326,20 +400,25 @@ class BaseMLP(CallbackSupport, Estimator):
         """Return the loss (without penalty) and the score on samples X with targets y."""
         if communicator is not None:
             return evaluate_on_ranks(self, communicator, X, y, sample_weight)
+        kernels = backends.kernels()
+        if self._size_of_part(X):
+            dtype = self.params_.dtype
+            scale = check_scale(self.input_scale, dtype)
+            return measured(self, stored_samples(self, X, y, sample_weight, dtype, scale), kernels)
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
-        kernels, dtype = backends.kernels(), self.params_.dtype
+        dtype = self.params_.dtype
         weights = check_weights(sample_weight, inputs, dtype)
         samples = self._samples(inputs, kind.encode(self, y, dtype))._replace(weights=weights)
         return self._measure(kernels.to_device(samples), y, weights, kernels)
 
-    def _measure(
-        self, samples: Samples, y: NDArray, weights: Any, kernels: Any
-    ) -> tuple[float, float]:
+    def _measure(self, samples: Any, y: Any, weights: Any, kernels: Any) -> tuple[float, float]:
         """Return the loss and the score on checked samples, in one pass.
 
-        y and weights are those of the samples, not on a device.
+        y and weights are those of the samples, not on a device; a stream has its own.
         """
+        if not isinstance(samples, Samples):
+            return measured(self, samples, kernels)
         net, params, n_threads = self._for_kernels(samples)
         outputs = np.empty((len(y), net.sizes[-1]), params.dtype)
         loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)

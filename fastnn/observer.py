@@ -13,9 +13,11 @@ from .backends.interface import Samples, State
 from .hooks import Hooks
 from .optimizers import CONSTANTS, make_optimizer
 from .state import commit, draft_of
+from .streams.windows import Stream
 from .training import LossCurve
 
-Measured = tuple[Samples, NDArray, Any]
+# Samples, y and weights, as kernels and score take them; of a stream the first says all.
+Measured = tuple[Samples | Stream, Any, Any]
 
 
 NO_VALIDATION = "validation_data: a callback asks for it; pass (X, y) to fit"
@@ -105,7 +107,7 @@ class FitData:
     Attributes
     ----------
     given : (X, y) as the user gave them
-    validation : (samples, y, weights), as kernels and score take them; None: not given
+    validation : Measured; None: not given
     kernels : the back end of the fit
     """
 
@@ -113,7 +115,7 @@ class FitData:
         self,
         given: tuple,
         task: Any,
-        training: tuple[NDArray, Any],
+        training: tuple[Any, Any],
         validation: Measured | None,
         kernels: Any,
     ):

@@ -26,6 +26,7 @@ from .parameters import (
     FINITE,
     NOT_BELOW_0,
     check_batch_size,
+    check_buffer_size,
     check_choice,
     check_dtype,
     check_hidden_sizes,
@@ -164,6 +165,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "activation": ((_is_formula, _are_formulas), "a name, (name, number), or several of these"),
     "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
     "batch_size": ((_is_number, _is_text), "a number or a string"),
+    "buffer_size": ((_is_number, _is_text), "a number or a string"),
     "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
     "dropout": ((_is_number, _are_numbers), "numbers"),
     "class_weight": ((_is_none, _is_text, _is_mapping), "None, 'balanced' or a dict"),
@@ -181,6 +183,7 @@ def _check_mlp_parameters(p: Values, attributes: Values) -> None:
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
     check_batch_size(p["batch_size"], 1)
+    check_buffer_size(p["buffer_size"], 1, 1)
     check_choice("weight_init", p["weight_init"], INITIALIZERS)
     check_real("bias_init", p["bias_init"], FINITE)
     seed_from(p["random_state"])

@@ -15,7 +15,10 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "mpi"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "mpi", "large-data")),
+]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -24,6 +27,7 @@ BLOCKS = [
     )
 ]
 OURS = [block for block in BLOCKS if re.search(r"^(import|from) fastnn", block[2], re.M)]
+OPTIONAL = "optuna", "h5py", "pyarrow", "mpi4py"
 KERAS = [block for _, _, block in BLOCKS if "import keras" in block]
 FEW_IMAGES_FOR_KERAS = """import keras, numpy as np
 images = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10
@@ -42,9 +46,9 @@ def few_images():
 
 
 def run(page, number, block):
-    for package in ("optuna", "mpi4py"):
-        if package in block:
-            pytest.importorskip(package)
+    for name in OPTIONAL:
+        if re.search(rf"^(import|from) {name}\b", block, re.M):
+            pytest.importorskip(name)
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 

@@ -12,6 +12,7 @@ from .. import backends, random
 from ..backends.compressed import CompressedRows
 from ..early_stopping import holds_out
 from ..fits import Fit
+from ..given import Given
 from ..hooks import Hooks
 from ..observer import CHANGEABLE, Measured
 from ..optimizers import LBFGS
@@ -70,7 +71,8 @@ def fit_on_ranks(
             **initial,
         }
         own_callbacks = () if ranks.number else callbacks
-        fit = ranks.agreed(lambda: Fit(model, X, y, own_callbacks, **arguments))
+        in_memory = Given()  # whatever its size
+        fit = ranks.agreed(lambda: Fit(model, X, y, own_callbacks, given=in_memory, **arguments))
         ranks.compare(_facts(fit))
         training, validation = fit.data.training, fit.data.validation
         if not has_samples:
