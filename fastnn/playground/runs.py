@@ -15,7 +15,7 @@ from .settings import Settings
 MOST_ROWS = 400  # of a curve
 MOST_KEPT = 8_000_000  # bytes of earlier states
 MOST_MEASURED = 2_000  # samples of each kind
-SAMPLES_OF_DELTAS = 32
+SAMPLES_OF_DELTAS = 16
 
 
 class Row(NamedTuple):
@@ -119,7 +119,7 @@ class Run(ABC):
         if not self.curve:
             self._note()
         self._use_kept(target)
-        far = (target.epoch - self.where.epoch) // 200
+        far = (target.epoch - self.where.epoch) // 100
         while self._stride < far:
             self._stride *= 2
         end = time.perf_counter() + seconds

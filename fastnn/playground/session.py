@@ -10,6 +10,7 @@ import importlib
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -98,7 +99,7 @@ class Session:
         self._settings, self._data, self._run = settings, made, run
         header, arrays = self._frame(*settings.where)
         header["settings"] = settings.to_json()
-        header["address"] = settings.to_address()
+        header["address"] = replace(settings, epoch=0, batch_at=0).to_address()
         if is_new or message.get("all"):
             header["data"] = data_sets.describe(made)
             arrays |= frames.samples_of(made)
@@ -122,8 +123,6 @@ class Session:
 
     def _here(self) -> tuple[Settings, data_sets.Data]:
         """Return settings that say where the run is, and its data."""
-        from dataclasses import replace
-
         run = self._needed_run()
         return replace(run.settings, epoch=run.where.epoch, batch_at=run.where.batch), run.data
 
