@@ -20,6 +20,7 @@ from .options import (
     out_option,
     to_json,
 )
+from .playground.commands import playground
 from .progress import write_line
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
@@ -196,6 +197,7 @@ def bench(
 
 
 main.add_command(course)
+main.add_command(playground)
 
 
 if __name__ == "__main__":
