@@ -95,14 +95,14 @@ def _neuron(words: dict[str, str]) -> tuple[int, int, str]:
 def _cell(words: dict[str, str], inputs: list[tuple[str, str]], bias: bool) -> tuple[int, int, str]:
     """Inputs with weights, the sum, the activation, the output."""
     gap = 58
-    height = gap * len(inputs) + (60 if bias else 24)
+    height = gap * len(inputs) + 6
     top, body = 34, ""
     middle = top + gap * (len(inputs) - 1) / 2
     for row, (name, weight) in enumerate(inputs):
         y = top + row * gap
         body += _unit(40, y, name)
         body += _arrow(62, y, 246, middle + (y - middle) * 0.18)
-        body += _text(140, y + (middle - y) * 0.42 - 7, weight)
+        body += _text(104, y + (middle - y) * 0.17 - 7, weight)
     body += f'<circle cx="275" cy="{middle}" r="28"/>' + _text(275, middle + 8, "Σ", 24)
     body += _arrow(305, middle, 362, middle)
     body += f'<rect x="364" y="{middle - 24}" width="52" height="48" rx="6"/>'

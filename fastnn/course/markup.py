@@ -2,13 +2,26 @@
 
 from functools import cache
 from typing import Any
+from xml.etree import ElementTree
+
+_SPACE = "http://www.w3.org/1998/Math/MathML"
+_WITH_LIMITS = ("\u2211", "lim", "max")  # in a formula of its own, limits stand above and below
+ElementTree.register_namespace("", _SPACE)
 
 
 def math(tex: str, block: bool = False) -> str:
     """Return a formula as MathML."""
     from latex2mathml.converter import convert
 
-    return convert(tex, display="block" if block else "inline")
+    made = convert(tex, display="block" if block else "inline")
+    if not block:
+        return made
+    root = ElementTree.fromstring(made)
+    for element in root.iter():  # the converter forgets it for lim, and within brackets
+        kind = element.tag.removeprefix(f"{{{_SPACE}}}")
+        if kind in ("msub", "msubsup") and element[0].text in _WITH_LIMITS:
+            element.tag = f"{{{_SPACE}}}" + ("munder" if kind == "msub" else "munderover")
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def markdown(text: str) -> str:

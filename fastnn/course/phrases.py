@@ -50,7 +50,7 @@ def phrase(text: str, language: str) -> str:
 def line(text: str, language: str) -> str:
     """Return what was printed, in a language, as far as the table has phrases of it."""
     for english, other in table(language).get("lines", {}).items():
-        text = text.replace(english, other)
+        text = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", other, text)
     return text
 
 

@@ -2,7 +2,7 @@
 
 The server calls `pages`, `picture` and `check`, each in a thread; a ValueError of theirs is what
 was wrong with a request. No user's text is ever evaluated: answers are numbers, options and knobs
-in their ranges. Scripts and styles of the pages are `web/lesson.js` and `web/lesson.css`.
+in their ranges. The pages' script and style are the playground's `lesson.js` and `lesson.css`.
 """
 
 import json
@@ -71,7 +71,8 @@ def check(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tupl
     exercise : int
         Counted from 1.
     answer : str, number, list or dict
-        Numbers (also separated by commas), the place of an option from 0 on, or settings of knobs.
+        Numbers (also separated by commas), the place of an option from 0 on, or settings of knobs
+        (also as JSON).
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Judges answers to exercises, by computing or running what they ask for."""
 
+import json
 from typing import Any
 
 from ..parameters import shown
@@ -19,6 +20,8 @@ def judge(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tupl
     place = int(exercise) - 1
     asked, measured = own[place], ""
     if isinstance(asked, Settings):
+        if isinstance(answer, str):
+            answer = _from_json(answer)
         right, values = asked.judge(**read_knobs(asked.knobs, answer))
         pairs = (f"{phrase(name, language)} {_plain(value)}" for name, value in values.items())
         measured = " " + words["measured"].format(values=", ".join(pairs))
@@ -50,6 +53,13 @@ def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
         abs(value - right) <= asked.tolerance * max(1.0, abs(right)) + 1e-9
         for value, right in pairs
     )
+
+
+def _from_json(answer: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        raise ValueError(f"answer={shown(answer)}: expected settings as JSON") from None
 
 
 def _plain(value: float) -> str:
