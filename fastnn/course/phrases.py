@@ -43,8 +43,8 @@ def phrase(text: str, language: str) -> str:
     words = table(language).get("pictures", {})
     if text in words:
         return words[text]
-    label = re.fullmatch(r"class (.+)", text)  # of plotting.points
-    return f"{words['class']} {label[1]}" if label and "class" in words else text
+    label = re.fullmatch(r"(class|rate) (.+)", text)  # of plotting.points, and of a live picture
+    return f"{words[label[1]]} {label[2]}" if label and label[1] in words else text
 
 
 def line(text: str, language: str) -> str:

@@ -177,8 +177,8 @@ def worked_rates():
 
 def draw_rates(rate, epochs):
     marks = [
-        line(range(1, epochs + 1), fitted(own, epochs).loss_curve_, f"{own:g}", 4, dashed=True)
-        for own in RATES.values()
+        line(range(1, epochs + 1), fitted(own, epochs).loss_curve_, f"{own:g}", color, dashed=True)
+        for color, own in zip((0, 1, 2, 4), RATES.values(), strict=True)
         if own != rate
     ]
     curve = fitted(rate, epochs).loss_curve_

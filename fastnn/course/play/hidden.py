@@ -190,7 +190,7 @@ PLAYS = {
         worked_xor,
         Embedded(
             "data=xor&hidden=10&act=sigmoid&out=sigmoid&loss=half_squared_error&solver=sgd"
-            "&momentum=0&lr=0.1&batch=full&init=uniform&epoch=20000",
+            "&momentum=0&lr=0.1&batch=0&init=uniform&epoch=20000",
             "epoch,lr,hidden",
         ),
         (
@@ -231,7 +231,7 @@ PLAYS = {
         worked_regression,
         Embedded(
             "data=parabola&hidden=20&act=relu&loss=sum_squared_error&solver=sgd&momentum=0&lr=0.1"
-            "&batch=full&init=normal&bias=0.1&epoch=1000",
+            "&batch=0&init=normal&bias=0.1&epoch=1000",
             "epoch,lr,hidden",
         ),
         (

@@ -108,7 +108,7 @@ WEIGHTS = (Slider("w0", -2, 2, 0.5, 0), Slider("w1", -2, 2, 0.5, 0), Slider("w2"
 PLAYS = {
     "linear": Play(
         lambda: worked(POINTS, CLASSES, FIRST),
-        Embedded("model=linear&data=four&lr=0.1&batch=full&epoch=100", "epoch,lr"),
+        Embedded("model=linear&data=four&lr=0.1&batch=0&epoch=100", "epoch,lr"),
         (
             Settings(
                 (Slider("rate", 0.01, 0.3, 0.01, 0.1), Slider("epochs", 10, 2000, 10, 50)),
@@ -122,7 +122,7 @@ PLAYS = {
     ),
     "linear-xor": Play(
         lambda: worked(SQUARE, XOR, [0.0, 0.0, 0.0]),
-        Embedded("model=linear&data=xor&lr=0.1&batch=full&epoch=100", "epoch,seed"),
+        Embedded("model=linear&data=xor&lr=0.1&batch=0&epoch=100", "epoch,seed"),
         (
             Settings(
                 WEIGHTS,
@@ -136,7 +136,7 @@ PLAYS = {
     "features-xor": Play(
         worked_features,
         Embedded(
-            "model=linear&data=xor&features=x1,x2,x1x1,x1x2,x2x2&lr=0.1&batch=full&epoch=1000",
+            "model=linear&data=xor&features=x1,x2,x1x1,x1x2,x2x2&lr=0.1&batch=0&epoch=1000",
             "epoch,lr",
         ),
         (Numbers(by_hand), Pick(feature_that_suffices)),

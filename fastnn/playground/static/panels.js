@@ -177,7 +177,7 @@ function drawField(svg, field, scale) {
     make(clipped, "rect", {
       x: scale.x(field.x[0] + (c - 0.5) * dx) - LEFT, y: scale.y(field.y[0] + (r + 0.5) * dy) - TOP,
       width: scale.x(dx) - scale.x(0) + 0.5, height: scale.y(0) - scale.y(dy) + 0.5,
-      fill: "var(--zero)", "fill-opacity": (0.05 + 0.75 * level).toFixed(3),
+      style: `fill: color-mix(in srgb, var(--zero) ${(80 * level).toFixed()}%, var(--card))`,
     });
   }));
 }
