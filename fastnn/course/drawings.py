@@ -5,6 +5,7 @@ They take the page's colours (`currentColor`), and their words from the language
 
 from collections.abc import Callable
 from html import escape
+from itertools import pairwise
 
 
 def drawing(name: str, words: dict[str, str]) -> str:
@@ -66,7 +67,7 @@ def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _neuron(words: dict[str, str]) -> tuple[int, int, str]:
-    """A nerve cell: dendrites on the left, the body, the axon to the right."""
+    """Return a nerve cell: dendrites on the left, the body, the axon to the right."""
     dendrites = (
         "M150 110 C120 80 100 70 60 60 M105 78 C95 60 90 50 75 30 M150 120 C110 115 90 120 40 115"
         " M95 117 C80 130 70 135 50 145 M150 135 C120 150 105 165 85 195 M108 160 C90 165 80 172"
@@ -93,7 +94,7 @@ def _neuron(words: dict[str, str]) -> tuple[int, int, str]:
 
 
 def _cell(words: dict[str, str], inputs: list[tuple[str, str]], bias: bool) -> tuple[int, int, str]:
-    """Inputs with weights, the sum, the activation, the output."""
+    """Return inputs with weights, the sum, the activation, the output."""
     gap = 58
     height = gap * len(inputs) + 6
     top, body = 34, ""
@@ -111,7 +112,9 @@ def _cell(words: dict[str, str], inputs: list[tuple[str, str]], bias: bool) -> t
     if bias:
         body += _arrow(275, middle + 72, 275, middle + 31) + _text(275, middle + 90, "b")
         body += _text(288, middle + 90, words["bias"], 13, "start")
-    body += _text(275, middle - 38, words["sum"], 13) + _text(390, middle - 34, words["activation"], 13)
+    body += _text(275, middle - 38, words["sum"], 13) + _text(
+        390, middle - 34, words["activation"], 13
+    )
     return 510, int(max(height, middle + 100 if bias else 0)), body
 
 
@@ -132,8 +135,8 @@ def _features(words: dict[str, str]) -> tuple[int, int, str]:
 
 
 def _network(words: dict[str, str]) -> tuple[int, int, str]:
-    """The network of 2.5.1: n inputs, m hidden units, l outputs, biases as units of 1."""
-    layers = (
+    """Return the network of 2.5.1: n inputs, m hidden units, l outputs, biases as units of 1."""
+    layers: tuple[tuple[int, tuple[str, ...]], ...] = (
         (60, ("1", "x_1", "x_i", "x_n")),
         (250, ("1", "y^1_1", "y^1_j", "y^1_m")),
         (440, ("y^2_1", "y^2_k", "y^2_l")),
@@ -144,7 +147,7 @@ def _network(words: dict[str, str]) -> tuple[int, int, str]:
         shift = top + (4 - len(names)) * gap / 2 + (gap / 2 if len(names) == 3 else 0)
         rows[x] = [shift + i * gap for i in range(len(names))]
     links = ""
-    for (x1, _), (x2, names) in zip(layers, layers[1:], strict=False):
+    for (x1, _), (x2, names) in pairwise(layers):
         for y1 in rows[x1]:
             for name, y2 in zip(names, rows[x2], strict=True):
                 if name != "1":  # nothing leads to a bias

@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from typing import Any
 
 # What systems bring along, or install as fonts-noto-cjk and the like.
 _FAMILIES = (
@@ -42,7 +43,7 @@ def _add_new_fonts() -> None:
             font_manager.fontManager.addfont(path)
 
 
-def font_settings(language: str) -> dict[str, object]:
+def font_settings(language: str) -> dict[Any, Any]:
     """Return Matplotlib's settings for pictures in a language; none for English."""
     family = chinese_font() if language == "zh" else None
     if family is None:

@@ -39,7 +39,9 @@ def inline(text: str) -> str:
 def _keep_stops(html: str) -> str:
     """Keep a stop on the line of the formula before it."""
     formula = r'<span class="math inline">(?:(?!</span>).)*</span>'
-    return re.sub(rf"({formula}[-.,;:?!)。，；：？！）、”]+)", r'<span class="whole">\1</span>', html)
+    return re.sub(
+        rf"({formula}[-.,;:?!)。，；：？！）、”]+)", r'<span class="whole">\1</span>', html
+    )
 
 
 @cache

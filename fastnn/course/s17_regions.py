@@ -46,6 +46,12 @@ def run(lesson):
             plotting.points(axes, X, y)
             if activation == "relu":
                 parts = [corners(model, part) for part in drawn.allsegs[0]]
-                axes.plot(*np.vstack([np.empty((0, 2)), *parts]).T, "ro", markersize=6, zorder=3, label="corners")
+                axes.plot(
+                    *np.vstack([np.empty((0, 2)), *parts]).T,
+                    "ro",
+                    markersize=6,
+                    zorder=3,
+                    label="corners",
+                )
             axes.set(title=name, aspect="equal", xlim=(-2, 2), ylim=(-2, 2))
         axes.legend(loc="lower right", fontsize=8)

@@ -98,7 +98,8 @@ def worked_minima():
     start = np.array([-0.3, 1.6])
     slope = gradient(start)
     length, after = float(np.hypot(*slope)), start - 0.2 * slope
-    numeric = (loss(start + [1e-6, 0]) - loss(start - [1e-6, 0])) / 2e-6
+    aside = np.array([1e-6, 0.0])
+    numeric = (loss(start + aside) - loss(start - aside)) / 2e-6
     unit = slope / length
     return [
         Step("2.3", rf"\frac{{\partial E}}{{\partial w_1}} \approx"
@@ -225,7 +226,10 @@ def worked_rules():
 def draw_rules(threshold, change):
     whole = xor_network().loss_curve_
     marks = [line(range(1, len(whole) + 1, 200), whole[::200], "loss", 0)]
-    rules = (("loss_threshold", threshold, "small loss"), ("weight_threshold", change, "small change"))
+    rules = (
+        ("loss_threshold", threshold, "small loss"),
+        ("weight_threshold", change, "small change"),
+    )
     for color, (name, value, label) in enumerate(rules, 1):
         model = xor_network(**{name: value})
         marks.append(points([model.n_iter_], [model.loss_], label, color))

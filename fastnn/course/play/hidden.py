@@ -1,5 +1,7 @@
 """Back-propagation: systems 7, 19 and 8."""
 
+from itertools import pairwise
+
 import numpy as np
 
 import fastnn
@@ -8,8 +10,21 @@ from fastnn.backends import use_backend
 from ..s19_vanishing_gradients import WIDTH
 from .descent import xor_network
 from .numbers import matrix, num, products, row, signed
-from .records import Embedded, Live, Numbers, Pick, Play, Select, Settings, Slider, Step, bars, panel
+from .records import (
+    Embedded,
+    Live,
+    Numbers,
+    Pick,
+    Play,
+    Select,
+    Settings,
+    Slider,
+    Step,
+    bars,
+    panel,
+)
 
+ACTIVATIONS = ("sigmoid", "tanh", "softsign", "relu", "purelin")
 # A network small enough for a sheet of paper: two inputs, two hidden units, one output.
 X, T, RATE = np.array([[1.0, 0.0]]), np.array([1.0]), 0.5
 W1, B1 = np.array([[0.3, -0.2], [0.1, 0.4]]), np.array([0.0, 0.1])
@@ -109,7 +124,7 @@ def deltas(activation, layers, scale, tries=20):
         max_iter=1, tol=None, verbose=False,
     )  # fmt: skip
     for _ in range(tries):
-        shapes = list(zip(sizes, sizes[1:], strict=False))
+        shapes = list(pairwise(sizes))
         first = {
             "coefs_init": [rng.normal(0, scale / m**0.5, (m, n)) for m, n in shapes],
             "intercepts_init": [np.zeros(n) for n in sizes[1:]],
@@ -151,9 +166,7 @@ def worked_regression():
     first = [np.array([[1.0, -1.0]]), np.array([0.1, 0.1]), np.array([[0.5], [0.4]]),
              np.array([0.1])]  # fmt: skip
     x, t, rate = 0.5, -0.25, 0.1
-    outputs, coefs, intercepts = one_step(
-        "relu", "sum_squared_error", [[x]], [t], first, rate
-    )
+    outputs, coefs, intercepts = one_step("relu", "sum_squared_error", [[x]], [t], first, rate)
     (y1, y2), (w1, b1, w2, b2) = outputs, first
     y = float(y2[0])
     delta1, delta2 = (intercepts[0] - b1) / rate, (intercepts[1] - b2) / rate
@@ -209,7 +222,7 @@ PLAYS = {
         worked_vanishing,
         Live(
             (
-                Select("activation", ("sigmoid", "tanh", "softsign", "relu", "purelin"), "sigmoid"),
+                Select("activation", ACTIVATIONS, "sigmoid"),
                 Slider("layers", 2, 12, 1, 10),
                 Slider("scale", 0.5, 3, 0.1, 1),
             ),
@@ -218,7 +231,7 @@ PLAYS = {
         (
             Numbers(lambda: [0.25**4], 0.0002),
             Settings(
-                (Select("activation", ("sigmoid", "tanh", "softsign", "relu", "purelin"), "sigmoid"),
+                (Select("activation", ACTIVATIONS, "sigmoid"),
                  Slider("scale", 0.5, 3, 0.1, 1)),
                 judge_vanishing,
                 {"activation": "relu", "scale": 1.4},

@@ -59,7 +59,9 @@ def worked_features():
         inputs = with_ones(features(x[np.newaxis]))[0]
         steps.append(Step("1.5", rf"x = {row(x)}: \quad (1, x_1, x_2, x_1^2, x_1 x_2, x_2^2)"
                                  rf" = {row(inputs)}"))  # fmt: skip
-        steps.append(Step("1.5", rf"y = {products(weights, inputs)} = {num(y)}, \quad t = {num(t)}"))
+        steps.append(
+            Step("1.5", rf"y = {products(weights, inputs)} = {num(y)}, \quad t = {num(t)}")
+        )
     return steps
 
 

@@ -96,9 +96,7 @@ def worked_perceptron():
 def draw_perceptron(rate, w0):
     history = learn(rate, [w0, 0.0, 0.0])
     steps, sums = range(len(history)), [w @ SAMPLE[0] for w in history]
-    weights = [
-        line(steps, [w[k] for w in history], f"w{k}", k, dots=True) for k in range(3)
-    ]
+    weights = [line(steps, [w[k] for w in history], f"w{k}", k, dots=True) for k in range(3)]
     return [
         panel(line(steps, sums, "sum", 3, dots=True), *weights, x="step", y="weights and sum"),
     ]

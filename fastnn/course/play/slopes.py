@@ -46,8 +46,8 @@ def worked_activations():
         steps.append(Step("2.16", slope))
     steps.append(Step("2.9", rf"f(2) = {num(t[2])}, \quad f'(2) = 1 - {num(t[2])}^2"
                              rf" = {num(1 - t[2] ** 2)}"))  # fmt: skip
-    steps.append(Step("2.10", rf"f(2) = \frac{{2}}{{1 + 2}} = {num(g[2])}, \quad"
-                              rf" f'(2) = \frac{{1}}{{(1 + 2)^2}} = {num((1 - g[2]) ** 2)}"))  # fmt: skip
+    slope = rf"f'(2) = \frac{{1}}{{(1 + 2)^2}} = {num((1 - g[2]) ** 2)}"
+    steps.append(Step("2.10", rf"f(2) = \frac{{2}}{{1 + 2}} = {num(g[2])}, \quad {slope}"))
     steps.append(Step("2.11", rf"f(-2) = {num(r[0])}, \quad f'(-2) = 0; \quad"
                               rf" f(2) = {num(r[2])}, \quad f'(2) = 1"))  # fmt: skip
     return steps
@@ -176,9 +176,7 @@ PLAYS = {
         (
             Numbers(lambda: [0.25], 0.001),
             Pick(lambda: 1),
-            Settings(
-                (Slider("units", 1, 20, 1, 1),), judge_curves, {"units": 10}, {"units": 1}
-            ),
+            Settings((Slider("units", 1, 20, 1, 1),), judge_curves, {"units": 10}, {"units": 1}),
         ),
     ),
 }
