@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -75,8 +76,11 @@ def test_formulas_are_mathml_and_have_names(number):
 
 def test_loops_beside_formulas_are_lines_of_the_python_back_end():
     folder = backends.kernels("python").__path__[0]
-    files = [open(f"{folder}/{name}.py").read() for name in ("__init__", "delta_rule", "formulas")]
-    lines = {line.strip() for file in files for line in file.splitlines()}
+    lines = {
+        line.strip()
+        for name in ("__init__", "delta_rule", "formulas")
+        for line in Path(folder, f"{name}.py").read_text().splitlines()
+    }
     without = {number for number in NUMBERS if not snippets.snippet(number)}
     assert without == {"2.2b", "2.3", "2.4", "2.6"}  # definitions
     for number in set(NUMBERS) - without:
@@ -399,8 +403,9 @@ def test_drawings_are_svg_with_the_languages_words(name, language):
 WORD = re.compile(r"[A-Za-z]{3,}")
 # Strings that are names: of options, colours, functions and files.
 NAMES = re.compile(
-    r"[a-z_]+(?:_[a-z]+)*|3d|[\w.{}:-]+\.safetensors|(upper|lower|outside upper) (left|right|center)"
-    r"|ReLU|f ?'?\(x\)|R\^2|\{.*\}"
+    r"[a-z_]+(?:_[a-z]+)*|3d|[\w.{}:-]+\.safetensors|ReLU"
+    r"|(upper|lower|outside upper) (left|right|center)"
+    r"|f ?'?\(x\)|R\^2|\{.*\}"
 )
 
 

@@ -8,7 +8,7 @@ import fastnn
 from fastnn.backends import use_backend
 
 from ..s19_vanishing_gradients import WIDTH
-from .descent import xor_network
+from .descent import kept_xor_network
 from .numbers import matrix, num, products, row, signed
 from .records import (
     Embedded,
@@ -111,7 +111,8 @@ def delta_of_output(t, y):
 
 
 def judge_xor(rate, hidden):
-    model = xor_network(hidden_layer_sizes=(hidden,), learning_rate_init=rate, max_iter=10_000)
+    settings = {"learning_rate_init": rate, "max_iter": 10_000}
+    model = kept_xor_network(hidden_layer_sizes=(hidden,), **settings)
     return bool(model.loss_ < 0.001), {"loss": float(model.loss_)}
 
 
