@@ -14,7 +14,7 @@ from .. import backends
 from .data import Data
 from .networks import begin
 from .runs import Run
-from .settings import Settings
+from .settings import MOST_EPOCHS, Settings
 
 TURN = 0.03
 
@@ -54,7 +54,9 @@ class Race:
         with backends.use_backend(name):
             warm.go(0, 1, 3600.0)  # compiles
             warm.go(2, 0, TURN)
-        return begin(self._settings.on(name), self._data)
+        run = begin(self._settings.on(name), self._data)
+        run.stride = MOST_EPOCHS  # no pause on the way
+        return run
 
     def _told(self) -> dict[str, Any]:
         lanes = []
