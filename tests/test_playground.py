@@ -181,12 +181,14 @@ def test_a_run_is_bit_by_bit_what_fit_makes(address):
         loss = model.evaluate(X, models.targets_of(run.settings, run.data, run.data.train))[0]
         assert run.measure().loss == pytest.approx(loss, rel=1e-12)
     else:
-        (weights, bias), = run.layers
+        ((weights, bias),) = run.layers
         np.testing.assert_array_equal(weights.T.ravel(), np.ravel(model.coef_))
         np.testing.assert_array_equal(bias, np.ravel(model.intercept_))
 
 
-@pytest.mark.parametrize("name", ["spirals", "dropout", "small batches", "linear, online", "perceptron, online"])
+@pytest.mark.parametrize(
+    "name", ["spirals", "dropout", "small batches", "linear, online", "perceptron, online"]
+)
 def test_steps_by_batch_and_back_in_time_change_no_bit(name):
     address = ADDRESSES[name]
     straight = run_to(address)
@@ -234,7 +236,7 @@ def test_deltas_are_those_of_the_course():
 
 def test_a_race_ends_level(page):
     settings = read(ADDRESSES["spirals"])
-    names = [n for n, why in fastnn.available_backends().items() if why is None and "cuda" not in n]
+    names = [name for name, why in fastnn.available_backends().items() if why is None]
     race = Race(settings, data_sets.make(data_sets.key(settings)), names, 20)
     told = race.turn()
     while not told["done"]:
@@ -382,6 +384,19 @@ def test_a_network_of_a_million_weights_is_refused(page):
         networks.begin(many, data_sets.make(data_sets.key(many)))
 
 
+def test_what_is_too_slow_for_loops_is_refused_and_left_out_of_a_race(page):
+    settings = "data=spirals&n=2000&batch=0&hidden=64,64,64"
+    assert "slow" in page.ask("set", settings=settings + "&backend=python")[0]["error"]["en"]
+    assert "error" not in page.ask("set", settings=settings)[0]
+    page.ask("race", epochs=1)
+    told = {"done": False}
+    while not told["done"]:
+        told = page.ask("race-go")[0]
+    states = {lane["name"]: lane["state"] for lane in told["lanes"]}
+    assert states["python"] == "left out"
+    assert "done" in states.values()
+
+
 def test_without_the_token_nothing_is_served():
     with TestClient(server.make_app("secret"), base_url=HERE) as client:
         for path in ("/", "/static/app.js", "/lessons/", "/socket", "/?token=wrong"):
@@ -408,7 +423,8 @@ def test_the_token_becomes_a_cookie():
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "http://127.0.0.1:9999", "https://127.0.0.1:8765", "null", None]
+    "origin",
+    ["http://evil.example", "http://127.0.0.1:9999", "https://127.0.0.1:8765", "null", None],
 )
 def test_a_page_of_another_origin_cannot_open_a_socket(client, origin):
     with pytest.raises(WebSocketDisconnect) as refused, connect(client, origin):
@@ -416,14 +432,17 @@ def test_a_page_of_another_origin_cannot_open_a_socket(client, origin):
     assert refused.value.code == 1008
 
 
-@pytest.mark.parametrize("host", ["evil.example:8765", "evil.example", "127.0.0.1.evil.example:8765"])
+@pytest.mark.parametrize(
+    "host", ["evil.example:8765", "evil.example", "127.0.0.1.evil.example:8765"]
+)
 def test_another_name_of_this_machine_is_refused(client, host):
     assert client.get("/", headers={"host": host}).status_code == 403
     assert client.get("/", headers={"origin": "http://evil.example"}).status_code == 403
 
 
 @pytest.mark.parametrize(
-    "name", ["..%2fserver.py", "%2e%2e/server.py", "../server.py", "nothing.js", "shell.html%00", "a/b"]
+    "name",
+    ["..%2fserver.py", "%2e%2e/server.py", "../server.py", "nothing.js", "shell.html%00", "a/b"],
 )
 def test_no_path_leads_out_of_the_static_files(client, name):
     assert client.get(f"/static/{name}").status_code == 404
@@ -499,13 +518,13 @@ def test_ctrl_c_ends_the_server_and_leaves_nothing_behind(started):
         except urllib.error.URLError:
             time.sleep(0.1)
     cookie = {"Cookie": f"fastnn-{port}={token}"}
-    with connect_to(f"ws://{host}/socket", origin=f"http://{host}", additional_headers=cookie) as own:
+    with connect_to(
+        f"ws://{host}/socket", origin=f"http://{host}", additional_headers=cookie
+    ) as own:
         own.send('{"id": 1, "do": "set", "settings": "data=spirals&epoch=500"}')
         assert frames.unpack(own.recv())[0]["id"] == 1
         # 1 GB of CSV: more than a message may have, and the server closes before it has come.
-        big = connect_to(
-            f"ws://{host}/socket", origin=f"http://{host}", additional_headers=cookie
-        )
+        big = connect_to(f"ws://{host}/socket", origin=f"http://{host}", additional_headers=cookie)
         with pytest.raises(Exception, match="1009|too big|reset|close"):
             big.send("x," * 500_000 for _ in range(1000))
             big.recv()
@@ -531,8 +550,8 @@ def test_one_training_does_not_block_another_page(client):
             n += 1
         counts.append(n)
 
-    slow = "data=spirals&n=2000&hidden=64,64,64&backend=python"
-    threads = [threading.Thread(target=work_on, args=(slow,)) for _ in range(3)]
+    slow = "data=spirals&n=500&hidden=16,16&backend=python"
+    threads = [threading.Thread(target=work_on, args=(slow,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     with connect(client) as own:
@@ -544,4 +563,4 @@ def test_one_training_does_not_block_another_page(client):
     end.set()
     for thread in threads:
         thread.join()
-    assert sum(counts) >= 3
+    assert min(counts) >= 1

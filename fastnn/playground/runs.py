@@ -136,7 +136,7 @@ class Run(ABC):
         """Train for about some time, not beyond a target or the next place to measure."""
         epoch, batch = self.where
         per_batch, n = self._seconds_per_batch, self.n_batches
-        affordable = max(1, int(seconds / per_batch)) if per_batch else 16
+        affordable = max(1, int(seconds / per_batch)) if per_batch else 1
         begin = time.perf_counter()
         if batch == 0 and epoch < target.epoch and affordable >= n:
             stop = min(target.epoch, (epoch // self.stride + 1) * self.stride)

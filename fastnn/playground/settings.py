@@ -218,9 +218,7 @@ def _list(item: Callable[[str, str], Any], most: int) -> Callable[[str, str], tu
     def read_list(name: str, text: str) -> tuple:
         parts = [part for part in text.split(",", most + 1) if part]
         if len(parts) > most:
-            raise Problem(
-                f"{name}: expected at most {most} values.", f"{name}：最多 {most} 个值。"
-            )
+            raise Problem(f"{name}: expected at most {most} values.", f"{name}：最多 {most} 个值。")
         return tuple(item(name, part) for part in parts)
 
     return read_list

@@ -140,6 +140,7 @@ const WORDS = {
   raceSpeed: ["Speed", "速度"],
   raceDifference: ["Largest difference of parameters", "参数的最大差"],
   raceWaiting: ["compiling …", "编译中……"],
+  raceLeftOut: ["too slow for this", "对此太慢"],
   raceDone: ["All are there. Largest difference of parameters:", "全部完成。参数的最大差："],
   takeTitle: ["Take along", "带走"],
   link: ["Copy the link", "复制链接"],
