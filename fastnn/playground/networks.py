@@ -1,7 +1,7 @@
 """The run of a multi-layer network, and that of a single layer: perceptron or linear."""
 
 import threading
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class NetworkRun(Run):
         recipe.arguments["max_iter"] = 1  # the learning rate is constant: any number would do
         n_in = data.inputs(settings, data.points[:1]).shape[1]
         sizes = [n_in, *settings.hidden, max(1, len(data.classes))]
-        n_parameters = sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+        n_parameters = sum((m + 1) * n for m, n in pairwise(sizes))
         if n_parameters > MOST_PARAMETERS:
             raise Problem(
                 f"{n_parameters:,} weights and biases: expected at most {MOST_PARAMETERS:,}.",

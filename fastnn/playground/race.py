@@ -64,7 +64,7 @@ class Race:
         return run
 
     def _told(self) -> dict[str, Any]:
-        lanes = []
+        lanes: list[dict[str, Any]] = []
         for name in self.names:
             run = self._runs.get(name)
             if run is None:
