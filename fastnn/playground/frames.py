@@ -126,7 +126,9 @@ def _pictures(run: Run, names: list[str]) -> Arrays:
     if data.kind == "line":
         arrays["units"] = _bytes(np.hstack(units)[::5].T)
         return arrays
-    square = np.hstack([u.reshape(SIDE, SIDE, -1)[::2, ::2].reshape(UNIT_SIDE**2, -1) for u in units])
+    square = np.hstack(
+        [u.reshape(SIDE, SIDE, -1)[::2, ::2].reshape(UNIT_SIDE**2, -1) for u in units]
+    )
     arrays["units"] = _bytes(square.T).reshape(-1, UNIT_SIDE, UNIT_SIDE)
     return arrays
 

@@ -51,6 +51,8 @@ def recipe(s: Settings, data: Data) -> Recipe:
         arguments["momentum"] = s.momentum
     arguments["learning_rate_init"] = s.lr
     arguments["batch_size"] = s.batch or "full"
+    if not 0 < s.batch < len(data.train):  # the order changes nothing but the last bits
+        arguments["shuffle"] = False
     numbers = {"alpha": s.alpha, "l1": s.l1, "dropout": s.dropout if s.hidden else 0}
     arguments |= {name: value for name, value in numbers.items() if value}
     if s.init != "glorot_uniform":

@@ -1,7 +1,7 @@
 """The run of a multi-layer network, and that of a single layer: perceptron or linear."""
 
 import threading
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from .runs import SAMPLES_OF_DELTAS, Row, Run, layers_of
 from .settings import Settings
 
 MOST_PARAMETERS = 200_000
+MOST_OF_PYTHON = 1_000_000  # weights times samples of a batch: about half a second
 SILENT = NoProgress()
 
 _lock = threading.Lock()
@@ -34,9 +35,7 @@ def begin(settings: Settings, data: Data) -> Run:
         If settings do not go together, or with the data.
     """
     if data.classes and len(np.unique(data.y[data.train])) < len(data.classes):
-        raise Problem(
-            "A class has no training point.", "有的类别没有训练点。"
-        )
+        raise Problem("A class has no training point.", "有的类别没有训练点。")
     with backends.use_backend(settings.backend_name):
         kind = NetworkRun if settings.model == "network" else LayerRun
         return kind(settings, data)
@@ -51,11 +50,17 @@ class NetworkRun(Run):
         recipe.arguments["max_iter"] = 1  # the learning rate is constant: any number would do
         n_in = data.inputs(settings, data.points[:1]).shape[1]
         sizes = [n_in, *settings.hidden, max(1, len(data.classes))]
-        n_parameters = sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+        n_parameters = sum((m + 1) * n for m, n in pairwise(sizes))
         if n_parameters > MOST_PARAMETERS:
             raise Problem(
                 f"{n_parameters:,} weights and biases: expected at most {MOST_PARAMETERS:,}.",
                 f"{n_parameters:,} 个权值和偏置：最多 {MOST_PARAMETERS:,} 个。",
+            )
+        n_batch = min(settings.batch or len(data.train), len(data.train))
+        if settings.backend_name == "python" and n_parameters * n_batch > MOST_OF_PYTHON:
+            raise Problem(
+                "This is too slow for the python back end: fewer units, or a smaller batch.",
+                "对 python 后端来说太慢：请减少神经元，或减小批次。",
             )
         model = recipe.make()
         X = models.inputs_of(settings, data, data.train)
@@ -132,9 +137,7 @@ class NetworkRun(Run):
         n = len(samples.X)
         if not n:
             return np.nan, np.nan
-        loss, right = self._drawing.mlp_evaluate(
-            self.task.net, self.task.state.params, samples, 1
-        )
+        loss, right = self._drawing.mlp_evaluate(self.task.net, self.task.state.params, samples, 1)
         return float(loss), right / n if self.data.classes else np.nan
 
     def _epochs(self, n: int) -> int:
@@ -153,7 +156,8 @@ class NetworkRun(Run):
     def _batches(self, first: int, n: int) -> None:
         task = self.task
         state, schedule = task.begin_call(), self._schedule()
-        part = np.ascontiguousarray(schedule.order[:, self._rows_of(first, n)])
+        # Twice, as if there were two epochs: kernels for a single order add up in another order.
+        part = np.repeat(schedule.order[:, self._rows_of(first, n)], 2, axis=0)
         task.kernels.mlp_train(
             task.net,
             task.optimizer,
@@ -168,9 +172,7 @@ class NetworkRun(Run):
     def _end_epoch(self) -> None:
         super()._end_epoch()
         state = self.task.state
-        self.task.state = state._replace(
-            step=state.step + self.n_batches, epoch=state.epoch + 1
-        )
+        self.task.state = state._replace(step=state.step + self.n_batches, epoch=state.epoch + 1)
 
 
 class LayerRun(Run):
@@ -222,7 +224,7 @@ class LayerRun(Run):
 
     def outputs(self, X: NDArray) -> list[NDArray]:
         """See `Run`: of a perceptron z, whose sign is its output."""
-        (weights, bias), = self.layers
+        ((weights, bias),) = self.layers
         return [X @ weights + bias]
 
     def deltas(self) -> list[NDArray]:

@@ -50,16 +50,24 @@ def page(
         f'<a href="{address}"{" aria-current=page" if here else ""}>{text}</a>'
         for address, text, here in links
     )
-    styles = ["style.css"] + (["lesson.css"] if slug is not None and _is_there("lesson.css") else [])
+    styles = ["style.css"] + (
+        ["lesson.css"] if slug is not None and _is_there("lesson.css") else []
+    )
     scripts = ["shell.js", "app.js"] if slug is None else ["shell.js", "embed.js"]
     if slug is not None and _is_there("lesson.js"):
         scripts.append("lesson.js")
-    main = _read("playground.html") if slug is None else f'<main class="lesson" id="main">{lesson}</main>'
+    main = (
+        _read("playground.html")
+        if slug is None
+        else f'<main class="lesson" id="main">{lesson}</main>'
+    )
     return Template(_read("shell.html")).substitute(
         language=language,
         title=escape(f"{title} · {words['title']}" if title else words["title"]),
         styles="".join(f'<link rel="stylesheet" href="/static/{name}">' for name in styles),
-        scripts="".join(f'<script type="module" src="/static/{name}"></script>' for name in scripts),
+        scripts="".join(
+            f'<script type="module" src="/static/{name}"></script>' for name in scripts
+        ),
         navigation=navigation,
         other="zh" if language == "en" else "en",
         other_name=words["other"],

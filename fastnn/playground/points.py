@@ -29,7 +29,7 @@ def spirals(n, noise, rng):
     """Return two spirals, one of them turned by half a turn."""
     y = np.arange(n) % 2
     radius = np.sqrt(rng.uniform(0.01, 1, n))
-    angle = 1.5 * 2 * np.pi * radius + np.pi * y
+    angle = 1.25 * 2 * np.pi * radius + np.pi * y
     X = radius[:, np.newaxis] * np.column_stack([np.sin(angle), np.cos(angle)])
     return X + rng.normal(0, noise, X.shape), y
 

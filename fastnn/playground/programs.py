@@ -88,7 +88,9 @@ def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
     if len(data.test):
         lines += [f"# {words['split']}"]
         lines += [f"order = np.random.default_rng({s.draw}).permutation(len(X))"]
-        lines += [f"train, test = np.sort(order[{len(data.test)}:]), np.sort(order[:{len(data.test)}])"]
+        lines += [
+            f"train, test = np.sort(order[{len(data.test)}:]), np.sort(order[:{len(data.test)}])"
+        ]
         lines += ["X_train, y_train = X[train], y[train]", "X_test, y_test = X[test], y[test]", ""]
     else:
         lines += ["X_train, y_train = X, y", ""]

@@ -13,8 +13,9 @@ import numpy as np
 from .. import backends
 from .data import Data
 from .networks import begin
+from .problems import Problem
 from .runs import Run
-from .settings import Settings
+from .settings import MOST_EPOCHS, Settings
 
 TURN = 0.03
 
@@ -32,6 +33,7 @@ class Race:
         self.names, self.epochs = names, epochs
         self._settings, self._data = replace(settings, epoch=epochs, batch_at=0), data
         self._runs: dict[str, Run] = {}
+        self._left_out: set[str] = set()  # too slow for these settings
 
     def turn(self) -> dict[str, Any]:
         """Let each go on for a while, and say where all are.
@@ -39,8 +41,11 @@ class Race:
         The turn in which a back end begins may take as long as it compiles: that is not counted.
         """
         for name in self.names:
-            if name not in self._runs:
-                self._runs[name] = self._begin(name)
+            if name not in self._runs and name not in self._left_out:
+                try:
+                    self._runs[name] = self._begin(name)
+                except Problem:
+                    self._left_out.add(name)
                 return self._told()
         end = time.perf_counter() + TURN * len(self.names)
         for name, run in self._runs.items():
@@ -54,14 +59,17 @@ class Race:
         with backends.use_backend(name):
             warm.go(0, 1, 3600.0)  # compiles
             warm.go(2, 0, TURN)
-        return begin(self._settings.on(name), self._data)
+        run = begin(self._settings.on(name), self._data)
+        run.stride = MOST_EPOCHS  # no pause on the way
+        return run
 
     def _told(self) -> dict[str, Any]:
-        lanes = []
+        lanes: list[dict[str, Any]] = []
         for name in self.names:
             run = self._runs.get(name)
             if run is None:
-                lanes.append({"name": name, "state": "waiting"})
+                state = "left out" if name in self._left_out else "waiting"
+                lanes.append({"name": name, "state": state})
                 continue
             is_there = run.where.epoch >= self.epochs or bool(run.reason)
             lanes.append(
@@ -74,7 +82,7 @@ class Race:
                     "difference": self._difference(run) if is_there else None,
                 }
             )
-        done = all(lane["state"] == "done" for lane in lanes)
+        done = all(lane["state"] in ("done", "left out") for lane in lanes)
         return {"lanes": lanes, "epochs": self.epochs, "done": done}
 
     def _difference(self, run: Run) -> float:

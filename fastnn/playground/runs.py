@@ -47,6 +47,8 @@ class Run(ABC):
     curve : list of Row
     reason : str
         Why it cannot go on: "diverged", "no_mistake"; "" if it can.
+    stride : int
+        It measures, and keeps its state, after every so many epochs.
     last_batch : array of int
         Samples of the last batch, numbers in `data.train`; only after a step of one batch.
     """
@@ -59,7 +61,7 @@ class Run(ABC):
         self.seconds, self.n_epochs = 0.0, 0.0
         self.curve: list[Row] = []
         self.last_batch = np.empty(0, np.int64)
-        self._stride = 1
+        self.stride = 1
         self._kept: dict[Where, State] = {}
         self._seconds_per_batch = 0.0
         n = MOST_MEASURED
@@ -120,8 +122,8 @@ class Run(ABC):
             self._note()
         self._use_kept(target)
         far = (target.epoch - self.where.epoch) // 100
-        while self._stride < far:
-            self._stride *= 2
+        while self.stride < far:
+            self.stride *= 2
         end = time.perf_counter() + seconds
         while self.where < target and not self.reason and time.perf_counter() < end:
             self._advance(target, end - time.perf_counter())
@@ -134,10 +136,10 @@ class Run(ABC):
         """Train for about some time, not beyond a target or the next place to measure."""
         epoch, batch = self.where
         per_batch, n = self._seconds_per_batch, self.n_batches
-        affordable = max(1, int(seconds / per_batch)) if per_batch else 16
+        affordable = max(1, int(seconds / per_batch)) if per_batch else 1
         begin = time.perf_counter()
         if batch == 0 and epoch < target.epoch and affordable >= n:
-            stop = min(target.epoch, (epoch // self._stride + 1) * self._stride)
+            stop = min(target.epoch, (epoch // self.stride + 1) * self.stride)
             n_wanted = min(stop - epoch, max(1, affordable // n))
             n_run = self._epochs(n_wanted)
             n_done = n_run * n
@@ -159,7 +161,7 @@ class Run(ABC):
         self._seconds_per_batch = max(spent / max(1, n_done), 1e-8)
         if not np.isfinite(self.parameters).all():
             self.reason = "diverged"
-        if not self.where.batch and self.where.epoch % self._stride == 0 and not self.reason:
+        if not self.where.batch and self.where.epoch % self.stride == 0 and not self.reason:
             self._note()
 
     def _end_epoch(self) -> None:
@@ -188,9 +190,9 @@ class Run(ABC):
             self.curve.append(row)
         self._keep()
         while len(self.curve) > MOST_ROWS:
-            self._stride *= 2
+            self.stride *= 2
             last = self.curve[-1]
-            self.curve = [old for old in self.curve if old.epoch % self._stride == 0]
+            self.curve = [old for old in self.curve if old.epoch % self.stride == 0]
             if self.curve[-1] != last:
                 self.curve.append(last)
 

@@ -164,7 +164,11 @@ async def _shown(
         path = left.path + (f"?{left.query}" if left.query else "")
         response: Response = RedirectResponse(path, headers=HEADERS)
         response.set_cookie(
-            _cookie(request), request.query_params["token"], httponly=True, samesite="strict", path="/"
+            _cookie(request),
+            request.query_params["token"],
+            httponly=True,
+            samesite="strict",
+            path="/",
         )
         return response
     language = language_of(request)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import backends
-from ..backends.codes import ACTIVATIONS, LOSSES
+from ..backends.codes import ACTIVATIONS
 from ..formulas import loss_names
 from ..network import INITIALIZERS
 from ..optimizers import LBFGS, SOLVERS
@@ -27,8 +27,15 @@ from .problems import Problem, told
 from .programs import program
 from .race import Race
 from .runs import Run
-from .settings import DATA_SETS, FEATURES, MODELS, MOST_EPOCHS, MOST_LAYERS, MOST_UNITS
-from .settings import Settings
+from .settings import (
+    DATA_SETS,
+    FEATURES,
+    MODELS,
+    MOST_EPOCHS,
+    MOST_LAYERS,
+    MOST_UNITS,
+    Settings,
+)
 from .settings import read as read_settings
 
 MOST_BYTES = 2_000_000  # of a message
@@ -49,7 +56,7 @@ def choices() -> dict[str, Any]:
         "losses": {"classes": loss_names(2), "numbers": loss_names(0)},
         "solvers": [name for name in SOLVERS if name != LBFGS],
         "inits": INITIALIZERS,
-        "backends": {name: reason for name, reason in backends.available_backends().items()},
+        "backends": backends.available_backends(),
         "exports": exports.available(),
         "most_units": MOST_UNITS,
         "most_layers": MOST_LAYERS,

@@ -69,7 +69,7 @@ class Settings:
     solver: str = "adam"
     lr: float = 0.03
     momentum: float = 0.0
-    batch: int = 32
+    batch: int = 16
     alpha: float = 0.0
     l1: float = 0.0
     dropout: float = 0.0
@@ -120,7 +120,7 @@ OWN: dict[str, dict[str, Any]] = {
     "clouds": {"noise": 0.3},
     "drawn": {"n": 0, "noise": 0.0, "test": 0.0},
     "csv": {"n": 0, "noise": 0.0},
-    "digits": {"n": 0, "noise": 0.0, "hidden": (30,), "act": ("relu",), "lr": 0.003},
+    "digits": {"n": 0, "noise": 0.0, "hidden": (30,), "act": ("relu",), "lr": 0.003, "batch": 32},
 }
 
 
@@ -218,9 +218,7 @@ def _list(item: Callable[[str, str], Any], most: int) -> Callable[[str, str], tu
     def read_list(name: str, text: str) -> tuple:
         parts = [part for part in text.split(",", most + 1) if part]
         if len(parts) > most:
-            raise Problem(
-                f"{name}: expected at most {most} values.", f"{name}：最多 {most} 个值。"
-            )
+            raise Problem(f"{name}: expected at most {most} values.", f"{name}：最多 {most} 个值。")
         return tuple(item(name, part) for part in parts)
 
     return read_list

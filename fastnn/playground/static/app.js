@@ -3,6 +3,7 @@
 import { LossCurve, Deltas } from "./curves.js";
 import { DigitPad } from "./digits.js";
 import { FileDrop } from "./files.js";
+import { Gallery } from "./gallery.js";
 import { makeKnob } from "./knobs.js";
 import { NetworkView } from "./network.js";
 import { Picture } from "./picture.js";
@@ -31,6 +32,7 @@ const picture = new Picture(find("canvas.plane"), player);
 const curve = new LossCurve(find("canvas.curve"), player);
 new Deltas(find(".deltas"), player);
 new DigitPad(find(".digits"), player);
+const gallery = new Gallery(find("canvas.gallery"), player);
 new RaceView(find(".race"), player);
 new FileDrop(find(".drop"), player, tell);
 
@@ -67,6 +69,7 @@ window.addEventListener("theme", () => {
   picture.draw();
   network.draw();
   curve.draw();
+  gallery.draw();
 });
 window.addEventListener("hashchange", () => {
   if (location.hash.slice(1) !== player.link) start();
@@ -130,6 +133,8 @@ function showWhatCounts() {
   const isImages = data.kind === "images";
   find(".in-plane").hidden = isImages;
   find(".in-images").hidden = !isImages;
+  find(".of-gallery").hidden = !isImages;
+  find(".source").textContent = isImages ? `${data.source}: ${data.n_train.toLocaleString("en")} + ${data.n_test.toLocaleString("en")} ${word("images")}` : "";
   find(".features").hidden = isImages || data.kind === "line";
   const isOwn = settings.data === "drawn" || settings.data === "csv";
   const isFixed = isImages || isOwn || settings.data === "four";

@@ -10,7 +10,7 @@ import { translate, word } from "./words.js";
 
 const HTML = `
 <div class="row buttons transport">
-<button type="button" class="round" data-part="reset" data-label="reset"><span aria-hidden="true">⏮</span></button>
+<button type="button" class="round" data-part="reset" data-label="reset"><span aria-hidden="true">|◀</span></button>
 <button type="button" class="round main" data-part="play"></button>
 <button type="button" class="round" data-part="stepBatch" data-label="stepBatch"><span aria-hidden="true">+·</span></button>
 <button type="button" class="round" data-part="stepEpoch" data-label="stepEpoch"><span aria-hidden="true">+1</span></button>

@@ -121,7 +121,7 @@ export class NetworkView {
     if (!frame?.sizes || !settings || !this.canvas.clientWidth) return;
     const { sizes } = frame;
     const shown = sizes.map((n, layer) => Math.min(n, layer === 0 && data.kind === "images" ? 1 : MOST_SHOWN));
-    const size = Math.max(18, Math.min(40, 300 / Math.max(...shown) - 6));
+    const size = Math.max(22, Math.min(44, 400 / Math.max(...shown) - 7));
     const height = Math.max(120, Math.max(...shown) * (size + 7) + 34);
     this.canvas.style.height = `${height}px`;
     const width = this.canvas.clientWidth;
@@ -182,7 +182,8 @@ export class NetworkView {
   drawInput(context, all, unit, left, top, size) {
     const { settings, data } = this.player;
     const isImage = data.kind === "images";
-    const text = isImage ? "28×28" : (FEATURES[settings.features[unit]] ?? "");
+    const side = isImage ? Math.round(Math.sqrt(this.player.frame.sizes[0])) : 0;
+    const text = isImage ? `${side}×${side}` : (FEATURES[settings.features[unit]] ?? "");
     context.fillStyle = all.back;
     context.strokeStyle = all.line;
     context.lineWidth = 1.5;

@@ -224,6 +224,8 @@ export class Picture {
   listen() {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => this.press(event));
+    // A finger on a point moves it; elsewhere it scrolls the page.
+    canvas.addEventListener("touchstart", (event) => this.held !== null && event.preventDefault(), { passive: false });
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", () => this.release());
     canvas.addEventListener("pointercancel", () => this.release());

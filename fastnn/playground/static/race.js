@@ -71,7 +71,8 @@ export class RaceView {
     lanes.forEach((lane, i) => {
       const [, progress, rate, speed, difference] = this.body.children[i].children;
       progress.firstChild.value = (lane.epoch ?? 0) / epochs;
-      rate.textContent = lane.state === "waiting" ? word("raceWaiting") : lane.rate ? Math.round(lane.rate).toLocaleString("en") : "–";
+      const idle = { waiting: word("raceWaiting"), "left out": word("raceLeftOut") }[lane.state];
+      rate.textContent = idle ? idle : lane.rate ? Math.round(lane.rate).toLocaleString("en") : "–";
       speed.textContent = lane.rate && fastest ? `${number((100 * lane.rate) / fastest)} %` : "";
       difference.textContent = lane.difference === null || lane.difference === undefined ? "" : number(lane.difference);
       this.body.children[i].classList.toggle("best", lane.rate === fastest && fastest > 0);

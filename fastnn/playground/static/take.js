@@ -24,12 +24,11 @@ export class TakeAlong {
       button.addEventListener("click", () => this.file(kind));
       files.append(button);
     }
-    this.details.addEventListener("toggle", () => this.program());
-    player.on("rest", () => this.program());
+    this.details.addEventListener("toggle", () => this.details.open && this.program());
+    player.on("rest", () => this.details.open && this.program());
   }
 
   async program() {
-    if (!this.details.open && this.code.textContent === "") return;
     await this.try(async () => {
       const { text } = await this.player.query({ do: "program", lang: document.documentElement.lang });
       this.code.textContent = text;
