@@ -20,6 +20,7 @@ from .options import (
     out_option,
     to_json,
 )
+from .playground.commands import playground
 from .progress import write_line
 from .show import show
 
@@ -203,6 +204,7 @@ def bench(
 
 main.add_command(course)
 main.add_command(show)
+main.add_command(playground)
 
 
 if __name__ == "__main__":

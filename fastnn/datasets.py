@@ -119,15 +119,25 @@ def find_file(dataset: str, name: str) -> Path:
     It is looked for in $FASTNN_DATA/<dataset>, in the user's cache and where Debian's package
     dataset-fashion-mnist puts it; compressed or not. What is downloaded goes to the cache.
     """
-    cache = _cache() / dataset
-    folders = [cache, *([_DEBIAN[dataset]] if dataset in _DEBIAN else [])]
+    path, folders = _look_for(dataset, name)
+    return path or _download(dataset, name, _cache() / dataset, folders)
+
+
+def is_at_hand(dataset: str) -> bool:
+    """Say whether "mnist" or "fashion-mnist" is on this machine: nothing is downloaded."""
+    return all(_look_for(dataset, name)[0] for name in _FILES)
+
+
+def _look_for(dataset: str, name: str) -> tuple[Path | None, list[Path]]:
+    """Return the path of a file, None if it is not there, and the folders looked at."""
+    folders = [_cache() / dataset, *([_DEBIAN[dataset]] if dataset in _DEBIAN else [])]
     if given := os.environ.get("FASTNN_DATA"):
         folders.insert(0, Path(given) / dataset)
     for folder in folders:
         for ending in ("-ubyte", "-ubyte.gz"):
             if (folder / (name + ending)).is_file():
-                return folder / (name + ending)
-    return _download(dataset, name, cache, folders)
+                return folder / (name + ending), folders
+    return None, folders
 
 
 def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:

