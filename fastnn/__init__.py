@@ -1,9 +1,26 @@
-"""fastnn: small neural networks, trained at the speed of the machine.
+"""Small neural networks, trained at the speed of the machine.
 
-Names are loaded when they are first used, so that `import fastnn` stays light.
+    >>> import fastnn
+    >>> X, y = fastnn.load_digits()
+    >>> model = fastnn.MLPClassifier((32,), max_iter=10, tol=None, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.97
+    True
+
+Networks           MLPClassifier, MLPRegressor, Perceptron, LinearNetwork, ImageDistortion
+Many at once       train_many, GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV,
+                   HalvingRandomSearchCV
+During a fit       EarlyStopping, ModelCheckpoint, TimeLimit, CSVLogger, LearningRateScheduler,
+                   ReduceLROnPlateau, plot_history
+Files              load (and a model's save), latest_checkpoint, CheckpointError
+Data               load_xor, load_digits, load_mnist, load_fashion_mnist
+Back ends          set_backend, use_backend, get_backend, available_backends
+
+`help(fastnn.MLPClassifier)` has the parameters, `fastnn --help` in a shell the commands.
 """
 
+# Names are loaded when they are first used, so that `import fastnn` stays light.
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .backends import available_backends, forking, get_backend, set_backend, use_backend
@@ -108,4 +125,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    if sys._getframe(1).f_globals.get("__name__") == "inspect":
+        # `help` looks through it, and would print all classes with all their methods: 4,000 lines.
+        return [name for name in globals() if name not in _MODULES]
     return sorted({*globals(), *__all__})

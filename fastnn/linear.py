@@ -74,6 +74,14 @@ class LinearNetwork(RegressorMixin, Estimator):
     backend_ : str
     fit_time_, data_fingerprint_ : float, and dict or None
         As `MLPClassifier` has them.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> model = fastnn.LinearNetwork(tol=1e-12, random_state=0)
+    >>> model = model.fit([[0], [1], [2]], [1, 3, 5])
+    >>> print(f"{model.coef_[0]:.2f} {model.intercept_:.2f}")
+    2.00 1.00
     """
 
     coef_: NDArray

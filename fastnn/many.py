@@ -78,6 +78,15 @@ def train_many(
     -----
     ConvergenceWarning, RuntimeWarning
         If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> network = fastnn.MLPClassifier((8,), "tanh", max_iter=300, tol=None, random_state=0)
+    >>> models = fastnn.train_many(network, X, y, learning_rate_init=[1e-6, 0.05])
+    >>> [model.score(X, y) == 1 for model in models]
+    [False, True]
     """
     values = _check(estimator, parameters)
     record_losses = check_flag("record_losses", record_losses)

@@ -196,6 +196,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Losses: "squared_error" ("auto"; with the half of (2.2), as scikit-learn has it), or another.
     "poisson" learns counts, with exponential outputs; "quantile" a quantile, such as
     ("quantile", 0.9).
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> x = np.linspace(-1, 1, 50)[:, np.newaxis]
+    >>> model = fastnn.MLPRegressor((20,), "tanh", solver="lbfgs", random_state=0)
+    >>> model.fit(x, x[:, 0] ** 2).predict([[0.5]]).round(1).tolist()
+    [0.2]
     """
 
     _flat: bool  # whether y has one dimension

@@ -53,7 +53,18 @@ _LIES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, Recursi
 
 
 class CheckpointError(ValueError):
-    """A file is not a model that fastnn saved, or is damaged."""
+    """A file is not a model that fastnn saved, or is damaged.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> _ = open("no-model.safetensors", "w").write("hello")
+    >>> try:
+    ...     fastnn.load("no-model.safetensors")
+    ... except fastnn.CheckpointError:
+    ...     print("refused")
+    refused
+    """
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -126,6 +137,15 @@ def load(
         that a fit could have made.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), "tanh", learning_rate_init=0.05, random_state=0)
+    >>> model.fit(X, y).save("xor.safetensors")
+    >>> fastnn.load("xor.safetensors").predict(X).tolist()
+    [0, 1, 1, 0]
     """
     return load_with_card(path)[0]
 

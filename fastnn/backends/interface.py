@@ -208,6 +208,17 @@ class ImageDistortion(NamedTuple):
         Standard deviation of the Gaussian in pixels.
     alpha : float, default 36
         Factor of the smoothed field, which moves pixels by U(-1, 1) before it is smoothed.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> X = np.random.default_rng(0).integers(0, 256, (20, 64), dtype=np.uint8)
+    >>> distortion = fastnn.ImageDistortion(8, 8, rotation=10, scaling=0.1, sigma=2)
+    >>> model = fastnn.MLPClassifier(
+    ...     (8,), distortion=distortion, input_scale=1 / 255, max_iter=2, tol=None
+    ... )
+    >>> model.fit(X, np.arange(20) % 2).n_iter_
+    2
     """
 
     height: int
