@@ -10,6 +10,7 @@ import fastnn
 from fastnn.backends.codes import ACTIVATIONS
 
 HIDDEN = [row.name for row in ACTIVATIONS if not row.output_only]
+STRICT_C = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SCALERS = {
     "standard": StandardScaler,
     "min_max": lambda: MinMaxScaler((-1, 2), clip=True),

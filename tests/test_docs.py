@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import matplotlib
 import numpy as np
@@ -15,7 +16,10 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "export")),
+]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -44,6 +48,11 @@ def few_images():
 def run(page, number, block):
     if "import optuna" in block:
         pytest.importorskip("optuna")
+    if "onnx" in block:
+        pytest.importorskip("onnx")
+        pytest.importorskip("skl2onnx")
+    if "to_c" in block and not any(map(which, ("cc", "gcc", "clang"))):
+        pytest.skip("needs a C compiler")
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 

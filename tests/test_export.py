@@ -153,7 +153,18 @@ def test_a_wrong_file_is_not_written(tmp_path):
         export.finish(b"x", lambda part, X: export.expected._replace(values=values * np.nan))
     assert not list(tmp_path.iterdir())
     close = export.expected._replace(values=values + 1e-6)
+    assert not export.finish(b"x", lambda part, X: export.expected).details
+    export.path.unlink()
     assert 0 < export.finish(b"x", lambda part, X: close).difference < 2e-6
+
+
+def test_labels_that_rounding_decides_are_counted(tmp_path):
+    model, X = network("perceptron")
+    model.coef_, model.intercept_ = np.zeros_like(model.coef_), np.array([1e-6])
+    export = begin(model, tmp_path / "m.py", samples=X, tolerance=1e-5)
+    values, labels = export.expected
+    other = export.expected._replace(values=-values, labels=1 - labels)
+    assert export.finish(b"x", lambda part, X: other).details == {"ties": len(X)}
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

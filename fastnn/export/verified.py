@@ -33,7 +33,8 @@ class Exported(NamedTuple):
     n_bytes : int
         Size of the file.
     details : dict of str to anything
-        What else a format has to say, such as its version.
+        What else there is to say, such as a format's version; `ties`, if there are any: labels
+        that are not the model's, where its own decision is closer than the tolerance.
     """
 
     path: Path
@@ -86,10 +87,15 @@ class Export:
         OSError
             If it cannot be written; also FileExistsError.
         """
-        found: list[float] = []
+        difference, n_ties = 0.0, 0
 
         def check(part: Path) -> None:
-            found.append(self.difference(run(part, self.X)))
+            nonlocal difference, n_ties
+            got = run(part, self.X)
+            difference = self.difference(got)
+            n_ties = (
+                int((self.expected.labels != got.labels).sum()) if got.labels is not None else 0
+            )
 
         try:
             write_file(self.path, content, check=check, replace=self.overwrite)
@@ -98,7 +104,9 @@ class Export:
                 raise
             message = f"no space left for {len(content):,} bytes; nothing was written"
             raise OSError(error.errno, message, str(self.path)) from None
-        return Exported(self.path, found[0], len(self.X), len(content), details)
+        if n_ties:
+            details["ties"] = n_ties
+        return Exported(self.path, difference, len(self.X), len(content), details)
 
     def difference(self, got: Results) -> float:
         """Return the largest difference from the model; ValueError if above the tolerance.
