@@ -36,6 +36,7 @@ TASKS = {
     "numbers": ("auto", "softsign"),
     "counts": ("poisson", "exponential"),
     "one_class": ("auto", "auto"),
+    "one_class_hinge": ("hinge", "identity"),
     "perceptron": (None, None),
     "perceptrons": (None, None),
     "linear": (None, None),

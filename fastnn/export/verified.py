@@ -2,6 +2,7 @@
 
 import errno
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,7 @@ class Export:
             nonlocal difference, n_ties
             got = run(part, self.X)
             difference = self.difference(got)
-            n_ties = (
-                int((self.expected.labels != got.labels).sum()) if got.labels is not None else 0
-            )
+            n_ties = int(np.count_nonzero(self.expected.labels != got.labels))
 
         try:
             write_file(self.path, content, check=check, replace=self.overwrite)
@@ -200,7 +199,10 @@ def begin(
         if X.ndim != 2 or len(X) == 0 or X.shape[1] != plain.sizes[0]:
             raise ValueError(f"samples: expected shape (n, {plain.sizes[0]}), got {X.shape}")
         X = X.astype(plain.entry_dtype)
-    return Export(plain, path, X, model_results(model, plain, X), tolerance, overwrite)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        expected = model_results(model, plain, X)
+    return Export(plain, path, X, expected, tolerance, overwrite)
 
 
 def drawn_samples(plain: PlainNetwork, seed: int, n: int = N_DRAWN) -> NDArray:
