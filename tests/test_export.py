@@ -96,6 +96,12 @@ def test_models_that_are_refused(model, message, tmp_path):
     [
         ({"samples": [[1.0, 2.0]]}, r"samples: expected shape \(n, 3\), got \(1, 2\)"),
         ({"samples": np.empty((0, 3))}, r"samples: expected shape \(n, 3\), got \(0, 3\)"),
+        ({"samples": [["a", "b", "c"]]}, "samples: expected real numbers, got"),
+        ({"samples": [[1.0, 2.0, np.nan]]}, "samples: .*NaN"),
+        ({"samples": [[1, 2, 300]], "input_dtype": "uint8"}, "samples: expected integers from 0"),
+        ({"tolerance": -1}, "tolerance=-1: expected a number above 0"),
+        ({"seed": "a"}, "seed='a': expected an integer from 0"),
+        ({"overwrite": "yes"}, "overwrite='yes': expected True or False"),
         ({"input_dtype": "int8"}, "input_dtype='int8': expected 'uint8', 'float32' or 'float64'"),
         ({"input_dtype": "nonsense"}, "input_dtype='nonsense': expected"),
     ],

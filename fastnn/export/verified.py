@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import random
 from ..files import write_file
+from ..parameters import ABOVE_0, FLOAT64, check_flag, check_real, is_integer, shown
+from ..validation import as_reals
 from .forward import Results, model_results
 from .plain import PlainNetwork, describe
 
@@ -184,6 +186,11 @@ def begin(
     FileExistsError
         If there is a file.
     """
+    check_flag("overwrite", overwrite)
+    if not is_integer(seed) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed={shown(seed)}: expected an integer from 0 to 2**64 - 1")
+    if tolerance is not None:
+        check_real("tolerance", tolerance, ABOVE_0)
     if input_dtype is None and getattr(samples, "dtype", None) == np.uint8:
         input_dtype = np.uint8
     plain, path = describe(model, input_dtype), Path(path)
@@ -192,17 +199,24 @@ def begin(
         raise FileExistsError(errno.EEXIST, message, str(path))
     if tolerance is None:
         tolerance = TOLERANCES[plain.dtype.name]
-    if samples is None:
-        X = drawn_samples(plain, seed)
-    else:
-        X = np.asarray(samples)
-        if X.ndim != 2 or len(X) == 0 or X.shape[1] != plain.sizes[0]:
-            raise ValueError(f"samples: expected shape (n, {plain.sizes[0]}), got {X.shape}")
-        X = X.astype(plain.entry_dtype)
+    X = drawn_samples(plain, seed) if samples is None else _checked_samples(plain, samples)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         expected = model_results(model, plain, X)
     return Export(plain, path, X, expected, tolerance, overwrite)
+
+
+def _checked_samples(plain: PlainNetwork, samples: ArrayLike) -> NDArray:
+    """Return samples as the file is to be given them; ValueError if they are none."""
+    X = as_reals("samples", samples, FLOAT64)
+    if X.ndim != 2 or len(X) == 0 or X.shape[1] != plain.sizes[0]:
+        raise ValueError(f"samples: expected shape (n, {plain.sizes[0]}), got {X.shape}")
+    if plain.entry_dtype != np.uint8:
+        return as_reals("samples", X, plain.entry_dtype)
+    entry = X.clip(0, 255).astype(np.uint8)
+    if (entry != X).any():
+        raise ValueError("samples: expected integers from 0 to 255 for input_dtype='uint8'")
+    return entry
 
 
 def drawn_samples(plain: PlainNetwork, seed: int, n: int = N_DRAWN) -> NDArray:
