@@ -85,6 +85,15 @@ def test_many_random_networks(case, tmp_path):
     to_c(*case[:1], tmp_path / "net.h", samples=case[1], overwrite=True)
 
 
+@pytest.mark.slow
+@examples(100)
+@given(case=networks())
+def test_random_networks_in_fixed_point(case, tmp_path):
+    """Their integers are NumPy's, or they would not be written."""
+    model, X = case
+    to_c(model, tmp_path / "net.h", samples=X, dtype="int8", overwrite=True)
+
+
 @pytest.mark.parametrize("activation", HIDDEN)
 def test_fixed_point(activation, tmp_path):
     """Its integers are those of NumPy, or it would not be written; its values are near."""
@@ -134,6 +143,17 @@ def test_scores_need_no_library(dtype, hidden, tmp_path):
     options = [*FREESTANDING, "-isystem", include, "-DNET_SCORES_ONLY"]
     command = [COMPILERS[0], *options, "-c", "main.c", "-o", "main.o"]
     subprocess.run(command, cwd=tmp_path, check=True)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_cpp_takes_it_too(dtype, tmp_path):
+    """As programs for Arduino are C++."""
+    model, X = network("classes", (4,), "tanh", "float32", "strings", "min_max")
+    to_c(model, tmp_path / "net.h", samples=X, dtype=dtype)
+    strict = ["-std=c++11", *STRICT_C[1:], "-DNET_TEST", "-x", "c++"]
+    subprocess.run(["g++", *strict, "net.h", "-o", "net"], cwd=tmp_path, check=True)
+    subprocess.run([str(tmp_path / "net")], check=True)
 
 
 def test_refusals(tmp_path, monkeypatch):
