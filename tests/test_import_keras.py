@@ -322,7 +322,10 @@ NUMBERS = np.ones((5, 6), np.float32)
 SECRET = [("/etc/hostname", 0, 120)]
 WRONG_WEIGHTS = {
     "none": (replaced(), "expected weights and biases|no layers/dense/vars/0"),
-    "others": (replaced(data=np.ones((6, 6), np.float32)), "^optimizer: its state is of 79 parameters; expected 85"),
+    "others": (
+        replaced(data=np.ones((6, 6), np.float32)),
+        "^optimizer: its state is of 79 parameters; expected 85",
+    ),
     "text": (replaced(data=b"x" * 30), "layers/dense/vars/0 in model.weights.h5"),
     "gigabytes": (
         replaced(shape=(2**20, 2**20), dtype="f4", chunks=(1024, 1024)),
