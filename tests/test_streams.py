@@ -495,6 +495,7 @@ def test_refused_tables(data):
         ("ab", "batches='ab': expected an iterable"),
         ([], "batches: there is no batch"),
         ([np.ones((2, 2))[:1]], r"batches\[0\]: expected \(X, y\)"),
+        ([(np.ones((3, 5)), None)], r"batches\[0\]: y: this estimator requires y"),
         ([(np.ones(3), [1])], r"batches\[0\]: .*y has 1|batches\[0\]: X"),
         (iter([]), "batches: there is no batch"),
     ],

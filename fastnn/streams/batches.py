@@ -62,7 +62,7 @@ class Batches:
             batches = chain([first], _checked(self._rest, first[0] + 1))
         n_samples = 0
         for batch in batches:
-            n_samples += len(batch[2])
+            n_samples += sum(_shape(batch[1])[:1])
             yield batch
         self.n_samples = n_samples
 
@@ -90,9 +90,14 @@ def _checked(batches: Iterator[Any], first: int = 0) -> Iterator[Batch]:
                 f"batches[{number}]: expected (X, y) or (X, y, sample_weight), got {shown(batch)}"
             )
         X, y, *weights = batch
-        shape = np.shape(X) if not hasattr(X, "shape") else X.shape
+        shape = _shape(X)
         if len(shape) != 2 or shape[0] > 0:  # what is no table is refused later
             yield number, X, y, weights[0] if weights else None
+
+
+def _shape(X: Any) -> tuple[int, ...]:
+    """Return the shape of anything like an array; NumPy sees none in sparse tables."""
+    return X.shape if hasattr(X, "shape") else np.shape(X)
 
 
 class BatchSamples:

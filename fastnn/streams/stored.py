@@ -48,8 +48,6 @@ def _is_mapped(array: Any) -> bool:
 
 def too_large(X: Any, buffer_size: Any, dtype: np.dtype) -> int:
     """Return the samples of a window for a table that is to be read in parts, 0 for another."""
-    if type(X) is np.ndarray and X.base is None:  # soon answered: a sample is predicted in 10 us
-        return 0
     if not is_sliced(X) or len(X.shape) != 2:
         return 0
     size = check_buffer_size(buffer_size, X.shape[1], 1 if X.dtype == np.uint8 else dtype.itemsize)

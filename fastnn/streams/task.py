@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import random
-from ..backends.interface import Schedule, State
+from ..backends.interface import Samples, Schedule, State
 from ..training import MLPTask
 
 
@@ -62,24 +62,32 @@ class StreamTask(MLPTask):
 
     def _epoch(self, progress: Any) -> float:
         """Train for an epoch; the state goes on with each window, in arrays of its own."""
-        epoch, loss, weight, n_seen = self.state.epoch, np.zeros(1), 0.0, 0
-        rates = self.rates.of(self.learning_rate, epoch, 1)
+        loss, weight, n_seen = np.zeros(1), 0.0, 0
         seed = self.seed if self.shuffle else None
+        windows = self.samples.windows(self.window, seed, self.state.epoch)
         try:
-            for number, samples in enumerate(self.samples.windows(self.window, seed, epoch)):
-                n = len(samples.X)
-                order = np.arange(n)[np.newaxis]
-                if self.shuffle:
-                    order = random.shuffled(n, self.seed, epoch, part=number)
-                state, sent = self.begin_call(), self.kernels.to_device(samples, self.n_threads)
-                schedule = Schedule(order, self.batch_size, self.seed, rates)
-                self._in_calls(state, sent, schedule, loss, progress)
-                self.state = state._replace(step=state.step + self._steps(n))
-                weight, n_seen = weight + samples.total_weight, n_seen + n
+            for number, samples in enumerate(windows):
+                self.state = self._trained(number, samples, loss, progress)
+                weight, n_seen = weight + samples.total_weight, n_seen + len(samples.X)
         except BaseException:  # Ctrl-C, or a file that ends early
             if n_seen:
                 self.take_down(self.state, self._n_seen + n_seen)
             raise
-        self.state = self.state._replace(epoch=epoch + 1)
+        self.state = self.state._replace(epoch=self.state.epoch + 1)
         self._n_seen += n_seen
         return float(loss[0] / weight)
+
+    def _trained(self, number: int, samples: Samples, loss: NDArray, progress: Any) -> State:
+        """Return the state after a window of the epoch; its loss is added.
+
+        What is made of the window is gone before the next is: it has its memory again.
+        """
+        epoch, n = self.state.epoch, len(samples.X)
+        order = np.arange(n)[np.newaxis]
+        if self.shuffle:
+            order = random.shuffled(n, self.seed, epoch, part=number)
+        rates = self.rates.of(self.learning_rate, epoch, 1)
+        state, sent = self.begin_call(), self.kernels.to_device(samples, self.n_threads)
+        schedule = Schedule(order, self.batch_size, self.seed, rates)
+        self._in_calls(state, sent, schedule, loss, progress)
+        return state._replace(step=state.step + self._steps(n))
