@@ -125,7 +125,7 @@ REFUSALS = {
     "own": "rank 1: X: Found array with 0 feature(s)",
     "value": "rank 1: X: contains NaN",
     "shards of a batch": "n_shards=11: expected at most one for each of 10 samples",
-    "lbfgs": "solver='lbfgs' trains in one process",
+    "lbfgs": "solver='lbfgs' runs in one process",
     "balanced": "class_weight='balanced' needs all samples at once",
     "held out": "early_stopping=True holds no samples out",
     "no samples": "X: no rank has samples",
