@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from . import backends
 from .callbacks import Epoch, TimeLimit
 from .mlp import MLPClassifier
+from .mpi import check_model
 from .network import make_network
 from .optimizers import make_optimizer
 from .parameters import check_batch_size, check_dtype, check_hidden_sizes
@@ -83,6 +84,8 @@ def train_recipe(
     parameters = {**recipe.parameters, **changes}
     model = MLPClassifier(**parameters)
     _check(model)
+    if communicator is not None:
+        check_model(model)
     callbacks: list[Any] = [] if minutes is None else [TimeLimit(60 * minutes)]
     test_errors = _TestErrors(max(1, recipe.follow_test), show)
     if recipe.follow_test:

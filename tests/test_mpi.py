@@ -125,7 +125,7 @@ REFUSALS = {
     "own": "rank 1: X: Found array with 0 feature(s)",
     "value": "rank 1: X: contains NaN",
     "shards of a batch": "n_shards=11: expected at most one for each of 10 samples",
-    "lbfgs": "solver='lbfgs' trains in one process",
+    "lbfgs": "solver='lbfgs' runs in one process",
     "balanced": "class_weight='balanced' needs all samples at once",
     "held out": "early_stopping=True holds no samples out",
     "no samples": "X: no rank has samples",
@@ -143,6 +143,7 @@ def test_what_differs_between_ranks_is_refused_by_name(tmp_path):
         assert messages[1] in messages[0] or messages[0] in messages[1], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["raises", "callback raises", "raises outside"])
 def test_a_rank_that_raises_ends_all(how, tmp_path):
     done = start(2, tmp_path, "fall", tmp_path, how, 4)
@@ -150,6 +151,7 @@ def test_a_rank_that_raises_ends_all(how, tmp_path):
     assert "RuntimeError: rank 1 has had enough" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_all_and_others_go_on(tmp_path):
     """From the last checkpoint, bit by bit, with another number of ranks."""
     done = start(2, tmp_path, "fall", tmp_path, "killed", 1_000_000)

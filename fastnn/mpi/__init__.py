@@ -6,5 +6,6 @@ its checks; `measuring` evaluates a network on samples that lie on all ranks, al
 of a fit, which run on rank 0. Nothing else in the package knows of ranks.
 """
 
+from .fit import check_model as check_model
 from .fit import fit_on_ranks as fit_on_ranks
 from .measuring import evaluate_on_ranks as evaluate_on_ranks

@@ -34,7 +34,10 @@ def one_of_several(wanted: bool) -> Iterator[Any]:
             raise
         if isinstance(error, click.ClickException):
             error.show()
+        elif isinstance(error, (MemoryError, OSError, RuntimeError, ValueError)):
+            click.echo(f"Error: {error}", err=True)
         else:
             traceback.print_exc()
         sys.stderr.flush()
         MPI.COMM_WORLD.Abort(1)
+        raise

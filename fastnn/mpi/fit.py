@@ -49,7 +49,7 @@ def fit_on_ranks(
         On all ranks, if something is wrong on one of them, or differs between them.
     """
     with Ranks(communicator) as ranks:
-        goes_on = ranks.agreed(lambda: _check(model, validation_data))
+        goes_on = ranks.agreed(lambda: check_model(model, validation_data))
         ranks.compare({"the model": f"a {'fitted' if goes_on else 'new'} {type(model).__name__}"})
         parameters = {n: v for n, v in model.get_params(deep=False).items() if n not in OWN}
         ranks.compare({name: _written(value) for name, value in parameters.items()})
@@ -101,7 +101,7 @@ def fit_on_ranks(
     return fit
 
 
-def _check(model: Any, validation_data: Any) -> bool:
+def check_model(model: Any, validation_data: Any = None) -> bool:
     """Return whether a model's training goes on; ValueError for what needs a single process."""
     backend = backends.get_backend()
     if not backends.kernels().TRAINS_SHARDS:
@@ -110,9 +110,9 @@ def _check(model: Any, validation_data: Any) -> bool:
             "such as fastnn.set_backend('cython')"
         )
     if model.solver == LBFGS:
-        raise ValueError("communicator: solver='lbfgs' trains in one process; expected another")
+        raise ValueError("communicator: solver='lbfgs' runs in one process; expected another")
     if model.distortion is not None:
-        raise ValueError("communicator: images are distorted in one process; expected None")
+        raise ValueError("communicator: distortion is made in one process; expected None")
     if isinstance(model.class_weight, str):
         raise ValueError(
             f"communicator: class_weight={model.class_weight!r} needs all samples at once; "
