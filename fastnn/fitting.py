@@ -92,7 +92,8 @@ def begin(
     seed = random.seed_from(network.random_state) if seed is None else seed
     hidden = check_hidden_sizes(network.hidden_layer_sizes)
     data, window = None, 0  # samples of a window, if not all are in memory
-    if given is None:
+    may_stream = given is None
+    if may_stream:
         data, window = check_stream(
             network, X, y, sample_weight, dtype, scale, going_on, classes, validation_data
         )
@@ -203,7 +204,7 @@ def begin(
     for name, value in targets.learned.items():
         setattr(network, name, value)
     if validation_data is not None:
-        held_out = _checked(network, validation_data, dtype, scale)
+        held_out = _checked(network, validation_data, dtype, scale, may_stream)
     if held_out is not None:
         own = held_out[0]
         if isinstance(own, Samples):
@@ -254,15 +255,18 @@ def _rows_of(values: NDArray | None, rows: NDArray) -> NDArray | None:
     return None if values is None else values[rows]
 
 
-def _checked(network: Any, validation_data: Any, dtype: np.dtype, scale: float) -> Measured:
+def _checked(
+    network: Any, validation_data: Any, dtype: np.dtype, scale: float, may_stream: bool
+) -> Measured:
     """Return samples, y and weights of validation data; ValueError if unlike training."""
     kind = kind_of(network)
     try:
         X, y, *weights = validation_data
         (weights,) = weights or [None]
-        stored = stored_samples(network, X, y, weights, dtype, scale)
-        if stored is not None:
-            return stored, None, None
+        if may_stream:
+            stored = stored_samples(network, X, y, weights, dtype, scale)
+            if stored is not None:
+                return stored, None, None
         X = check_X(network, X, dtype, reset=False)
         check_scaled("X", X, scale, dtype)
         y = kind.check(y, X)

@@ -251,7 +251,7 @@ def test_requests_for_metadata_come_back(blobs, tmp_path):
         model.fit(*blobs).save(tmp_path / "m")
     loaded = fastnn.load(tmp_path / "m")
     assert str(loaded.get_metadata_routing()) == str(model.get_metadata_routing())
-    assert loaded.get_metadata_routing().score.requests == {"sample_weight": "w"}
+    assert loaded.get_metadata_routing().score.requests["sample_weight"] == "w"
     plain = network().fit(*blobs)
     plain.save(tmp_path / "m")
     assert "_metadata_request" not in vars(fastnn.load(tmp_path / "m"))

@@ -14,14 +14,14 @@ from ..early_stopping import holds_out
 from ..fits import Fit
 from ..given import Given
 from ..hooks import Hooks
-from ..observer import CHANGEABLE, Measured
+from ..observer import CHANGEABLE
 from ..optimizers import LBFGS
 from ..parameters import check_batch_size, check_flag, check_sequence, shown
 from ..sklearn_callbacks import show_progress
 from ..state import commit
 from ..targets import Reals, kind_of
 from ..validation import unique_labels
-from .measuring import Follower, RankData, RankObserver, lent, none_of
+from .measuring import Follower, InMemory, RankData, RankObserver, lent, none_of
 from .plan import Plan, check_shards
 from .ranks import Ranks
 from .task import RankTask
@@ -74,7 +74,8 @@ def fit_on_ranks(
         in_memory = Given()  # whatever its size
         fit = ranks.agreed(lambda: Fit(model, X, y, own_callbacks, given=in_memory, **arguments))
         ranks.compare(_facts(fit))
-        training, validation = fit.data.training, fit.data.validation
+        training: Any = fit.data.training
+        validation: Any = fit.data.validation
         if not has_samples:
             training = none_of(training)
         if validation is not None and not has_validation:
@@ -168,7 +169,7 @@ def _facts(fit: Fit) -> dict[str, Any]:
 
 
 def _share_out(
-    fit: Fit, ranks: Ranks, plan: Plan, training: Measured, validation: Measured | None
+    fit: Fit, ranks: Ranks, plan: Plan, training: InMemory, validation: InMemory | None
 ) -> RankObserver:
     """Give each rank the samples of its shards, and rank 0 the callbacks; return who calls them."""
     samples, *own = training

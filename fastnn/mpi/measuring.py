@@ -9,7 +9,7 @@ from sklearn.utils.validation import _num_samples
 
 from .. import backends
 from ..backends.interface import Samples
-from ..observer import Epoch, FitData, Measured, Observer
+from ..observer import Epoch, FitData, Observer
 from ..targets import Reals, kind_of
 from ..validation import check_weights
 from .plan import Plan, spread
@@ -17,6 +17,7 @@ from .ranks import Ranks
 from .task import send
 
 SHARDS = 64  # whose losses are summed by themselves
+InMemory = tuple[Samples, Any, Any]  # samples, y and weights
 
 
 def lent(ranks: Ranks, *arrays: Any) -> tuple[tuple[Any, ...], bool]:
@@ -38,7 +39,7 @@ def lent(ranks: Ranks, *arrays: Any) -> tuple[tuple[Any, ...], bool]:
     return arrays, True
 
 
-def none_of(measured: Measured) -> Measured:
+def none_of(measured: InMemory) -> InMemory:
     """Return samples without a single one, with their y and weights."""
     samples, y, weights = measured
     return _rows(samples, 0, 0), y[:0], None if weights is None else weights[:0]
@@ -115,7 +116,7 @@ def evaluate_on_ranks(
         (X, y, sample_weight), has_samples = lent(ranks, X, y, sample_weight)
         kind, kernels = kind_of(model), backends.kernels()
 
-        def checked() -> Measured:
+        def checked() -> InMemory:
             inputs = model._inputs(X)
             labels = kind.check(y, inputs)
             weights = check_weights(sample_weight, inputs, model.params_.dtype)
@@ -132,7 +133,7 @@ def evaluate_on_ranks(
 class RankData(FitData):
     """What a fit's callbacks, on rank 0, may measure on all ranks."""
 
-    def __init__(self, data: FitData, task: Any, own: Any, validation: Measured | None):
+    def __init__(self, data: FitData, task: Any, own: Any, validation: InMemory | None):
         super().__init__(data.given, task, own, validation, data.kernels)
         self._ranks: Ranks = task.ranks
         self._spread: Spread | None = None
