@@ -10,7 +10,6 @@ from sklearn.utils.validation import _num_samples
 
 from .. import backends, random
 from ..backends.compressed import CompressedRows
-from ..backends.interface import Samples
 from ..early_stopping import holds_out
 from ..fits import Fit
 from ..hooks import Hooks
@@ -71,7 +70,7 @@ def fit_on_ranks(
             **initial,
         }
         own_callbacks = () if ranks.number else callbacks
-        fit = ranks.agreed(lambda: _in_memory(Fit(model, X, y, own_callbacks, **arguments)))
+        fit = ranks.agreed(lambda: Fit(model, X, y, own_callbacks, **arguments))
         ranks.compare(_facts(fit))
         training, validation = fit.data.training, fit.data.validation
         if not has_samples:
@@ -123,18 +122,6 @@ def check_model(model: Any, validation_data: Any = None) -> bool:
             "pass validation_data to fit"
         )
     return check_flag("warm_start", model.warm_start) and hasattr(model, "params_")
-
-
-def _in_memory(fit: Fit) -> Fit:
-    """Return a fit; ValueError if its samples are not all in memory."""
-    held_out = fit.data.validation
-    for samples in (fit.task.samples, None if held_out is None else held_out[0]):
-        if not isinstance(samples, Samples | None):
-            raise ValueError(
-                "communicator: samples are read in parts by one process only; expected a "
-                "buffer_size for all that a rank has"
-            )
-    return fit
 
 
 def _written(value: Any) -> str:
