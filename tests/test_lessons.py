@@ -470,6 +470,16 @@ def test_chinese_pictures(tmp_path):
     assert {"类别 1", "类别 -1", "边界"} <= set(seen)
 
 
+def test_names_of_classes_are_translated_along_the_axes():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.set_xticks([0, 1], ["Coat", "Bag"])
+    phrases.translate_figure(axes.figure, "zh")
+    axes.figure.draw_without_rendering()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["外套", "包"]
+
+
 def test_without_a_font_pictures_stay_english_and_it_is_said(monkeypatch, capsys):
     monkeypatch.setattr(fonts, "_FAMILIES", ("No Such Font",))
     fonts.chinese_font.cache_clear()
