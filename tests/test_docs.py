@@ -15,7 +15,8 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
+DOCS = ("from-scikit-learn", "from-keras", "lessons")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in DOCS)]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
