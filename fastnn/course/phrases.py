@@ -100,7 +100,12 @@ def pieces(source: str) -> Iterator[Piece]:
 def translate_figure(figure: Any, language: str) -> None:
     """Replace the texts of a Matplotlib figure."""
     from matplotlib.text import Text
+    from matplotlib.ticker import FixedLocator
 
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_locator(), FixedLocator):  # names, set when they are drawn
+            names = [phrase(label.get_text(), language) for label in axis.get_ticklabels()]
+            axis.set_ticklabels(names)
     for text in figure.findobj(Text):
         if text.get_text():
             text.set_text(phrase(text.get_text(), language))

@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from functools import cache
+from typing import Any
 
 from ..backends import python
 from .lesson_texts import formulas
@@ -21,9 +22,11 @@ def snippet(number: str) -> str:
     if code is None:
         return ""
     function, first, last = code
-    target = python
+    target: Any = python
     for name in function.split("."):
-        target = getattr(target, name)
+        target = getattr(target, name, None)
+    if target is None:
+        raise LookupError(f"({number}): the python back end has no {function}")
     lines = inspect.getsource(target).splitlines()
     begin = next((i for i, line in enumerate(lines) if first in line), None)
     if begin is None:

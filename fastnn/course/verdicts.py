@@ -48,10 +48,13 @@ def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
     wanted = asked.solve()
     if len(given) != len(wanted):
         raise ValueError(words["several"].format(n=len(wanted), got=len(given)))
-    pairs = zip((read_number("answer", value) for value in given), wanted, strict=True)
+    try:
+        numbers = [read_number("answer", value) for value in given]
+    except ValueError:
+        raise ValueError(words["number"].format(got=shown(answer))) from None
     return all(
         abs(value - right) <= asked.tolerance * max(1.0, abs(right)) + 1e-9
-        for value, right in pairs
+        for value, right in zip(numbers, wanted, strict=True)
     )
 
 

@@ -1,7 +1,7 @@
 """Gradient descent: systems 14, 15, 12 and 13."""
 
 import itertools
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -211,7 +211,7 @@ def xor_network(**rule):
     return model.fit(X, y)
 
 
-kept_xor_network = cache(xor_network)  # of the few rules that knobs offer
+kept_xor_network = lru_cache(64)(xor_network)
 
 
 def worked_rules():

@@ -1,6 +1,6 @@
 """Images: systems 9 and 10, live on the small digits that scikit-learn brings along."""
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Log:
         self.rows.append((*train, epoch.val_loss, epoch.val_accuracy))
 
 
-@cache
+@lru_cache(64)
 def trained(hidden, dropout, epochs, samples=300):
     """Return a network trained on some digits, and the figures of each epoch."""
     X, y = fastnn.load_digits()

@@ -223,7 +223,7 @@ PLAYS = {
     ),
     "single-layer": Play(
         worked_single_layer,
-        Embedded("model=perceptron&data=four&lr=0.1&batch=0&epoch=3", "epoch,lr,seed"),
+        Embedded("model=perceptron&data=four&lr=0.1&batch=0&epoch=20", "epoch,lr,seed"),
         (
             Numbers(lambda: [float(one_epoch()[1] - TEXT_RUN[1])]),
             Settings(

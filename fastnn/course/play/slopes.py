@@ -107,10 +107,9 @@ def worked_curves():
     w1, b1, w2, b2 = [[2.0, -2.0]], [-0.5, -0.5], [[1.0], [1.0]], [-0.1]
     steps = []
     for j in (0, 1):
-        bend = -b1[j] / w1[0][j]
-        steps.append(
-            Step("2.12", rf"{num(w1[0][j])}\,x + {signed(b1[j])} = 0 \iff x = {num(bend)}")
-        )
+        total = rf"{num(w1[0][j])}\,x + {signed(b1[j])}"
+        bend = num(-b1[j] / w1[0][j])
+        steps.append(Step("2.12", rf"{total} = 0 \quad \Rightarrow \quad x = {bend}"))
     with use_backend("python"):
         model = small("relu", (w1, b1, w2, b2))
         for x in (-0.5, 0.0, 0.25, 0.5):
