@@ -252,6 +252,15 @@ class BaseMLP(CallbackSupport, Estimator):
         ConvergenceWarning
             If `max_iter` epochs are over before the rule of `tol` ended the fit, and no callback
             could have ended it.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> X, y = fastnn.load_digits()
+        >>> model = fastnn.MLPClassifier((16,), max_iter=3, tol=None, random_state=0)
+        >>> model = model.fit(X[:1500], y[:1500], validation_data=(X[1500:], y[1500:]))
+        >>> list(model.history_)
+        ['loss', 'val_epoch', 'val_loss', 'val_accuracy']
         """
         return self._train(
             X,
@@ -310,7 +319,16 @@ class BaseMLP(CallbackSupport, Estimator):
         return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
-        """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        """Return the outputs of every layer, each (n_samples, n_units), without dropout.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> X, y = fastnn.load_xor()
+        >>> model = fastnn.MLPClassifier((8, 3), max_iter=1, tol=None).fit(X, y)
+        >>> [outputs.shape for outputs in model.layer_outputs(X)]
+        [(4, 8), (4, 3), (4, 1)]
+        """
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
     def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
