@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +25,8 @@ X86_LEVELS = {
 # GCC's limit for a whole file ends inlining in the midst of the hottest loops: 5 % of XOR. What
 # says "inline" is to be.
 INLINE = ["-DCYTHON_INLINE=inline __attribute__((always_inline))"]
-GROWTH = ["--param=inline-unit-growth=300", "-fno-reorder-blocks-and-partition"]
-FLAGS = ["-O3", "-fno-math-errno", *INLINE, *GROWTH]
+GROWTH = ["--param=inline-unit-growth=300", "-fno-reorder-blocks-and-partition"]  # Clang: errors
+FLAGS = ["-O3", "-fno-math-errno", *INLINE]
 # Two of the package's modules, without the package: NumPy and others need not be here yet.
 _backends = sys.modules["_backends"] = ModuleType("_backends")
 _backends.__path__ = ["fastnn/backends"]
@@ -86,6 +87,13 @@ class Build(build):
 class BuildExtensions(build_ext):
     """Leaves a copy of each module beside its source, where a Python in this folder imports it."""
 
+    def build_extensions(self) -> None:
+        """Compile, with the flags that only GCC knows if it is GCC."""
+        if is_gcc(getattr(self.compiler, "compiler", ["no-compiler"])):
+            for extension in self.extensions:
+                extension.extra_compile_args += GROWTH
+        super().build_extensions()
+
     def run(self) -> None:
         """Translate to C, compile, and copy."""
         Path(SOURCE + ".c").unlink(missing_ok=True)  # Cython overwrites none that was cut short
@@ -97,6 +105,15 @@ class BuildExtensions(build_ext):
                 self.copy_extensions_to_source()
             except OSError as error:  # a folder that can only be read is fine, too
                 self.warn(f"no copy of the extension modules beside their sources: {error}")
+
+
+def is_gcc(compiler: list[str]) -> bool:
+    """Ask a compiler for its name; without one there is nothing to build."""
+    try:
+        done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return "Free Software Foundation" in done.stdout
 
 
 # Forced: dates say nothing where files were unpacked or checked out.

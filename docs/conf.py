@@ -12,6 +12,7 @@ extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"fastnn {release}"
 default_role = "code"  # `this` in docstrings
+smartquotes = False  # "relu" is to be copied
 myst_heading_anchors = 3
 
 autodoc_default_options = {

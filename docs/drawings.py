@@ -58,7 +58,7 @@ class Picture:
 def panels() -> None:
     """Draw a matrix of 3 inputs and 6 units, and its panels of 4 columns."""
     picture = Picture(690, 250, "A matrix of weights, cut into panels of columns")
-    picture.text(20, 30, "weights (n_in, n_out) and bias, row by row")
+    picture.text(20, 30, "weights and bias, row by row")
     colors = [BLUE] * 4 + [ORANGE] * 2
     for row in range(4):
         name = "b" if row == 3 else str(row)

@@ -68,6 +68,13 @@ class ImageData(NamedTuple):
     ----------
     X_train : (60000, 784) of uint8; y_train : (60000,) of uint8, 0 to 9
     X_test : (10000, 784) of uint8; y_test : (10000,) of uint8
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X_train, y_train, X_test, y_test = fastnn.load_mnist()
+    >>> len(X_train), len(X_test)
+    (60000, 10000)
     """
 
     X_train: NDArray[np.uint8]

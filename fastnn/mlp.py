@@ -103,6 +103,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If an argument or a parameter is not as described; nothing has been changed then.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> X, y = fastnn.load_digits()
+        >>> model = fastnn.MLPClassifier((16,), random_state=0)
+        >>> for part in (slice(0, 900), slice(900, None)):
+        ...     model = model.partial_fit(X[part], y[part], classes=range(10))
+        >>> model.n_epochs_
+        2
         """
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError(

@@ -273,6 +273,15 @@ class BaseMLP(CallbackSupport, Estimator):
         ConvergenceWarning
             If `max_iter` epochs are over before the rule of `tol` ended the fit, and no callback
             could have ended it.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> X, y = fastnn.load_digits()
+        >>> model = fastnn.MLPClassifier((16,), max_iter=3, tol=None, random_state=0)
+        >>> model = model.fit(X[:1500], y[:1500], validation_data=(X[1500:], y[1500:]))
+        >>> list(model.history_)
+        ['loss', 'val_epoch', 'val_loss', 'val_accuracy']
         """
         return self._train(
             X,
@@ -388,7 +397,16 @@ class BaseMLP(CallbackSupport, Estimator):
         return too_large(X, own["buffer_size"], own["params_"].dtype) if "params_" in own else 0
 
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
-        """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        """Return the outputs of every layer, each (n_samples, n_units), without dropout.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> X, y = fastnn.load_xor()
+        >>> model = fastnn.MLPClassifier((8, 3), max_iter=1, tol=None).fit(X, y)
+        >>> [outputs.shape for outputs in model.layer_outputs(X)]
+        [(4, 8), (4, 3), (4, 1)]
+        """
         if size := self._size_of_part(X):
             table: Any = X
             bounds = ranges(table.shape[0], size)

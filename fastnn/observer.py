@@ -46,6 +46,16 @@ class Epoch:
         The same on `validation_data`, as the epoch left the model; ValueError if `fit` had none.
     has_validation : bool
         Whether it had.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> seen = []
+    >>> note = lambda epoch: seen.append((epoch.number, epoch.loss > 0))
+    >>> model = fastnn.MLPClassifier((8,), max_iter=3, tol=None).fit(X, y, callbacks=[note])
+    >>> seen
+    [(1, True), (2, True), (3, True)]
     """
 
     def __init__(self, model: Any, number: int, seconds: float, data: "FitData", validation: Any):

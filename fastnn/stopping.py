@@ -24,6 +24,16 @@ class StoppingRules(NamedTuple):
     tol : float or None
     n_iter_no_change : int or inf
         Stop when the best loss fell by less than `tol` in each of more than so many epochs on end.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier(
+    ...     (8,), "tanh", learning_rate_init=0.05, loss_threshold=0.1, random_state=0
+    ... )
+    >>> model.fit(X, y).stop_reason_
+    'loss_threshold'
     """
 
     max_iter: int

@@ -70,6 +70,16 @@ def fit_together(
     -----
     ConvergenceWarning, RuntimeWarning
         If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn.together import fit_together
+    >>> X, y = fastnn.load_digits()
+    >>> first, second = (fastnn.MLPClassifier((8,), max_iter=2, tol=None) for _ in range(2))
+    >>> fitted = fit_together([(first, X[:900], y[:900], None), (second, X[900:], y[900:], None)])
+    >>> [model.n_iter_ for model in fitted]
+    [2, 2]
     """
     verbose, checked, fits = check_verbose(verbose), _check_jobs(jobs), []
     if n_jobs is not None:

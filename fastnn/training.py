@@ -258,7 +258,7 @@ def train(
         since the last time, and why it ended, "interrupted" as long as it goes on. Other reasons
         are "max_iter", "loss_threshold", "weight_threshold", "tol", "no_mistake", what the
         observer calls its own ("callback"), and "diverged".
-    observer : callbacks.Observer, optional
+    observer : observer.Observer, optional
         Says after how many epochs it wants to look, and whether it wants to stop then.
     loop : callable of (task, rules, record, observer, bar), optional
         In place of gradient descent: trains, and returns what is not finite if it diverged.
