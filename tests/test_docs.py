@@ -15,7 +15,8 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
+NAMES = ("from-scikit-learn", "from-keras", "import", "model-cards")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -23,7 +24,11 @@ BLOCKS = [
         re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
     )
 ]
-OURS = [block for block in BLOCKS if re.search(r"^(import|from) fastnn", block[2], re.M)]
+OURS = [
+    block
+    for block in BLOCKS
+    if re.search(r"^(import|from) fastnn", block[2], re.M) and "import keras" not in block[2]
+]
 KERAS = [block for _, _, block in BLOCKS if "import keras" in block]
 FEW_IMAGES_FOR_KERAS = """import keras, numpy as np
 images = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10
@@ -42,8 +47,9 @@ def few_images():
 
 
 def run(page, number, block):
-    if "import optuna" in block:
-        pytest.importorskip("optuna")
+    for name in ("optuna", "torch"):
+        if f"import {name}" in block:
+            pytest.importorskip(name)
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 

@@ -125,7 +125,7 @@ def test_probabilities_without_labels(tmp_path):
     assert set(found.predict(X)) <= set("abcd")
     assert fastnn.from_onnx(path).classes_.tolist() == [0, 1, 2, 3]
     for wrong in (["b", "a", "c", "d"], ["a", "b"], "abcd", 3):
-        with pytest.raises(ValueError, match="classes=.*expected 4 labels, sorted"):
+        with pytest.raises(ValueError, match="classes=.*expected 4 numbers or strings, sorted"):
             fastnn.from_onnx(path, classes=wrong)
 
 
