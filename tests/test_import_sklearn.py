@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from export_cases import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from export_cases import examples
 from sklearn.linear_model import Perceptron, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -142,16 +142,16 @@ def test_refusals():
         fastnn.from_sklearn(MLPClassifier())
     with pytest.raises(ValueError, match=r"expected a fitted MLPClassifier.*got sklearn.*SGD"):
         fastnn.from_sklearn(SGDClassifier().fit(X, y))
-    with pytest.raises(ValueError, match="got builtins.int"):
+    with pytest.raises(ValueError, match=r"got builtins\.int"):
         fastnn.from_sklearn(3)
     with pytest.raises(ValueError, match="penalty='l2' has no counterpart"):
         fastnn.from_sklearn(Perceptron(penalty="l2").fit(X, y))
     model, *_ = case()
-    with pytest.raises(ValueError, match="^depth: MLPClassifier has no such parameter"):
+    with pytest.raises(ValueError, match=r"^depth: MLPClassifier has no such parameter"):
         fastnn.from_sklearn(model, depth=3)
     with pytest.raises(ValueError, match=r"^activation='relu': expected none, as scikit-learn"):
         fastnn.from_sklearn(model, activation="relu")
-    with pytest.raises(ValueError, match="^batch_size=0"):
+    with pytest.raises(ValueError, match=r"^batch_size=0"):
         fastnn.from_sklearn(model, batch_size=0)
     model.coefs_[0][0, 0] = np.nan
     with pytest.raises(ValueError, match="params_: expected finite"):
