@@ -1,4 +1,4 @@
-"""The command line: fastnn backends | train | compare | course | bench | show."""
+"""The command line: fastnn backends | train | compare | course | bench | export | show."""
 
 import time
 from pathlib import Path
@@ -9,6 +9,7 @@ import click
 from . import backends
 from .backends.codes import ACTIVATIONS
 from .course.commands import course
+from .export.commands import export_command
 from .options import (
     SEED,
     Program,
@@ -197,6 +198,7 @@ def bench(
 
 
 main.add_command(course)
+main.add_command(export_command)
 main.add_command(show)
 
 

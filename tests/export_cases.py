@@ -10,6 +10,7 @@ import fastnn
 from fastnn.backends.codes import ACTIVATIONS
 
 HIDDEN = [row.name for row in ACTIVATIONS if not row.output_only]
+STRICT_C = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SCALERS = {
     "standard": StandardScaler,
     "min_max": lambda: MinMaxScaler((-1, 2), clip=True),
@@ -35,6 +36,7 @@ TASKS = {
     "numbers": ("auto", "softsign"),
     "counts": ("poisson", "exponential"),
     "one_class": ("auto", "auto"),
+    "one_class_hinge": ("hinge", "identity"),
     "perceptron": (None, None),
     "perceptrons": (None, None),
     "linear": (None, None),

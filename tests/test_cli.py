@@ -207,6 +207,7 @@ def test_the_largest_seed():
         "course run 1",
         "course report",
         "bench xor",
+        "export m.fastnn --to numpy m.py",
     ],
 )
 def test_a_wrong_environment_is_named_by_every_command(command, monkeypatch):

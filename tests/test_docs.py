@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import matplotlib
 import numpy as np
@@ -15,7 +16,7 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("from-scikit-learn", "from-keras", "import", "model-cards")
+NAMES = ("from-scikit-learn", "from-keras", "export", "import", "model-cards")
 PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 BLOCKS = [
     (page, number, block)
@@ -50,6 +51,11 @@ def run(page, number, block):
     for name in ("optuna", "torch"):
         if f"import {name}" in block:
             pytest.importorskip(name)
+    if "onnx" in block:
+        pytest.importorskip("onnx")
+        pytest.importorskip("skl2onnx")
+    if "to_c" in block and not any(map(which, ("cc", "gcc", "clang"))):
+        pytest.skip("needs a C compiler")
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 

@@ -23,6 +23,33 @@ def test_a_file_is_made_and_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "m"]
 
 
+def test_a_file_that_is_there_stays_if_it_is_not_to_be_replaced(tmp_path):
+    write_file(tmp_path / "m", b"first", replace=False)
+    with pytest.raises(FileExistsError, match="the file is there already"):
+        write_file(tmp_path / "m", b"second", replace=False)
+    assert (tmp_path / "m").read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [tmp_path / "m"]
+
+
+def test_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_a_file_that_is_there_stays_if_it_is_not_to_be_replaced(tmp_path)
+
+
+def test_a_file_is_checked_before_it_has_its_name(tmp_path):
+    def check(part):
+        assert part.read_bytes() == b"x"
+        assert not (tmp_path / "m").exists()
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        write_file(tmp_path / "m", b"x", check=check)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_permissions_are_those_of_open_or_of_the_file_replaced(tmp_path, umask):
     before = os.umask(umask)

@@ -92,7 +92,7 @@ def to_c(
     written_in = CHeader(
         plain, _checked_name(name, export.path), DTYPES[dtype or plain.dtype.name], fixed
     )
-    text = written_in.text(export.X, export.expected)
+    text = written_in.text(export.X, export.expected, export.tolerance)
 
     def run(part: Path, X: NDArray) -> Results:
         values, labels = compile_and_run(part, X, written_in)

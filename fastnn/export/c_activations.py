@@ -44,7 +44,10 @@ ACTIVATIONS = {
     "selu": CActivation(
         "return (REAL)1.0507009873554805 * (z > 0 ? z : (REAL)1.6732632423543772 * (exp_(z) - 1));"
     ),
-    "gelu": CActivation("return z * erfc_(z * (REAL)-0.70710678118654752) / 2;"),
+    "gelu": CActivation(
+        '#ifdef __AVR__\n#error "gelu: avr-libc has no erfc; int8 needs none"\n#endif\n'
+        "    return z * erfc_(z * (REAL)-0.70710678118654752) / 2;"
+    ),
     "silu": CActivation(
         "const REAL e = exp_(z < 0 ? z : -z);\n    return z * (z < 0 ? e : 1) / (1 + e);"
     ),

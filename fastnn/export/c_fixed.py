@@ -71,36 +71,46 @@ def fixed_point(plain: PlainNetwork, X: NDArray) -> FixedNetwork:
         If a layer has so many inputs that 32 bits do not hold its sums.
     """
     x = scaled_inputs(plain, X)
-    is_bytes = plain.entry_dtype == np.uint8 and not plain.scalers
-    step = abs(plain.input_scale) if is_bytes else _step(x, 127)
-    sign = math.copysign(1, plain.input_scale) if is_bytes else 1
-    layers, largest = [], 255 if is_bytes else 127
+    if plain.entry_dtype == np.uint8 and not plain.scalers:
+        step, largest, input_steps = abs(plain.input_scale), 255, 0.0
+        x, factor = abs(x), math.copysign(1, plain.input_scale)
+    else:
+        step, largest, factor = _step(x, 127), 127, 1.0
+        input_steps = float(np.float32(1 / step))
+    layers = []
     for number, layer in enumerate(plain.layers, 1):
-        weights = layer.weights.astype(float) * sign
-        sign = 1
-        z = x @ layer.weights.astype(float) + layer.bias
-        if number == len(plain.layers):
-            fraction = min(_FRACTION, 29 - math.ceil(math.log2(max(1e-30, abs(z).max()))))
-            limit = 2**31 - 1
-            layers.append(_layer(number, weights, layer.bias, step, largest, 2.0**-fraction, limit))
-            break
-        x = _activated(layer, z)
-        top = 255 if layer.activation in _NOT_NEGATIVE else 127
-        output_step = _step(x, top)
-        if layer.activation in ("relu", "identity"):
-            fixed = _layer(number, weights, layer.bias, step, largest, output_step, top)
-            low = 0 if layer.activation == "relu" else -top
-            fixed = fixed._replace(low=low)
+        layer = layer._replace(weights=layer.weights.astype(float) * factor)
+        place, z, factor = f"layer {number}", x @ layer.weights + layer.bias, 1.0
+        if number < len(plain.layers):
+            fixed, x, output_step = _hidden(place, layer, z, step, largest)
+            step, largest = output_step, _top(layer)
         else:
-            z_step = min(_step(z, 127), _LARGEST.get(layer.activation, np.inf) / 127)
-            fixed = _layer(number, weights, layer.bias, step, largest, z_step, 127)
-            outputs = _activated(layer, np.arange(-128, 128)[np.newaxis] * z_step)[0]
-            table = np.rint(outputs / output_step).clip(-127 if top == 127 else 0, top)
-            fixed = fixed._replace(low=-128, table=table.astype(np.int16))
+            room = 29 - math.ceil(math.log2(max(1e-30, abs(z).max())))
+            fraction = min(_FRACTION, room)
+            fixed = _whole(place, layer, step, largest, 2.0**-fraction, 2**31 - 1)
         layers.append(fixed)
-        step, largest = output_step, top
-    input_steps = 0.0 if is_bytes else float(np.float32(1 / _step(scaled_inputs(plain, X), 127)))
     return FixedNetwork(input_steps, tuple(layers), fraction)
+
+
+def _hidden(
+    place: str, layer: Layer, z: NDArray, step: float, largest: int
+) -> tuple[FixedLayer, NDArray, float]:
+    """Return a hidden layer for the pre-activations z of samples, its outputs, and their step."""
+    outputs, top = _activated(layer, z), _top(layer)
+    output_step = _step(outputs, top)
+    if layer.activation in ("relu", "identity"):
+        fixed = _whole(place, layer, step, largest, output_step, top)
+        return fixed._replace(low=0 if top == 255 else -top), outputs, output_step
+    z_step = min(_step(z, 127), _LARGEST.get(layer.activation, np.inf) / 127)
+    fixed = _whole(place, layer, step, largest, z_step, 127)
+    table = _activated(layer, np.arange(-128, 128)[np.newaxis] * z_step)[0] / output_step
+    table = np.rint(table).clip(0 if top == 255 else -top, top).astype(np.int16)
+    return fixed._replace(low=-128, table=table), outputs, output_step
+
+
+def _top(layer: Layer) -> int:
+    """Return the largest output of a hidden layer, in steps."""
+    return 255 if layer.activation in _NOT_NEGATIVE else 127
 
 
 def scaled_inputs(plain: PlainNetwork, X: NDArray) -> NDArray[np.float64]:
@@ -123,29 +133,24 @@ def _step(values: NDArray, top: int) -> float:
     return float(abs(values).max()) / top or 1.0
 
 
-def _layer(
-    number: int,
-    weights: NDArray,
-    bias: NDArray,
-    step: float,
-    largest: int,
-    output_step: float,
-    limit: int,
+def _whole(
+    place: str, layer: Layer, step: float, largest: int, output_step: float, limit: int
 ) -> FixedLayer:
     """Return a layer whose inputs have a step and a largest size, and whose outputs have a step."""
-    steps = np.maximum(abs(weights).max(axis=0) / 127, abs(bias.astype(float)) / (step * 2.0**30))
+    weights, bias = layer.weights, layer.bias.astype(float)
+    steps = np.maximum(abs(weights).max(axis=0) / 127, abs(bias) / (step * 2.0**30))
     steps[steps == 0] = 1
     whole = np.rint(weights / steps)
     sums = abs(whole).sum(axis=0) * largest + abs(bias) / (step * steps)
     if sums.max() >= 2**31:
         raise ValueError(
-            f"layer {number}: {len(weights)} inputs are too many for sums of 32 bits; expected "
-            "fewer, or dtype='float32'"
+            f"{place}: {len(weights)} inputs are too many for sums of 32 bits; expected fewer, or "
+            "dtype='float32'"
         )
     factors = step * steps / output_step
     shift = min(62, 30 - math.frexp(float(factors.max()))[1])
     if shift < 1:
-        raise ValueError(f"layer {number}: its outputs are too small beside its inputs for 8 bits")
+        raise ValueError(f"{place}: its outputs are too small beside its inputs for 8 bits")
     return FixedLayer(
         whole.astype(np.int8),
         np.rint(bias / (step * steps)).astype(np.int32),

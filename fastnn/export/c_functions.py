@@ -148,7 +148,7 @@ def _decision(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
         )
     if plain.task != CLASSES or plain.classes is None:
         return ""
-    if plain.is_constant:
+    if plain.has_one_class:
         body = "    (void)s;\n    return 0;\n"
     elif plain.sizes[-1] == 1:
         body = f"    return s[0] > {_threshold(plain, fixed)};\n"

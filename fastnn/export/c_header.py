@@ -93,10 +93,11 @@ class CHeader:
     def _arrays(self) -> tuple[str, int]:
         return c_text.declared(self.plain, self.real, self.fixed)
 
-    def text(self, X: NDArray, results: Results) -> str:
+    def text(self, X: NDArray, results: Results, tolerance: float) -> str:
         """Return the file, with a test of the first samples X, for which results are expected."""
         plain, n = self.plain, min(N_TESTS, len(X))
         entry = _INPUT[plain.entry_dtype.name]
+        tolerance *= max(1.0, float(abs(results.values).max()))
         labels = None if results.labels is None else results.labels[:n]
         first = Results(results.values[:n], labels)
         parts = [
@@ -108,7 +109,7 @@ class CHeader:
             c_text.ADD if self.fixed is None else c_text.ADD_FIXED,
             c_text.activations(plain, self.fixed),
             functions(plain, self.fixed),
-            c_text.test(plain, X[:n], first, self.real, entry, self.label),
+            c_text.test(plain, X[:n], first, self.real, entry, self.label, tolerance),
             "\n#endif\n",
         ]
         parts = [self._named(part) for part in parts]

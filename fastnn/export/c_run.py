@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .c_header import CHeader
 
 _MAIN = """
-#include "{path}"
+#include "net.h"
 #include <stdio.h>
 
 int main(void)
@@ -75,7 +75,6 @@ def compile_and_run(path: Path, X: NDArray, header: CHeader) -> tuple[NDArray, N
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "main.c"), Path(folder, "main")
         text = _MAIN.format(
-            path=str(path.resolve()).replace("\\", "/"),
             name=header.name,
             upper=header.name.upper(),
             score=header.score,
@@ -83,7 +82,8 @@ def compile_and_run(path: Path, X: NDArray, header: CHeader) -> tuple[NDArray, N
             n_labels=max(1, n_labels),
             label=header.label,
         )
-        source.write_text(text, encoding="utf-8")
+        source.write_text(text, encoding="ascii")
+        shutil.copyfile(path, Path(folder, "net.h"))
         command = [*compiler(), "-std=c99", "-O1", str(source), "-lm", "-o", str(program)]
         _call(command, "compiled")
         output = _call([str(program)], "run", np.ascontiguousarray(X).tobytes())

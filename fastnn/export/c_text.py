@@ -207,10 +207,15 @@ typedef {entry} NAME_input;
 
 
 def test(
-    plain: PlainNetwork, X: NDArray, results: Results, real: str, entry: str, label: str
+    plain: PlainNetwork,
+    X: NDArray,
+    results: Results,
+    real: str,
+    entry: str,
+    label: str,
+    tolerance: float,
 ) -> str:
-    """Return a `main` that checks samples X, with the results that are expected."""
-    tolerance = max(1.0, float(abs(results.values).max())) * (1e-4 if real == "float" else 1e-9)
+    """Return a `main` that checks samples X: how far its values are from those expected."""
     labels = results.labels
     text = _TEST.replace("{INPUTS}", _rows(X, entry))
     text = text.replace("{VALUES}", _rows(results.values, real))

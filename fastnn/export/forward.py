@@ -56,7 +56,7 @@ def results_of(plain: PlainNetwork, outputs: NDArray) -> Results:
     if plain.task == LABELS:
         return Results(outputs, (outputs > plain.threshold).astype(np.int64))
     assert plain.classes is not None
-    if plain.is_constant:
+    if plain.has_one_class:
         labels = np.zeros(len(outputs), np.int64)
     elif outputs.shape[1] == 1:
         labels = (outputs[:, 0] > plain.threshold).astype(np.int64)

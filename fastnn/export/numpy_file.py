@@ -149,10 +149,7 @@ def _function(name: str, what: str, lines: list[str]) -> str:
 def _constants(plain: PlainNetwork) -> str:
     texts = []
     if plain.task == CLASSES:
-        labels = np.asarray(plain.classes)
-        values = labels.astype(str) if labels.dtype.kind in "mM" else labels
-        dtype = "object" if labels.dtype.kind == "O" else repr(labels.dtype.str)
-        texts.append(f"classes = np.array({values.tolist()!r}, {dtype})\n")
+        texts.append(f"classes = {_classes(np.asarray(plain.classes))}\n")
     arrays: list[tuple[str, NDArray]] = []
     for number, scaler in enumerate(plain.scalers, 1):
         arrays.append((f"offset_{number}", scaler.offset.astype(plain.dtype)))
@@ -165,13 +162,23 @@ def _constants(plain: PlainNetwork) -> str:
     return "".join(texts)
 
 
+def _classes(labels: NDArray) -> str:
+    kind = labels.dtype.kind
+    if kind in "mM":
+        return f"np.array({labels.astype(str).tolist()!r}, {str(labels.dtype)!r})"
+    dtype = {"U": "", "O": ", object", "b": ", bool"}.get(kind, f", np.{labels.dtype.name}")
+    return f"np.array({labels.tolist()!r}{dtype})"
+
+
 def _list(values: NDArray) -> str:
     """Return a list of numbers, each as short as its dtype allows, in lines."""
     if values.ndim == 2:
-        return "[\n" + ",\n".join(_list(row) for row in values) + "]"
+        rows = ",\n    ".join(map(_list, values))
+        return f"[\n    {rows},\n]"
     texts = [str(value) for value in values]
-    lines = [", ".join(texts[i : i + 8]) for i in range(0, len(texts), 8)]
-    return "[" + ",\n ".join(lines) + "]"
+    per_line = max(1, 94 // (2 + max(map(len, texts))))
+    lines = [", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
+    return "[" + ",\n     ".join(lines) + "]"
 
 
 def _results(plain: PlainNetwork, file: dict[str, Any], X: NDArray) -> Results:

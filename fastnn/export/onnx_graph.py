@@ -131,7 +131,7 @@ def _labels(graph: Graph, plain: PlainNetwork, y: str) -> str:
     assert plain.classes is not None
     if plain.task == LABELS:
         return graph.cast(graph.add("Greater", y, plain.threshold), np.int64)
-    if plain.sizes[-1] > 1 or plain.is_constant:
+    if plain.sizes[-1] > 1 or plain.has_one_class:
         index = graph.add("ArgMax", y, axis=1, keepdims=0)
     else:
         one_each = graph.constant("one_each", np.array([-1], np.int64))

@@ -138,9 +138,14 @@ class PlainNetwork:
         return self.task != NUMBERS and self.layers[-1].activation in _PROBABLE
 
     @property
-    def is_constant(self) -> bool:
-        """Whether there is one class only."""
+    def has_one_class(self) -> bool:
+        """Whether all samples are of the same class."""
         return self.task == CLASSES and self.classes is not None and len(self.classes) == 1
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the values are: 1, the probability of the only class."""
+        return self.has_one_class and self.gives_probabilities
 
     def parts(self, flat: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
         """Yield views (n_in, n_out) and (n_out,) of a flat vector, layer by layer."""
@@ -170,9 +175,10 @@ def describe(model: Any, input_dtype: Any = None) -> PlainNetwork:
         scalers, model = scalers_of(model), model.steps[-1][1]
     kind = type(model).__name__
     if kind not in ESTIMATORS or not type(model).__module__.startswith("fastnn."):
+        hint = "; take its best_estimator_" if hasattr(model, "best_estimator_") else ""
         raise ValueError(
             f"model: expected one of {', '.join(ESTIMATORS)}, or a pipeline that ends in one, got "
-            f"{type(model).__module__}.{kind}"
+            f"{type(model).__module__}.{kind}{hint}"
         )
     if not hasattr(model, "n_features_in_") or not {"params_", "coef_"} & vars(model).keys():
         raise ValueError(f"model: this {kind} is not fitted yet; call fit first")

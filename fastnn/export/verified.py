@@ -2,6 +2,7 @@
 
 import errno
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import random
 from ..files import write_file
+from ..parameters import ABOVE_0, FLOAT64, check_flag, check_real, is_integer, shown
+from ..validation import as_reals
 from .forward import Results, model_results
 from .plain import PlainNetwork, describe
 
@@ -33,7 +36,8 @@ class Exported(NamedTuple):
     n_bytes : int
         Size of the file.
     details : dict of str to anything
-        What else a format has to say, such as its version.
+        What else there is to say, such as a format's version; `ties`, if there are any: labels
+        that are not the model's, where its own decision is closer than the tolerance.
     """
 
     path: Path
@@ -86,10 +90,13 @@ class Export:
         OSError
             If it cannot be written; also FileExistsError.
         """
-        found: list[float] = []
+        difference, n_ties = 0.0, 0
 
         def check(part: Path) -> None:
-            found.append(self.difference(run(part, self.X)))
+            nonlocal difference, n_ties
+            got = run(part, self.X)
+            difference = self.difference(got)
+            n_ties = int(np.count_nonzero(self.expected.labels != got.labels))
 
         try:
             write_file(self.path, content, check=check, replace=self.overwrite)
@@ -98,7 +105,9 @@ class Export:
                 raise
             message = f"no space left for {len(content):,} bytes; nothing was written"
             raise OSError(error.errno, message, str(self.path)) from None
-        return Exported(self.path, found[0], len(self.X), len(content), details)
+        if n_ties:
+            details["ties"] = n_ties
+        return Exported(self.path, difference, len(self.X), len(content), details)
 
     def difference(self, got: Results) -> float:
         """Return the largest difference from the model; ValueError if above the tolerance.
@@ -177,6 +186,11 @@ def begin(
     FileExistsError
         If there is a file.
     """
+    check_flag("overwrite", overwrite)
+    if not is_integer(seed) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed={shown(seed)}: expected an integer from 0 to 2**64 - 1")
+    if tolerance is not None:
+        check_real("tolerance", tolerance, ABOVE_0)
     if input_dtype is None and getattr(samples, "dtype", None) == np.uint8:
         input_dtype = np.uint8
     plain, path = describe(model, input_dtype), Path(path)
@@ -185,14 +199,24 @@ def begin(
         raise FileExistsError(errno.EEXIST, message, str(path))
     if tolerance is None:
         tolerance = TOLERANCES[plain.dtype.name]
-    if samples is None:
-        X = drawn_samples(plain, seed)
-    else:
-        X = np.asarray(samples)
-        if X.ndim != 2 or len(X) == 0 or X.shape[1] != plain.sizes[0]:
-            raise ValueError(f"samples: expected shape (n, {plain.sizes[0]}), got {X.shape}")
-        X = X.astype(plain.entry_dtype)
-    return Export(plain, path, X, model_results(model, plain, X), tolerance, overwrite)
+    X = drawn_samples(plain, seed) if samples is None else _checked_samples(plain, samples)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        expected = model_results(model, plain, X)
+    return Export(plain, path, X, expected, tolerance, overwrite)
+
+
+def _checked_samples(plain: PlainNetwork, samples: ArrayLike) -> NDArray:
+    """Return samples as the file is to be given them; ValueError if they are none."""
+    X = as_reals("samples", samples, FLOAT64)
+    if X.ndim != 2 or len(X) == 0 or X.shape[1] != plain.sizes[0]:
+        raise ValueError(f"samples: expected shape (n, {plain.sizes[0]}), got {X.shape}")
+    if plain.entry_dtype != np.uint8:
+        return as_reals("samples", X, plain.entry_dtype)
+    entry = X.clip(0, 255).astype(np.uint8)
+    if (entry != X).any():
+        raise ValueError("samples: expected integers from 0 to 255 for input_dtype='uint8'")
+    return entry
 
 
 def drawn_samples(plain: PlainNetwork, seed: int, n: int = N_DRAWN) -> NDArray:
