@@ -126,6 +126,19 @@ def test_saved_as_any_other(tmp_path):
     assert (loaded.backend_, loaded.batch_size) == ("scikit-learn", 8)
 
 
+def test_held_out_samples_and_a_generator():
+    random_state = np.random.RandomState(0)
+    _, X, y = case()
+    model = MLPClassifier(early_stopping=True, max_iter=5, random_state=random_state).fit(X, y)
+    found = fastnn.from_sklearn(model)
+    assert found.validation_scores_ == model.validation_scores_
+    assert found.best_loss_ is None
+    assert len(found.fit(X, y).validation_scores_) == 10
+    other = fastnn.from_sklearn(model, solver="rmsprop")
+    assert (other.n_epochs_, other.solver_state_.step) == (5, 0)
+    assert other.fit(X, y).n_epochs_ == 10
+
+
 def test_names_of_features():
     pd = pytest.importorskip("pandas")
     _, X, y = case()
