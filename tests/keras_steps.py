@@ -86,7 +86,7 @@ def from_keras(aim, optimizer, n_steps, folder, is_functional):
 
 def to_keras_and_on(aim, solver, folder):
     """Return how much parameters differ after a step more of ours and of the exported network."""
-    _, n_outputs, _, y = AIMS[aim]
+    _, _n_outputs, _, y = AIMS[aim]
     kind = fastnn.MLPClassifier if aim.endswith("classes") or aim == "labels" else None
     given = {"loss": {"mae": "absolute_error", "huber": "huber", "poisson": "poisson"}.get(aim)}
     given = {"loss": given["loss"] or "auto", "batch_size": "full", "learning_rate_init": 0.01}

@@ -135,8 +135,15 @@ def test_an_older_file_has_less_to_say(tmp_path):
 
 
 LIES = {
-    "saved_by": ["x", ["x"], {"a": 1}, {"a": "x" * 101}, {"a": "\x1b[2J"}, {"\n": "x"}]
-    + [{str(i): "" for i in range(21)}],
+    "saved_by": [
+        "x",
+        ["x"],
+        {"a": 1},
+        {"a": "x" * 101},
+        {"a": "\x1b[2J"},
+        {"\n": "x"},
+        {str(i): "" for i in range(21)},
+    ],
     "fit_time_": [-1.0, float("inf"), float("nan"), 1, "1"],
     "data_fingerprint_": [{}, {"mapping": []}, {"mapping": [["X", None], ["y", None]]}, 3],
 }

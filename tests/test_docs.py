@@ -25,7 +25,11 @@ BLOCKS = [
         re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
     )
 ]
-OURS = [block for block in BLOCKS if re.search(r"^(import|from) fastnn", block[2], re.M)]
+OURS = [
+    block
+    for block in BLOCKS
+    if re.search(r"^(import|from) fastnn", block[2], re.M) and "import keras" not in block[2]
+]
 OPTIONAL = "optuna", "h5py", "pyarrow", "mpi4py", "onnx", "skl2onnx", "torch", "tensorflow"
 KERAS = [block for _, _, block in BLOCKS if "import keras" in block]
 FEW_IMAGES_FOR_KERAS = """import keras, numpy as np

@@ -41,7 +41,10 @@ OPTIMIZERS = {
 }
 
 
-def module(n_outputs, last=(), hidden=(nn.Tanh(), nn.LeakyReLU(0.1)), dtype=torch.double):
+HIDDEN_MODULES = nn.Tanh(), nn.LeakyReLU(0.1)
+
+
+def module(n_outputs, last=(), hidden=HIDDEN_MODULES, dtype=torch.double):
     layers, n_in = [nn.Flatten()], 5
     for size, activation in zip((7, 4), hidden, strict=False):
         layers.append(nn.Sequential(nn.Linear(n_in, size), activation))
@@ -250,7 +253,7 @@ def test_a_layer_without_bias():
     expected = model(torch.tensor(X)).detach().numpy()[:, 0]
     assert np.abs(found.predict(X) - expected).max() < 1e-12
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    with pytest.raises(ValueError, match="^layer 1, Linear: without a bias, which would be"):
+    with pytest.raises(ValueError, match=r"^layer 1, Linear: without a bias, which would be"):
         fastnn.from_pytorch(model, loss=nn.MSELoss(), optimizer=optimizer)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from export_cases import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from export_cases import examples
 from sklearn.linear_model import Perceptron, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -126,6 +126,19 @@ def test_saved_as_any_other(tmp_path):
     assert (loaded.backend_, loaded.batch_size) == ("scikit-learn", 8)
 
 
+def test_held_out_samples_and_a_generator():
+    random_state = np.random.RandomState(0)
+    _, X, y = case()
+    model = MLPClassifier(early_stopping=True, max_iter=5, random_state=random_state).fit(X, y)
+    found = fastnn.from_sklearn(model)
+    assert found.validation_scores_ == model.validation_scores_
+    assert found.best_loss_ is None
+    assert len(found.fit(X, y).validation_scores_) == 10
+    other = fastnn.from_sklearn(model, solver="rmsprop")
+    assert (other.n_epochs_, other.solver_state_.step) == (5, 0)
+    assert other.fit(X, y).n_epochs_ == 10
+
+
 def test_names_of_features():
     pd = pytest.importorskip("pandas")
     _, X, y = case()
@@ -142,16 +155,16 @@ def test_refusals():
         fastnn.from_sklearn(MLPClassifier())
     with pytest.raises(ValueError, match=r"expected a fitted MLPClassifier.*got sklearn.*SGD"):
         fastnn.from_sklearn(SGDClassifier().fit(X, y))
-    with pytest.raises(ValueError, match="got builtins.int"):
+    with pytest.raises(ValueError, match=r"got builtins\.int"):
         fastnn.from_sklearn(3)
     with pytest.raises(ValueError, match="penalty='l2' has no counterpart"):
         fastnn.from_sklearn(Perceptron(penalty="l2").fit(X, y))
     model, *_ = case()
-    with pytest.raises(ValueError, match="^depth: MLPClassifier has no such parameter"):
+    with pytest.raises(ValueError, match=r"^depth: MLPClassifier has no such parameter"):
         fastnn.from_sklearn(model, depth=3)
     with pytest.raises(ValueError, match=r"^activation='relu': expected none, as scikit-learn"):
         fastnn.from_sklearn(model, activation="relu")
-    with pytest.raises(ValueError, match="^batch_size=0"):
+    with pytest.raises(ValueError, match=r"^batch_size=0"):
         fastnn.from_sklearn(model, batch_size=0)
     model.coefs_[0][0, 0] = np.nan
     with pytest.raises(ValueError, match="params_: expected finite"):

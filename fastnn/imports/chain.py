@@ -203,7 +203,9 @@ def _classes(task: str, classes: Sequence[Any] | NDArray | None, n_outputs: int)
     found = np.asarray(classes)
     if task == LABELS:
         raise ValueError(f"classes={shown(classes)}: expected None, as a sample has several labels")
+    if found.dtype.kind == "O" and all(isinstance(label, str) for label in found.ravel()):
+        found = found.astype(str)
     are_labels = found.ndim == 1 and found.dtype.kind in "biufU" and len(found) == n
     if not (are_labels and (found[:-1] < found[1:]).all()):
-        raise ValueError(f"classes={shown(classes)}: expected {n} labels, sorted, none twice")
+        raise ValueError(f"classes={shown(classes)}: expected {n} numbers or strings, sorted")
     return found

@@ -70,6 +70,8 @@ def estimator_of(
     made = _network(model, plain, seed) if is_network else _single_layer(plain, seed)
     found = {**common, **made, **attributes}
     parameters = model.get_params(deep=False)
+    if not isinstance(model.random_state, (int, np.integer, type(None))):
+        parameters["random_state"] = None  # a generator, which no file can hold
     check_model(kind.__name__, parameters, found)
     restore_attributes(model, found)
     return model
@@ -161,11 +163,12 @@ def _network(model: Any, plain: PlainNetwork, seed: int) -> dict[str, Any]:
 def _state(model: Any, plain: PlainNetwork, net: Network) -> tuple[NDArray, int, int]:
     """Return moments, step and epoch; those of the source if its solver is the model's."""
     training = plain.training
+    epoch = 0 if training is None else training.epoch
     rule = OPTIMIZERS[update_rule(model.get_params(deep=False))]
     known = "lbfgs" if model.solver == "lbfgs" else rule.name
     if training is not None and training.solver == known:
-        return training.moments.astype(plain.dtype), training.step, training.epoch
-    return np.zeros((rule.n_moments, net.n_parameters), plain.dtype), 0, 0
+        return training.moments.astype(plain.dtype), training.step, epoch
+    return np.zeros((rule.n_moments, net.n_parameters), plain.dtype), 0, epoch
 
 
 def _single_layer(plain: PlainNetwork, seed: int) -> dict[str, Any]:

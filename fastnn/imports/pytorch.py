@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parameters import ABOVE_0, check_real
 from .aims import Aim, Steps, refuse_unless
 from .chain import LAYERS, Chain, Refused
 from .estimator import estimator_of
@@ -188,7 +189,8 @@ def _steps(optimizer: Any, own: Sequence[Any]) -> Steps:
     (group,) = groups
     refuse_unless(place, group, maximize=False, amsgrad=False, centered=False)
     solver, numbers, names = read(place, group)
-    numbers["learning_rate_init"] = float(group["lr"])
+    rate = check_real(f"{place}: lr", float(group["lr"]), ABOVE_0)
+    numbers["learning_rate_init"] = rate
     states = [optimizer.state.get(tensor, {}) for tensor in own]
     if not all(states):
         return Steps(solver, numbers)
@@ -199,7 +201,7 @@ def _steps(optimizer: Any, own: Sequence[Any]) -> Steps:
         for key in names
     ]
     if name == "SGD":  # there it is made of gradients, here of steps
-        moments = [-numbers["learning_rate_init"] * row for row in moments]
+        moments = [-rate * row for row in moments]
     return Steps(solver, numbers, moments, int(states[0].get("step", 0)))
 
 
