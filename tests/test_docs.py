@@ -15,7 +15,10 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "playground")),
+]
 BLOCKS = [
     (page, number, block)
     for page in PAGES

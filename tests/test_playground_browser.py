@@ -271,6 +271,27 @@ def test_no_width_makes_the_page_scroll_sideways(open_page, width, height, schem
     assert not small
 
 
+def test_a_picture_is_embedded_in_a_page(open_page):
+    page = open_page("data=xor&hidden=2&epoch=1")
+    page.evaluate(
+        """async () => {
+            const { mountPlayground } = await import("/static/embed.js");
+            const place = document.createElement("div");
+            document.getElementById("main").prepend(place);
+            const settings = "data=xor&hidden=10&act=tanh&lr=0.03&batch=0&epoch=3";
+            const show = ["picture", "loss", "network", "deltas"];
+            window.embedded = mountPlayground(place, settings, { knobs: ["lr", "epoch"], show });
+        }"""
+    )
+    wait(page, "embedded.player.frame?.done")
+    page.locator(".embed").get_by_label("Learning rate").press("ArrowRight")
+    wait(page, "embedded.player.settings.lr === 0.1")
+    page.locator(".embed").get_by_label("Epochs: the slider").press("End")
+    wait(page, "embedded.player.frame.epoch === 100001")
+    assert page.evaluate("embedded.player.frame.accuracy") == 1
+    assert page.evaluate("player.frame.epoch") == 1  # the page's own stays where it is
+
+
 def test_every_control_has_a_name(open_page):
     page = open_page("data=spirals&epoch=2")
     nameless = page.evaluate(
