@@ -258,6 +258,14 @@ def test_the_same_address_gives_the_same_numbers(page, name):
     assert told[0] == told[1]
 
 
+def test_pictures_are_not_drawn_by_loops(page, monkeypatch):
+    for name in ("mlp_forward", "mlp_evaluate", "mlp_loss_gradient"):
+        monkeypatch.delattr(f"fastnn.backends.python.{name}")
+    header, arrays = page.ask("set", settings="data=xor&backend=python&epoch=1")
+    assert header["backend"] == "python"
+    assert arrays["field"].shape == (72, 72)
+
+
 def test_three_classes_have_a_colour_each(page):
     text = "0,0,0\n0,1,1\n1,0,2\n0.1,0.1,0\n0,0.9,1\n0.9,0,2"
     header, arrays = page.ask("set", settings=points(text) + "&epoch=200&lr=0.1")

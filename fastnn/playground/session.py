@@ -40,6 +40,7 @@ from .settings import read as read_settings
 
 MOST_BYTES = 2_000_000  # of a message
 BUDGET = 0.04  # seconds of training for an answer
+MOST_SECONDS = 60  # of the training for a file
 MOST_SIDE = 400  # pixels of a drawing
 LANGUAGES = ("en", "zh")
 Answer = tuple[dict[str, Any], frames.Arrays]
@@ -61,7 +62,6 @@ def choices() -> dict[str, Any]:
         "most_units": MOST_UNITS,
         "most_layers": MOST_LAYERS,
         "most_epochs": MOST_EPOCHS,
-        "lessons": find_spec("fastnn.course.site") is not None,
     }
 
 
@@ -119,9 +119,7 @@ class Session:
 
     def _frame(self, epoch: int, batch: int) -> Answer:
         run = self._needed_run()
-        with backends.use_backend(run.settings.backend_name):
-            done = run.go(epoch, batch, BUDGET)
-        return frames.frame(run, done)
+        return frames.frame(run, run.go(epoch, batch, BUDGET))
 
     def _needed_run(self) -> Run:
         if self._run is None:
@@ -173,6 +171,13 @@ class Session:
         return {"text": program(*self._here(), language)}, {}
 
     def _file(self, message: dict) -> Answer:
+        """Train once more, as the program does, and return the model as a file."""
+        run = self._needed_run()
+        if run.seconds > 0 and run.where.epoch / (run.n_epochs / run.seconds) > MOST_SECONDS:
+            raise Problem(
+                "To train once more would take more than a minute: run the Python program.",
+                "重新训练需要一分钟以上：请运行 Python 程序。",
+            )
         name, content = exports.make(_text(message, "kind"), *self._here())
         return {"name": name}, {"content": np.frombuffer(content, np.uint8)}
 
