@@ -252,7 +252,7 @@ def test_a_chinese_page_is_chinese(open_page):
     # What stays Latin: names of formulas, in lists, and of formats.
     page.evaluate("document.querySelectorAll('select').forEach((list) => list.remove())")
     text = page.locator("body").inner_text()
-    names = r"fastnn|English|CSV|Python|NumPy|ONNX|PNG"
+    names = r"fastnn|English|CSV|Python|NumPy|ONNX|Keras|PyTorch|PNG"
     assert not re.findall(r"[A-Za-z]{3,}", re.sub(names, "", text))
 
 

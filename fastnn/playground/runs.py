@@ -15,7 +15,7 @@ from .settings import Settings
 MOST_ROWS = 400  # of a curve
 MOST_KEPT = 8_000_000  # bytes of earlier states
 MOST_MEASURED = 2_000  # samples of each kind
-SAMPLES_OF_DELTAS = 16
+SAMPLES_OF_DELTAS = 8
 
 
 class Row(NamedTuple):

@@ -39,7 +39,7 @@ from .settings import (
 from .settings import read as read_settings
 
 MOST_BYTES = 2_000_000  # of a message
-BUDGET = 0.04  # seconds of training for an answer
+BUDGET = 0.025  # seconds of training for an answer
 MOST_SECONDS = 60  # of the training for a file
 MOST_SIDE = 400  # pixels of a drawing
 LANGUAGES = ("en", "zh")

@@ -151,6 +151,8 @@ const WORDS = {
   "file-c": ["C", "C"],
   "file-onnx": ["ONNX", "ONNX"],
   "file-numpy": ["NumPy program", "NumPy 程序"],
+  "file-keras": ["Keras", "Keras"],
+  "file-pytorch": ["PyTorch", "PyTorch"],
   picture: ["Picture (PNG)", "图片 (PNG)"],
   diverged: ["The training has diverged: try a lower learning rate.", "训练发散了：试试更小的学习率。"],
   no_mistake: ["An epoch made no mistake: the perceptron has finished.", "整轮没有错误：感知器已完成训练。"],
