@@ -1,10 +1,11 @@
 """Compare three searches over the same grid, in seconds and in what they find.
 
-    python bench/searches.py [--candidates 60] [--folds 5] [--epochs 50] [table ...]
+    python bench/searches.py [--candidates 60] [--folds 5] [--epochs 50] [--float32] [table ...]
 
 scikit-learn's search over its own networks (a process per processor), the same over fastnn's, and
-fastnn's, which trains candidates and folds together. The networks have the same settings. The last
-two searches train the same networks: the largest difference of their mean test scores is to be 0.
+fastnn's, which trains candidates and folds together. The networks have the same settings, and the
+arithmetic of the table: float64, or float32. The last two searches train the same networks: in
+float64 the largest difference of their mean test scores is 0.
 """
 
 import argparse
@@ -55,6 +56,7 @@ def grid_of(n_candidates: int) -> dict[str, list[float]]:
 def measure(table: str, contestant: str, chosen: Any, **changes: Any) -> Result:
     """Search once, without a last fit of the best."""
     X, y = TABLES[table](return_X_y=True)
+    X = X.astype(chosen.dtype)
     networks, searches, in_processes = CONTESTANTS[contestant]
     given = {**COMMON, "max_iter": chosen.epochs, "n_iter_no_change": chosen.epochs + 1, **changes}
     network = networks.MLPClassifier(**given, verbose=False)
@@ -86,6 +88,9 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=60)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument(
+        "--float32", action="store_const", const="float32", default="float64", dest="dtype"
+    )
     parser.add_argument("table", nargs="*", choices=[*TABLES, []], default=[])
     chosen = parser.parse_args()
     for category in (ConvergenceWarning, RuntimeWarning):
@@ -96,7 +101,7 @@ def main() -> None:
     header += [f"largest difference from {name}" for name in names[:-1]]
     print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
     with threadpool_limits(1):  # of NumPy, beside processes
-        few = argparse.Namespace(candidates=2, folds=2, epochs=1)
+        few = argparse.Namespace(candidates=2, folds=2, epochs=1, dtype=chosen.dtype)
         for contestant in CONTESTANTS:  # starts processes, and compiles, what is not to be timed
             measure("breast cancer", contestant, few)
         for table in chosen.table or TABLES:

@@ -1,9 +1,26 @@
-"""fastnn: small neural networks, trained at the speed of the machine.
+"""Small neural networks, trained at the speed of the machine.
 
-Names are loaded when they are first used, so that `import fastnn` stays light.
+    >>> import fastnn
+    >>> X, y = fastnn.load_digits()
+    >>> model = fastnn.MLPClassifier((32,), max_iter=10, tol=None, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.97
+    True
+
+Networks           MLPClassifier, MLPRegressor, Perceptron, LinearNetwork, ImageDistortion
+Many at once       train_many, GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV,
+                   HalvingRandomSearchCV
+During a fit       EarlyStopping, ModelCheckpoint, TimeLimit, CSVLogger, LearningRateScheduler,
+                   ReduceLROnPlateau, plot_history
+Files              load (and a model's save), latest_checkpoint, CheckpointError
+Data               load_xor, load_digits, load_mnist, load_fashion_mnist
+Back ends          set_backend, use_backend, get_backend, available_backends
+
+`help(fastnn.MLPClassifier)` has the parameters, `fastnn --help` in a shell the commands.
 """
 
+# Names are loaded when they are first used, so that `import fastnn` stays light.
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .backends import available_backends, forking, get_backend, set_backend, use_backend
@@ -13,7 +30,9 @@ if TYPE_CHECKING:
     from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, TimeLimit
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
     from .halving import HalvingGridSearchCV, HalvingRandomSearchCV
+    from .imports import from_keras, from_onnx, from_pytorch, from_sklearn
     from .linear import LinearNetwork
+    from .loggers import MLflow, TensorBoard
     from .many import train_many
     from .mlp import MLPClassifier, MLPRegressor
     from .perceptron import Perceptron
@@ -36,12 +55,18 @@ __all__ = [
     "LinearNetwork",
     "MLPClassifier",
     "MLPRegressor",
+    "MLflow",
     "ModelCheckpoint",
     "Perceptron",
     "RandomizedSearchCV",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TimeLimit",
     "available_backends",
+    "from_keras",
+    "from_onnx",
+    "from_pytorch",
+    "from_sklearn",
     "get_backend",
     "latest_checkpoint",
     "load",
@@ -67,11 +92,14 @@ _MODULES = {
     "LinearNetwork": "linear",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
+    "MLflow": "loggers",
     "ModelCheckpoint": "callbacks",
     "Perceptron": "perceptron",
     "RandomizedSearchCV": "search",
     "ReduceLROnPlateau": "rate_callbacks",
+    "TensorBoard": "loggers",
     "TimeLimit": "callbacks",
+    **dict.fromkeys(("from_keras", "from_onnx", "from_pytorch", "from_sklearn"), "imports"),
     "latest_checkpoint": "persistence",
     "load": "persistence",
     "load_digits": "datasets",
@@ -97,4 +125,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    if sys._getframe(1).f_globals.get("__name__") == "inspect":
+        # `help` looks through it, and would print all classes with all their methods: 4,000 lines.
+        return [name for name in globals() if name not in _MODULES]
     return sorted({*globals(), *__all__})

@@ -52,6 +52,16 @@ class EarlyStopping(Monitor):
     Attributes
     ----------
     best_, best_epoch_ : float, int
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_digits()
+    >>> model = fastnn.MLPClassifier((16,), max_iter=100, tol=None, random_state=0)
+    >>> stop = fastnn.EarlyStopping(patience=3)
+    >>> model = model.fit(X[:800], y[:800], callbacks=[stop], validation_data=(X[800:], y[800:]))
+    >>> model.n_iter_ == stop.best_epoch_ + 3
+    True
     """
 
     def __init__(
@@ -97,6 +107,14 @@ class TimeLimit:
     Parameters
     ----------
     seconds : float
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=10**8, tol=None)
+    >>> model.fit(X, y, callbacks=[fastnn.TimeLimit(0.1)]).stop_reason_
+    'callback'
     """
 
     def __init__(self, seconds: float):
@@ -118,6 +136,16 @@ class CSVLogger:
     append : bool, default False
         Whether to go on with an existing file, when a training is resumed.
     every : int, default 1
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=2, tol=None)
+    >>> log = fastnn.CSVLogger("log.csv", fields=("epoch", "accuracy"))
+    >>> model = model.fit(X, y, callbacks=[log])
+    >>> log.path.read_text().splitlines()[0]
+    'epoch,accuracy'
     """
 
     def __init__(
@@ -182,6 +210,16 @@ class ModelCheckpoint(Monitor):
     ----------
     best_, best_epoch_ : float, int
         With `save_best_only`.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=6, tol=None)
+    >>> save = fastnn.ModelCheckpoint("xor-{epoch:02d}.safetensors", every=2, keep=1)
+    >>> model = model.fit(X, y, callbacks=[save])
+    >>> fastnn.latest_checkpoint("xor-{epoch:02d}.safetensors").name
+    'xor-06.safetensors'
     """
 
     def __init__(

@@ -43,6 +43,12 @@ def latest_checkpoint(path_pattern: str | Path) -> Path | None:
 
     Not that of the highest epoch, which may be of an older and longer training; of files written
     at the same time it is.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> print(fastnn.latest_checkpoint("never-written-{epoch}.safetensors"))
+    None
     """
     found = checkpoints(path_pattern)  # by rising epoch: of equals, `sorted` keeps the last
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)[-1] if found else None

@@ -1,4 +1,4 @@
-"""The command line: fastnn backends | train | compare | course | bench."""
+"""The command line: fastnn backends | train | compare | course | bench | show."""
 
 import time
 from pathlib import Path
@@ -22,6 +22,7 @@ from .options import (
 )
 from .playground.commands import playground
 from .progress import write_line
+from .show import show
 
 DATASETS = ("xor", "digits", "mnist", "fashion-mnist")
 HIDDEN = ", ".join(row.name for row in ACTIVATIONS if not row.output_only)
@@ -73,9 +74,11 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--dtype", type=click.Choice(["float32", "float64"]))
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train(dataset: str, recipe: str | None, as_json: bool, **options: Any) -> None:
+@click.option("--mpi", is_flag=True, help="One of several: mpiexec -n 4 fastnn train mnist --mpi.")
+def train(dataset: str, recipe: str | None, as_json: bool, mpi: bool, **options: Any) -> None:
     """Train the course's network on a data set; options change its defaults."""
     begin = time.perf_counter()
+    from .mpi.command import one_of_several
     from .recipe_runs import OPTIONS, train_recipe
     from .recipes import RECIPES, SPECIAL_RECIPES
 
@@ -88,8 +91,11 @@ def train(dataset: str, recipe: str | None, as_json: bool, **options: Any) -> No
             f"{recipe!r} for {dataset}; expected {known}", param_hint="'--recipe'"
         )
     options_of = {name: f"--{option.replace('_', '-')}" for option, name in OPTIONS.items()}
-    with naming(options_of):
-        result = train_recipe(chosen, show=None if as_json else _show_test_error, **options)
+    with one_of_several(mpi) as communicator, naming(options_of):
+        show = None if as_json else _show_test_error
+        result = train_recipe(chosen, show=show, communicator=communicator, **options)
+    if mpi and communicator.Get_rank() > 0:
+        return
     if as_json:
         click.echo(to_json(result))
         return
@@ -197,6 +203,7 @@ def bench(
 
 
 main.add_command(course)
+main.add_command(show)
 main.add_command(playground)
 
 

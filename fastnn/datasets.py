@@ -77,13 +77,29 @@ class ImageData(NamedTuple):
 
 
 def load_xor() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the corners (0,0), (0,1), (1,0), (1,1) and their classes 0, 1, 1, 0."""
+    """Return the corners (0,0), (0,1), (1,0), (1,1) and their classes 0, 1, 1, 0.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> y.tolist()
+    [0, 1, 1, 0]
+    """
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     return X, np.array([0, 1, 1, 0])
 
 
 def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return scikit-learn's 1,797 digits: (1797, 64) from 0 to 16, and labels 0 to 9."""
+    """Return scikit-learn's 1,797 digits: (1797, 64) from 0 to 16, and labels 0 to 9.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_digits()
+    >>> X.shape, X.max().item(), sorted(set(y.tolist()))
+    ((1797, 64), 16.0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    """
     from sklearn.datasets import load_digits as load
 
     return load(return_X_y=True)
@@ -96,12 +112,27 @@ def load_mnist() -> ImageData:
     ------
     DataError
         If it is neither on this machine nor to be downloaded, or a file is damaged.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> data = fastnn.load_mnist()
+    >>> data.X_train.shape, data.X_train.dtype.name, data.y_test.shape
+    ((60000, 784), 'uint8', (10000,))
     """
     return _load("mnist")
 
 
 def load_fashion_mnist() -> ImageData:
-    """Return Fashion-MNIST, as `load_mnist`; `FASHION_CLASSES` names the classes."""
+    """Return Fashion-MNIST, as `load_mnist`; `FASHION_CLASSES` names the classes.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn.datasets import FASHION_CLASSES
+    >>> fastnn.load_fashion_mnist().X_test.shape, FASHION_CLASSES[9]
+    ((10000, 784), 'Ankle boot')
+    """
     return _load("fashion-mnist")
 
 

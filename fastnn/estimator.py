@@ -1,11 +1,15 @@
 """What all estimators share beyond scikit-learn's base class."""
 
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from . import backends
+from .persistence import save
+from .summary import summary_of
 
 
 class Estimator(BaseEstimator):
@@ -28,3 +32,22 @@ class Estimator(BaseEstimator):
         state = dict(state)
         backends.receive(state.pop("_sent_from", ""))
         super().__setstate__(state)
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print a table of the layers: shapes, activation, dropout and parameters.
+
+        Parameters
+        ----------
+        print_fn : callable, default print
+            Gets the text.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`: the data say how many inputs and outputs there are.
+        """
+        print_fn(summary_of(self))
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator, with all that further training needs: see `fastnn.load`."""
+        save(self, path)

@@ -5,9 +5,9 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 try:
     import fcntl
@@ -39,17 +39,31 @@ def open_regular(path: str | Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def write_file(path: str | Path, content: bytes) -> None:
+def write_file(
+    path: str | Path,
+    content: bytes,
+    *,
+    check: Callable[[Path], Any] | None = None,
+    replace: bool = True,
+) -> None:
     """Write a file in one step: it is there whole or not at all, also after a power cut.
 
     A link is followed. A file that is replaced keeps its permissions, and a new one has those that
     `open` would give it. Of several writers the last one wins. What killed writers left in the
     folder is removed.
 
+    Parameters
+    ----------
+    check : callable, optional
+        Gets the path of the whole file before it has its name, which an exception keeps it from.
+    replace : bool, default True
+        Whether a file that is there is replaced.
+
     Raises
     ------
     OSError
-        If the file cannot be written; one that was there is as it was.
+        If the file cannot be written; one that was there is as it was. FileExistsError if it is
+        not to be replaced.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
@@ -68,8 +82,25 @@ def write_file(path: str | Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        os.replace(part, target)
+        if check is not None:
+            check(part)
+        if replace:
+            os.replace(part, target)
+        else:
+            _name_new(part, target)
     _flush_folder(target.parent)
+
+
+def _name_new(part: Path, target: Path) -> None:
+    """Give a file its name; FileExistsError if another has it, also since a moment ago."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, "the file is there already", str(target)) from None
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "the file is there already", str(target)) from None
+        os.replace(part, target)
 
 
 @contextlib.contextmanager

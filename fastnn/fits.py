@@ -1,5 +1,6 @@
 """A fit of a network: from its arguments to what it has written down at its end."""
 
+import time
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ from .lbfgs import minimize
 from .observer import Observer
 from .optimizers import LBFGS
 from .sklearn_callbacks import hooks_of
-from .state import adopt, draft_of, record
+from .state import adopt, commit, draft_of, record
+from .streams.task import StreamTask
 from .training import LossCurve, train
 
 
@@ -47,11 +49,12 @@ class Fit:
         self.side_by_side = False  # with others, whose sums then have another order than alone
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
-        self.task, self.rules, data = begin(draft, X, y, **arguments)
+        self.task, self.rules, self.data = begin(draft, X, y, **arguments)
         if holds_out(draft):
             own = HeldOutScore(draft.tol, draft.n_iter_no_change)
             checked = [Hooks(own), *checked]
-        self.observer = Observer(model, checked, data)
+        self.hooks = checked
+        self.observer = Observer(model, checked, self.data)
 
     def adopt(self) -> None:
         """Make the model what it is before the first epoch."""
@@ -70,7 +73,10 @@ class Fit:
             raise
         self._curve, self._first = LossCurve(model.loss_curve_), self.task.state.epoch
         self._n_seen, self._scores = model.t_, model.validation_scores_
+        self._begin = time.perf_counter() - model.fit_time_
         self._n_measured = len(model._validation_curve)
+        if isinstance(self.task, StreamTask):
+            self.task.take_down = self._take_down_part
 
     def run(self, verbose: int) -> None:
         """Train it alone; see `training.train`."""
@@ -101,9 +107,15 @@ class Fit:
             validation_scores_=scores,
             best_validation_score_=best_score,
             learning_rate_=task.rates.after(task.learning_rate, state.epoch),
-            t_=self._n_seen + n_epochs * task.n_samples,
+            t_=self._n_seen + task.samples_seen(n_epochs),
+            fit_time_=time.perf_counter() - self._begin,
             _validation_curve=measured,
         )
+
+    def _take_down_part(self, state: State, n_seen: int) -> None:
+        """Write on the model what a part of an epoch has made of it, which something has ended."""
+        solver, n_seen = self.task.solver_state(), self._n_seen + n_seen
+        commit(self.model, params_=state.params, solver_state_=solver, t_=n_seen)
 
     def _losses(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return all losses, or the last one, with those of the last epochs."""

@@ -1,5 +1,6 @@
 """How a fit of a network begins: all is checked before anything is changed."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
 from .early_stopping import holds_out, split
+from .fingerprint import fingerprint
 from .given import Data, Given, check_data, written
 from .learning_rates import LearningRates
 from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
@@ -20,6 +22,7 @@ from .parameters import (
     FACTOR,
     NOT_BELOW_0,
     check_batch_size,
+    check_buffer_size,
     check_dtype,
     check_flag,
     check_hidden_sizes,
@@ -31,6 +34,8 @@ from .parameters import (
 )
 from .state import SolverState, record
 from .stopping import StoppingRules, Watch
+from .streams.data import check_stream, stored_samples
+from .streams.task import StreamTask
 from .targets import Targets, kind_of
 from .training import MLPTask
 from .validation import auto_dtype, check_distortion, check_scaled, check_weights, check_X
@@ -49,6 +54,7 @@ def begin(
     classes: Any = None,
     given: Given | None = None,
     whole: bool = False,
+    seed: int | None = None,
 ) -> tuple[MLPTask, StoppingRules, FitData]:
     """Check all arguments of `fit` or `partial_fit`, then set what can be set before an epoch.
 
@@ -61,9 +67,12 @@ def begin(
     whole : bool
         Whether samples that are trained on stay in one table with those held out: the task says
         which they are. Else they are picked.
+    seed : int, optional
+        Instead of one from `random_state`.
     """
     kernels, backend = backends.kernels(), backends.get_backend()
-    warm_start, given = check_flag("warm_start", network.warm_start), given or Given()
+    warm_start = check_flag("warm_start", network.warm_start)
+    check_buffer_size(network.buffer_size, 1, 1)
     going_on = (warm_start or is_partial) and hasattr(network, "params_")
     dtype = dtype_for(network, X, going_on)
     shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
@@ -80,17 +89,25 @@ def begin(
             "epoch; expected False"
         )
     scale, n_threads = check_scale(network.input_scale, dtype), check_n_jobs(network.n_jobs)
-    seed = random.seed_from(network.random_state)
+    seed = random.seed_from(network.random_state) if seed is None else seed
     hidden = check_hidden_sizes(network.hidden_layer_sizes)
-    if going_on or classes is not None:
+    data, window = None, 0  # samples of a window, if not all are in memory
+    if given is None:
+        data, window = check_stream(
+            network, X, y, sample_weight, dtype, scale, going_on, classes, validation_data
+        )
+    given = given or Given()
+    if data is None and (going_on or classes is not None):
         data = check_data(network, X, y, sample_weight, dtype, scale, going_on, classes)
-    else:
+    elif data is None:
         data = given.data(network, X, y, sample_weight, dtype, scale)
     as_given, samples, targets, y = (X, y), data.samples, data.targets, data.y
-    distortion, angles = check_distortion(
-        network.distortion, samples.X, samples.targets, targets.n_classes
-    )
-    sizes = samples.X.shape[1], *hidden, targets.n_outputs
+    distortion, angles = None, np.empty(0)
+    if not window:
+        distortion, angles = check_distortion(
+            network.distortion, samples.X, samples.targets, targets.n_classes
+        )
+    sizes = data.n_features, *hidden, targets.n_outputs
     shape = network.activation, network.dropout
     net = given.once(
         ("network", id(targets), written(sizes, *shape)),
@@ -113,7 +130,15 @@ def begin(
         network.validation_scores_ = network.best_validation_score_ = None
         network._validation_curve = np.empty((0, 3))
     if not hasattr(network, "t_"):  # of an older file
-        network.t_ = solver.epoch * len(samples.X)
+        network.t_ = solver.epoch * data.n_samples
+    network.fit_time_ = vars(network).get("fit_time_", 0.0) if going_on else 0.0
+    network.data_fingerprint_ = None
+    if not is_partial and not window:
+        network.data_fingerprint_ = given.once(
+            ("fingerprint", id(data.samples)),
+            lambda: fingerprint(data.samples.X, data.y),
+            data.samples,
+        )
     best_loss = getattr(network, "best_loss_", None)
     if is_held_out:
         network.best_loss_, network.validation_scores_ = None, network.validation_scores_ or []
@@ -126,8 +151,12 @@ def begin(
         params = given_parameters(net, params, initial)
     held_out: Measured | None = None
     rows: NDArray[np.int64] | None = None
-    n_samples, training = len(samples.X), (y, samples.weights)
-    if is_held_out and validation_data is None:
+    n_samples = data.n_samples
+    training = (None, None) if window else (y, samples.weights)
+    if window and is_held_out and validation_data is None:
+        samples, others = samples.split(network.validation_fraction, solver.seed)
+        n_samples, held_out = samples.n_samples, (others, None, None)
+    elif is_held_out and validation_data is None:
         rows, held_out = given.once(
             ("held out", id(samples), network.validation_fraction, solver.seed),
             lambda: _hold_out(network, data, solver.seed),
@@ -150,13 +179,14 @@ def begin(
         solver.rate_factor if is_partial else 1.0,
     )
     idle = 0 if solver.idle > rules.n_iter_no_change else solver.idle
-    task = MLPTask(
+    make_task: Any = partial(StreamTask, window=window) if window else MLPTask
+    task = make_task(
         kernels,
         net,
         optimizer,
         State(params, solver.moments, solver.step, solver.epoch),
         samples,
-        batch_size=check_batch_size(network.batch_size, n_samples),
+        batch_size=check_batch_size(network.batch_size, window or n_samples),
         shuffle=shuffle,
         seed=solver.seed,
         n_threads=n_threads,
@@ -176,8 +206,9 @@ def begin(
         held_out = _checked(network, validation_data, dtype, scale)
     if held_out is not None:
         own = held_out[0]
-        sent = given.once(("sent", id(own)), lambda: kernels.to_device(own, n_threads), own)
-        held_out = sent, *held_out[1:]
+        if isinstance(own, Samples):
+            own = given.once(("sent", id(own)), lambda: kernels.to_device(own, n_threads), own)
+        held_out = own, *held_out[1:]
     record(network, params, solver, network.loss_curve_, 0, "interrupted")
     forget_assigned(network)
     if is_partial:
@@ -228,10 +259,13 @@ def _checked(network: Any, validation_data: Any, dtype: np.dtype, scale: float) 
     kind = kind_of(network)
     try:
         X, y, *weights = validation_data
+        (weights,) = weights or [None]
+        stored = stored_samples(network, X, y, weights, dtype, scale)
+        if stored is not None:
+            return stored, None, None
         X = check_X(network, X, dtype, reset=False)
         check_scaled("X", X, scale, dtype)
         y = kind.check(y, X)
-        (weights,) = weights or [None]
         weights = check_weights(weights, X, dtype)
         samples = Samples(X, scale, kind.encode(network, y, dtype), weights)
     except (TypeError, ValueError) as error:

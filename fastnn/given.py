@@ -23,19 +23,31 @@ class Data(NamedTuple):
 
     Attributes
     ----------
-    samples : Samples
+    samples : Samples, or streams.windows.Stream
     y : (n_samples,) or (n_samples, n_outputs)
-        As the score takes it.
+        As the score takes it; empty if there is a stream.
     targets : Targets
         Of all samples that were given.
     attributes : dict
         What the check has set on the network.
     """
 
-    samples: Samples
+    samples: Any
     y: NDArray
     targets: Targets
     attributes: dict[str, Any]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples that count; 0 as long as nobody knows."""
+        own = self.samples
+        return len(own.X) if isinstance(own, Samples) else own.n_samples
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        own = self.samples
+        return own.X.shape[1] if isinstance(own, Samples) else own.n_features
 
 
 def check_data(

@@ -144,6 +144,11 @@ class LearningRates:
     factor : float
         What an adaptive rate has come down to before.
 
+    Attributes
+    ----------
+    n_samples : int
+        As above; it may become known after an epoch.
+
     Raises
     ------
     ValueError
@@ -160,7 +165,7 @@ class LearningRates:
         begin: tuple[int, int] = (0, 0),
         factor: float = 1.0,
     ):
-        self._n_epochs, self._n_samples, self._decay = n_epochs, n_samples, decay
+        self._n_epochs, self.n_samples, self._decay = n_epochs, n_samples, decay
         self._begin = begin
         self._given: Callable | list[float] | None = None
         self.name = "given"
@@ -207,7 +212,7 @@ class LearningRates:
         if self._given is not None:
             return check_real(f"learning_rate({epoch})", self._given(epoch), ABOVE_0)
         first, n_seen = self._begin
-        when = When(epoch, self._n_epochs, n_seen + (epoch - first) * self._n_samples)
+        when = When(epoch, self._n_epochs, n_seen + (epoch - first) * self.n_samples)
         return SCHEDULES[self.name].rate(initial, when, *self._numbers) * self.factor
 
 

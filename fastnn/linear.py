@@ -1,6 +1,5 @@
 """The linear network and the delta rule of Widrow and Hoff (the course's 1.3)."""
 
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import backends, random
 from .backends.interface import State
 from .estimator import Estimator
+from .fingerprint import fingerprint
 from .parameters import (
     ABOVE_0,
     FLOAT64,
@@ -20,7 +20,6 @@ from .parameters import (
     check_real,
     check_verbose,
 )
-from .persistence import save
 from .single_layer import (
     SingleLayerTask,
     first_weights,
@@ -73,6 +72,16 @@ class LinearNetwork(RegressorMixin, Estimator):
     stop_reason_ : str
         See `fastnn.training.train`.
     backend_ : str
+    fit_time_, data_fingerprint_ : float, and dict or None
+        As `MLPClassifier` has them.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> model = fastnn.LinearNetwork(tol=1e-12, random_state=0)
+    >>> model = model.fit([[0], [1], [2]], [1, 3, 5])
+    >>> print(f"{model.coef_[0]:.2f} {model.intercept_:.2f}")
+    2.00 1.00
     """
 
     coef_: NDArray
@@ -82,6 +91,8 @@ class LinearNetwork(RegressorMixin, Estimator):
     n_iter_: int
     stop_reason_: str
     backend_: str
+    fit_time_: float
+    data_fingerprint_: dict[str, dict[str, Any]] | None
     n_features_in_: int
     _seed: int
 
@@ -162,7 +173,8 @@ class LinearNetwork(RegressorMixin, Estimator):
             If an argument or a parameter is not as described.
         """
         draft = draft_of(self)
-        task, _, is_flat = draft._begin(X, y, sample_weight, hasattr(self, "coef_"))
+        going_on = hasattr(self, "coef_")
+        task, _, is_flat = draft._begin(X, y, sample_weight, going_on, is_partial=True)
         return self._train(draft, task, StoppingRules(1), is_flat)
 
     def _begin(
@@ -173,6 +185,7 @@ class LinearNetwork(RegressorMixin, Estimator):
         going_on: bool,
         coef_init: Any = None,
         intercept_init: Any = None,
+        is_partial: bool = False,
     ) -> tuple[SingleLayerTask, StoppingRules, bool]:
         """Check all arguments of `fit`, then set what can be set before the first epoch.
 
@@ -193,7 +206,9 @@ class LinearNetwork(RegressorMixin, Estimator):
         X = X.astype(dtype, copy=False)
         y = check_y(y, X)
         targets, is_flat = real_targets(y, dtype), y.ndim == 1
-        weights, X, targets = counted(check_weights(sample_weight, X, dtype), X, targets)
+        weights, X, y, targets = counted(check_weights(sample_weight, X, dtype), X, y, targets)
+        self.fit_time_ = vars(self).get("fit_time_", 0.0) if going_on else 0.0
+        self.data_fingerprint_ = None if is_partial else fingerprint(X, y)
         if going_on:
             start = known_weights(self, self.fit_intercept, dtype)
             if targets.shape[1] != start.shape[1]:
@@ -247,10 +262,6 @@ class LinearNetwork(RegressorMixin, Estimator):
             n_iter_=n_iter,
             stop_reason_=reason,
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted estimator to a file: see `fastnn.load`."""
-        save(self, path)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -40,9 +40,10 @@ def train_many(
 
     On a GPU each small network has a block of threads of its own; on a CPU the threads share the
     networks, and so do the workers that `joblib.parallel_config` names. Copy i becomes what `fit`
-    would make of an estimator with the values i: of fewer than 32 networks bit by bit; of more the
-    small ones lie side by side in vectors, and sums have another order (in float64 that is 1e-10
-    after some hundred steps). On how many threads or workers, does not change a bit.
+    would make of an estimator with the values i: the parameters bit by bit, if there are fewer
+    than 32 networks, or if they are of float64 and the table is neither sparse nor mostly 0, unless
+    a batch is a few samples and all there are. Else sums may have another order (in float64 that
+    is 1e-10 after some hundred steps). On how many threads or workers, does not change a bit.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ def train_many(
     ------
     ValueError
         If an argument or a parameter is not as described.
+    NoWorkersError
+        If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
     KeyboardInterrupt
         After Ctrl-C, if a library called `train_many`.
 
@@ -75,6 +78,15 @@ def train_many(
     -----
     ConvergenceWarning, RuntimeWarning
         If trainings ended before they had converged, as `fit` warns, or diverged: once for all.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> network = fastnn.MLPClassifier((8,), "tanh", max_iter=300, tol=None, random_state=0)
+    >>> models = fastnn.train_many(network, X, y, learning_rate_init=[1e-6, 0.05])
+    >>> [model.score(X, y) == 1 for model in models]
+    [False, True]
     """
     values = _check(estimator, parameters)
     record_losses = check_flag("record_losses", record_losses)

@@ -24,6 +24,7 @@ from .learning_rates import SCHEDULES
 from .mlp_base import BaseMLP, is_trained_in_steps
 from .optimizers import LBFGS
 from .sklearn_names import compared
+from .streams.measure import accuracy
 from .targets import kind_of, labels_of
 
 M = TypeVar("M", bound=Callable)
@@ -112,7 +113,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class of each sample, (n_samples,), or its labels, (n_samples, n_labels)."""
-        outputs = self._outputs(X)
+        return self._from_outputs(X, self._labels)
+
+    def _labels(self, outputs: NDArray) -> NDArray:
         if self.multilabel_:
             return labels_of(outputs, self.network_)
         if len(self.classes_) == 1:
@@ -128,7 +131,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Only with sigmoid or softmax outputs; with others it is no attribute. Those of classes are
         made to sum to 1; where all outputs are 0, the classes are equally probable.
         """
-        outputs = self._outputs(X)
+        return self._from_outputs(X, self._probabilities)
+
+    def _probabilities(self, outputs: NDArray) -> NDArray:
         if self.multilabel_:
             return outputs
         if len(self.classes_) == 1:
@@ -147,17 +152,42 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy on samples X with labels y; of several labels, all must be right."""
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
+    ) -> float:
+        """Return the accuracy on samples X with labels y; of several labels, all must be right.
+
+        With a communicator on the samples of all ranks, as `evaluate`.
+        """
+        if communicator is not None:
+            return self._evaluate(X, y, sample_weight, communicator)[1]
+        if size := self._size_of_part(X):
+            return accuracy(self, X, y, sample_weight, size)
         predicted = self.predict(X)
         y = kind_of(self).check(y, predicted)
+        is_plain = y.ndim == 1 and y.dtype == predicted.dtype and y.dtype.kind in "biuU"
+        if is_plain and sample_weight is None:
+            return float(np.mean(y == predicted))  # in a search scikit-learn's checks take longer
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
     ) -> tuple[float, float]:
-        """Return the loss (without penalty) and the accuracy on samples X with labels y."""
-        return self._evaluate(X, y, sample_weight)
+        """Return the loss (without penalty) and the accuracy on samples X with labels y.
+
+        With a communicator (see `fit`), which all ranks pass, on the samples of all of them.
+        """
+        return self._evaluate(X, y, sample_weight, communicator)
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -166,6 +196,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Losses: "squared_error" ("auto"; with the half of (2.2), as scikit-learn has it), or another.
     "poisson" learns counts, with exponential outputs; "quantile" a quantile, such as
     ("quantile", 0.9).
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> x = np.linspace(-1, 1, 50)[:, np.newaxis]
+    >>> model = fastnn.MLPRegressor((20,), "tanh", solver="lbfgs", random_state=0)
+    >>> model.fit(x, x[:, 0] ** 2).predict([[0.5]]).round(1).tolist()
+    [0.2]
     """
 
     _flat: bool  # whether y has one dimension
@@ -185,11 +223,24 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the outputs, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
-        outputs = self._outputs(X)
-        return outputs[:, 0] if self._flat else outputs
+        return self._from_outputs(X, lambda outputs: outputs[:, 0] if self._flat else outputs)
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the score R^2 on samples X with targets y."""
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
+    ) -> float:
+        """Return the score R^2 on samples X with targets y.
+
+        With a communicator on the samples of all ranks, as `evaluate`.
+        """
+        if communicator is not None:
+            return self._evaluate(X, y, sample_weight, communicator)[1]
+        if self._size_of_part(X):
+            return self._evaluate(X, y, sample_weight)[1]
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         kind.encode(self, y, self.params_.dtype)  # raises
@@ -197,13 +248,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return kind.score(self, outputs, y, sample_weight, 0)
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        communicator: Any = None,
     ) -> tuple[float, float]:
         """Return the loss (without penalty) and the score R^2 on samples X with targets y.
 
-        R^2 is NaN if the training has diverged.
+        R^2 is NaN if the training has diverged. With a communicator (see `fit`), which all ranks
+        pass, on the samples of all of them.
         """
-        return self._evaluate(X, y, sample_weight)
+        return self._evaluate(X, y, sample_weight, communicator)
 
 
 def _names(names: Iterable[str]) -> str:
@@ -290,6 +347,10 @@ PARAMETERS = f"""
         Random changes of the training images (bytes), made anew in each epoch.
     shuffle : bool, default True
         Whether each epoch takes the samples in a new random order.
+    buffer_size : int or "auto", default "auto"
+        How many samples of a table in a file (`np.memmap`, HDF5, Zarr), or of `fit_batches`, are in
+        memory at once; "auto" are those of 64 MiB. A larger table is read in chunks in a random
+        order, and shuffled as many at once; with room for all it is the shuffle of `fit` in memory.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
         Stopping rules: see `fastnn.stopping.StoppingRules`.
     early_stopping : bool, default False
@@ -340,6 +401,12 @@ PARAMETERS = f"""
         See `fastnn.training.train`.
     backend_ : str
         The back end that trained.
+    fit_time_ : float
+        Seconds of training, over all fits since it began afresh; of networks that were trained
+        together, from its first epoch to its last.
+    data_fingerprint_ : dict or None
+        Shape, dtype and digest of the X and y of the last `fit`: see `fastnn.fingerprint`; None
+        after `partial_fit`, which sees a part.
 """
 
 for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):

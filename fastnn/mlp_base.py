@@ -1,7 +1,6 @@
 """What the classifier and the regressor share: parameters, fit, outputs."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -17,12 +16,15 @@ from .backends.cpu.panels import FEW_SAMPLES
 from .backends.interface import ImageDistortion, Network, Samples
 from .estimator import Estimator
 from .fits import Fit
+from .mpi import evaluate_on_ranks, fit_on_ranks
 from .optimizers import LBFGS
 from .parameters import check_n_jobs, check_scale
-from .persistence import save
 from .sklearn_callbacks import CallbackSupport, show_progress
 from .state import SolverState, end_interrupted, interrupted_after, warn_caller
-from .summary import summary_of
+from .streams.batches import Batches
+from .streams.data import stored_samples
+from .streams.measure import joined, measured
+from .streams.stored import ranges, too_large
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
 
@@ -62,6 +64,8 @@ class BaseMLP(CallbackSupport, Estimator):
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
+    fit_time_: float
+    data_fingerprint_: dict[str, dict[str, Any]] | None
 
     def __init__(
         self,
@@ -93,6 +97,7 @@ class BaseMLP(CallbackSupport, Estimator):
         input_scale: float = 1.0,
         distortion: ImageDistortion | None = None,
         shuffle: bool = True,
+        buffer_size: int | str = "auto",
         max_iter: int = 200,
         tol: float | None = 1e-4,
         n_iter_no_change: float = 10,
@@ -135,6 +140,7 @@ class BaseMLP(CallbackSupport, Estimator):
         self.input_scale = input_scale
         self.distortion = distortion
         self.shuffle = shuffle
+        self.buffer_size = buffer_size
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -219,12 +225,16 @@ class BaseMLP(CallbackSupport, Estimator):
         intercepts_init: Sequence[ArrayLike] | None = None,
         callbacks: Sequence[Any] = (),
         validation_data: tuple[ArrayLike, ...] | None = None,
+        communicator: Any = None,
+        n_shards: int | None = None,
     ) -> Self:
         """Train on samples X with targets y.
 
         Parameters
         ----------
         X : (n_samples, n_features), real or uint8, dense or sparse
+            An array mapped from a file, or what is read by slices (of HDF5, Zarr), is read in
+            parts if it has more rows than `buffer_size`; y may be of that kind too.
         y : (n_samples,), or (n_samples, n_outputs) for a regression, or for a classifier
             (n_samples, n_labels) of 0 and 1 where a sample may have several labels
         sample_weight : (n_samples,), optional
@@ -238,11 +248,22 @@ class BaseMLP(CallbackSupport, Estimator):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Samples outside the training, measured after each epoch: see `history_`; and, with
             `early_stopping`, in place of a part of the training samples.
+        communicator : mpi4py.MPI.Comm, optional
+            The processes (ranks) that train this network together, such as MPI.COMM_WORLD. All of
+            them call `fit`, each with samples of its own, also for `validation_data`; samples are
+            numbered over all ranks. They end with the same model, bit by bit that of any other
+            number of ranks with these samples. Callbacks are called on rank 0.
+        n_shards : int, optional
+            With a communicator: how many parts of a batch can be computed at a time, and are
+            added in a fixed order; so many ranks have work. By default 4 to 64, of 128 rows or
+            more.
 
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described; nothing has been changed then.
+            If an argument or a parameter is not as described; nothing has been changed then. A
+            table that is read in parts is checked as it is read: what its parts before have made
+            of the model stays.
         KeyboardInterrupt
             After Ctrl-C, if a library such as a search called `fit`; in your own program `fit`
             returns and warns. Whatever ends a fit, the model is what its complete epochs made it.
@@ -261,17 +282,80 @@ class BaseMLP(CallbackSupport, Estimator):
             coefs_init=coefs_init,
             intercepts_init=intercepts_init,
             validation_data=validation_data,
+            communicator=communicator,
+            n_shards=n_shards,
         )
 
-    def _train(self, X: ArrayLike, y: ArrayLike, callbacks: Any = (), **given: Any) -> Self:
+    def fit_batches(
+        self,
+        batches: Iterable[Any] | Callable[[], Iterable[Any]],
+        *,
+        classes: ArrayLike | None = None,
+        n_samples: int | None = None,
+        coefs_init: Sequence[ArrayLike] | None = None,
+        intercepts_init: Sequence[ArrayLike] | None = None,
+        callbacks: Sequence[Any] = (),
+        validation_data: tuple[ArrayLike, ...] | None = None,
+    ) -> Self:
+        """Train on samples that come in batches of any sizes, such as those of a file's reader.
+
+        Each epoch runs through them once. `buffer_size` samples are in memory at a time, and
+        shuffled; steps have `batch_size` of them. Who has room for all gets the network of `fit`.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight), or a function that returns one
+            X, y and weights as for `fit`. An iterator, which can be run through only once, does
+            for `max_iter=1`.
+        classes : (n_classes,), optional
+            All classes; for several labels, 0, 1, .... Without them, a classifier runs through
+            all batches first.
+        n_samples : int, optional
+            Of all batches, for the progress bar of the first epoch.
+        coefs_init, intercepts_init, callbacks, validation_data
+            As for `fit`.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; for a batch that is not as the first one, in its turn: the model is what
+            the training has made it up to then.
+        KeyboardInterrupt
+            As for `fit`.
+        """
+        return self._train(
+            Batches(batches, n_samples),
+            None,
+            callbacks,
+            sample_weight=None,
+            classes=classes,
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
+            validation_data=validation_data,
+        )
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        callbacks: Any = (),
+        communicator: Any = None,
+        n_shards: Any = None,
+        **given: Any,
+    ) -> Self:
         """Train as `fit` and `partial_fit` say, which pass on what `fitting.begin` takes."""
-        fit = Fit(self, X, y, callbacks, **given)
-        fit.task.send()
-        fit.start()
-        try:
-            fit.run(0 if show_progress(self) else int(self.verbose))
-        except KeyboardInterrupt:
-            end_interrupted(interrupted_after(self.n_iter_))
+        if communicator is not None:
+            fit = fit_on_ranks(self, communicator, n_shards, X, y, callbacks, **given)
+        elif n_shards is not None:
+            raise ValueError(f"n_shards={n_shards!r}: expected None without a communicator")
+        else:
+            fit = Fit(self, X, y, callbacks, **given)
+            fit.task.send()
+            fit.start()
+            try:
+                fit.run(0 if show_progress(self) else int(self.verbose))
+            except KeyboardInterrupt:
+                end_interrupted(interrupted_after(self.n_iter_))
         if self.stop_reason_ == "max_iter" and not fit.is_watched and not given.get("is_partial"):
             self._warn_of_max_iter()
         return self
@@ -286,49 +370,55 @@ class BaseMLP(CallbackSupport, Estimator):
             ConvergenceWarning,
         )
 
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Print a table of the layers: units, activation, dropout and parameters.
-
-        Parameters
-        ----------
-        print_fn : callable, default print
-            Gets the text.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`: the data say how many inputs and outputs there are.
-        """
-        print_fn(summary_of(self))
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted network, with all that further training needs: see `fastnn.load`."""
-        save(self, path)
+    def _from_outputs(self, X: ArrayLike, make: Callable[[NDArray], NDArray]) -> NDArray:
+        """Return what is made of the network's outputs, (n_samples, n_outputs), row by row."""
+        if size := self._size_of_part(X):
+            return joined(lambda part: self._from_outputs(part, make), X, size)
+        return make(self._outputs(X))
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs, (n_samples, n_outputs)."""
         return self._forward(self._samples(self._inputs(X)), False, backends.kernels())[-1]
 
+    def _size_of_part(self, X: Any) -> int:
+        """Return how many rows of X are read at once; 0: all of them."""
+        own = vars(self)
+        return too_large(X, own["buffer_size"], own["params_"].dtype) if "params_" in own else 0
+
     def layer_outputs(self, X: ArrayLike) -> list[NDArray]:
         """Return the outputs of every layer, each (n_samples, n_units), without dropout."""
+        if size := self._size_of_part(X):
+            table: Any = X
+            bounds = ranges(table.shape[0], size)
+            parts = [self.layer_outputs(table[first:end]) for first, end in bounds]
+            return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
         return self._forward(self._samples(self._inputs(X)), True, backends.kernels())
 
-    def _evaluate(self, X: ArrayLike, y: ArrayLike, sample_weight: Any) -> tuple[float, float]:
+    def _evaluate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, communicator: Any = None
+    ) -> tuple[float, float]:
         """Return the loss (without penalty) and the score on samples X with targets y."""
+        if communicator is not None:
+            return evaluate_on_ranks(self, communicator, X, y, sample_weight)
+        kernels = backends.kernels()
+        if self._size_of_part(X):
+            dtype = self.params_.dtype
+            scale = check_scale(self.input_scale, dtype)
+            return measured(self, stored_samples(self, X, y, sample_weight, dtype, scale), kernels)
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
-        kernels, dtype = backends.kernels(), self.params_.dtype
+        dtype = self.params_.dtype
         weights = check_weights(sample_weight, inputs, dtype)
         samples = self._samples(inputs, kind.encode(self, y, dtype))._replace(weights=weights)
         return self._measure(kernels.to_device(samples), y, weights, kernels)
 
-    def _measure(
-        self, samples: Samples, y: NDArray, weights: Any, kernels: Any
-    ) -> tuple[float, float]:
+    def _measure(self, samples: Any, y: Any, weights: Any, kernels: Any) -> tuple[float, float]:
         """Return the loss and the score on checked samples, in one pass.
 
-        y and weights are those of the samples, not on a device.
+        y and weights are those of the samples, not on a device; a stream has its own.
         """
+        if not isinstance(samples, Samples):
+            return measured(self, samples, kernels)
         net, params, n_threads = self._for_kernels(samples)
         outputs = np.empty((len(y), net.sizes[-1]), params.dtype)
         loss, n_right = kernels.mlp_evaluate(net, params, samples, n_threads, outputs)

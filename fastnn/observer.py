@@ -13,9 +13,11 @@ from .backends.interface import Samples, State
 from .hooks import Hooks
 from .optimizers import CONSTANTS, make_optimizer
 from .state import commit, draft_of
+from .streams.windows import Stream
 from .training import LossCurve
 
-Measured = tuple[Samples, NDArray, Any]
+# Samples, y and weights, as kernels and score take them; of a stream the first says all.
+Measured = tuple[Samples | Stream, Any, Any]
 
 
 NO_VALIDATION = "validation_data: a callback asks for it; pass (X, y) to fit"
@@ -42,6 +44,8 @@ class Epoch:
         training has diverged).
     val_loss, val_accuracy, val_score : float
         The same on `validation_data`, as the epoch left the model; ValueError if `fit` had none.
+    has_validation : bool
+        Whether it had.
     """
 
     def __init__(self, model: Any, number: int, seconds: float, data: "FitData", validation: Any):
@@ -60,12 +64,17 @@ class Epoch:
     @cached_property
     def score(self) -> float:
         """See above."""
-        return self.model._measure(*self._data.training, self._data.kernels)[1]
+        return self._data.on_training(self.model)[1]
 
     @property
     def accuracy(self) -> float:
         """See above."""
         return self.score
+
+    @property
+    def has_validation(self) -> bool:
+        """See above."""
+        return self._validation is not None
 
     @property
     def val_loss(self) -> float:
@@ -98,7 +107,7 @@ class FitData:
     Attributes
     ----------
     given : (X, y) as the user gave them
-    validation : (samples, y, weights), as kernels and score take them; None: not given
+    validation : Measured; None: not given
     kernels : the back end of the fit
     """
 
@@ -106,7 +115,7 @@ class FitData:
         self,
         given: tuple,
         task: Any,
-        training: tuple[NDArray, Any],
+        training: tuple[Any, Any],
         validation: Measured | None,
         kernels: Any,
     ):
@@ -117,6 +126,15 @@ class FitData:
     def training(self) -> Measured:
         """Those that the task is trained on, where they have been sent."""
         return self._task.samples, *self._training
+
+    def on_training(self, model: Any) -> tuple[float, float]:
+        """Return the loss and the score of a model on the training samples."""
+        return model._measure(*self.training, self.kernels)
+
+    def on_validation(self, model: Any) -> tuple[float, float]:
+        """Return the same on the validation data."""
+        assert self.validation is not None
+        return model._measure(*self.validation, self.kernels)
 
 
 class Observer:
@@ -162,7 +180,7 @@ class Observer:
         if data.validation is not None and is_due and epoch > self._measured[0]:
             then = draft_of(self._model)  # which is not as far yet
             then.params_ = state.params
-            self._measured = epoch, then._measure(*data.validation, data.kernels)
+            self._measured = epoch, data.on_validation(then)
             row = np.array([epoch, *self._measured[1]])
             self._rows = self._curve.extended(row).reshape(-1, 3)
         return self._rows

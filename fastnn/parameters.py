@@ -11,6 +11,8 @@ from .backends.threads import default_threads
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 DTYPES = {"float32": FLOAT32, "float64": FLOAT64}
+BUFFER_BYTES = 2**26
+BYTES_PER_SAMPLE = 64  # beside its inputs: its place in the order, and what that is sorted by
 
 
 class Range(NamedTuple):
@@ -168,6 +170,15 @@ def check_batch_size(size: Any, n_samples: int) -> int:
             f"batch_size={shown(size)}: expected 'auto', 'full' or an integer of 1 or above"
         )
     return min(int(size), n_samples)
+
+
+def check_buffer_size(size: Any, n_features: int, itemsize: int) -> int:
+    """Return how many samples a window has; ValueError if `buffer_size` is no size."""
+    if isinstance(size, str) and size == "auto":
+        return max(1, BUFFER_BYTES // (n_features * itemsize + BYTES_PER_SAMPLE))
+    if not is_integer(size) or size < 1:
+        raise ValueError(f"buffer_size={shown(size)}: expected 'auto' or an integer of 1 or above")
+    return int(size)
 
 
 def check_hidden_sizes(sizes: Any) -> tuple[int, ...]:

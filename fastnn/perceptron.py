@@ -1,6 +1,5 @@
 """The single-layer perceptron and its learning rule (the course's 1.2)."""
 
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from .backends.interface import State
 from .class_weights import is_balanced, with_class_weight
 from .early_stopping import split
 from .estimator import Estimator
+from .fingerprint import fingerprint
 from .held_out import HeldOut
 from .parameters import (
     ABOVE_0,
@@ -25,7 +25,6 @@ from .parameters import (
     check_verbose,
     shown,
 )
-from .persistence import save
 from .single_layer import (
     PerceptronTask,
     check_perceptron_parameters,
@@ -122,6 +121,8 @@ class Perceptron(ClassifierMixin, Estimator):
     history_ : (n_iter_, n_outputs, n_inputs)
         The weights after each epoch, the intercept first if it is fitted.
     backend_ : str
+    fit_time_, data_fingerprint_ : float, and dict or None
+        As `MLPClassifier` has them.
 
     Examples
     --------
@@ -140,6 +141,8 @@ class Perceptron(ClassifierMixin, Estimator):
     t_: float
     history_: NDArray
     backend_: str
+    fit_time_: float
+    data_fingerprint_: dict[str, dict[str, Any]] | None
     n_features_in_: int
     _seed: int
     _epoch: int  # epochs that changed the weights, over all fits
@@ -290,7 +293,9 @@ class Perceptron(ClassifierMixin, Estimator):
             index = class_index(y, self.classes_)
         except ValueError as error:
             raise ValueError(f"{error}, the classes that are known") from None
-        counts, X, index = counted(check_weights(sample_weight, X, dtype), X, index)
+        counts, X, y, index = counted(check_weights(sample_weight, X, dtype), X, y, index)
+        self.fit_time_ = vars(self).get("fit_time_", 0.0) if going_on else 0.0
+        self.data_fingerprint_ = None if is_partial else fingerprint(X, y)
         weights = with_class_weight(counts, self.class_weight, index, self.classes_, dtype)
         held_out = None
         if self.early_stopping:
@@ -367,10 +372,6 @@ class Perceptron(ClassifierMixin, Estimator):
             _epoch=task.state.epoch,
             **reached,
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted estimator to a file: see `fastnn.load`."""
-        save(self, path)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Return w x for each sample, (n_samples,) for two classes, else (n_samples, n_classes)."""

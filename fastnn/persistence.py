@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .backends.codes import ACTIVATIONS, LOSSES
 from .backends.interface import ImageDistortion, Network
+from .card import is_saved_by, saved_by
 from .checkpoints import checkpoints, latest_checkpoint, step_of
 from .files import open_regular, write_file
 from .older_files import upgraded
@@ -41,7 +42,8 @@ _ESTIMATORS = {
     **{"Perceptron": "perceptron", "LinearNetwork": "linear"},
     **{"MLPClassifier": "mlp", "MLPRegressor": "mlp"},
 }
-_CONTENT = ("class", "parameters", "values", "requests")  # the last one if there are any
+_REQUIRED = {"class", "parameters", "values"}
+_CONTENT = _REQUIRED | {"requests", "saved_by"}  # those if there are any, and in newer files
 # Those that scikit-learn's metadata routing may have requests for.
 _METHODS = ("fit", "partial_fit", "predict", "predict_proba", "decision_function", "score")
 _KEYS = (bool, int, float, str)  # types of a mapping's keys
@@ -51,7 +53,18 @@ _LIES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, Recursi
 
 
 class CheckpointError(ValueError):
-    """A file is not a model that fastnn saved, or is damaged."""
+    """A file is not a model that fastnn saved, or is damaged.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> _ = open("no-model.safetensors", "w").write("hello")
+    >>> try:
+    ...     fastnn.load("no-model.safetensors")
+    ... except fastnn.CheckpointError:
+    ...     print("refused")
+    refused
+    """
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -60,7 +73,8 @@ def save(model: Any, path: str | Path) -> None:
     With its optimizer state, epoch and seed: after `load`, a fit with `warm_start=True` goes on
     bitwise as if it had never stopped. A `random_state` that is a generator is not saved; the
     seed that was drawn from it is. Attributes that `fit` does not set are not saved, but for
-    scikit-learn's metadata requests.
+    scikit-learn's metadata requests. Versions, system and time are written as well: with what
+    the fit has noted they are the model's card, which `fastnn show` prints.
 
     Raises
     ------
@@ -91,6 +105,7 @@ def save(model: Any, path: str | Path) -> None:
         "class": kind,
         "parameters": {name: _to_json(name, value) for name, value in parameters.items()},
         "values": values,
+        "saved_by": saved_by(),
     }
     if requests := _requests_of(model):
         content["requests"] = requests
@@ -122,10 +137,24 @@ def load(
         that a fit could have made.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), "tanh", learning_rate_init=0.05, random_state=0)
+    >>> model.fit(X, y).save("xor.safetensors")
+    >>> fastnn.load("xor.safetensors").predict(X).tolist()
+    [0, 1, 1, 0]
     """
+    return load_with_card(path)[0]
+
+
+def load_with_card(path: str | Path) -> tuple[Any, dict[str, str]]:
+    """Return what `load` does, and what the file says of the program that wrote it, if it does."""
     content, tensors = _read(Path(path))
     try:
-        return _to_model(content, tensors)
+        return _to_model(content, tensors), content.get("saved_by", {})
     except (*_LIES, MemoryError) as error:
         raise CheckpointError(f"{path}: not a model of fastnn: {error!r}") from None
 
@@ -151,8 +180,10 @@ def restore_attributes(model: Any, attributes: dict[str, Any]) -> None:
 
 def _to_model(content: Any, tensors: dict[str, NDArray]) -> Any:
     """Return the estimator that a file's content describes; an exception of `_LIES` if it lies."""
-    if not {"class", "parameters", "values"} <= content.keys() <= {*_CONTENT}:
-        raise ValueError(f"expected {_CONTENT}, got {sorted(content)}")
+    if not _REQUIRED <= content.keys() <= _CONTENT:
+        raise ValueError(f"expected {sorted(_CONTENT)}, got {sorted(content)}")
+    if not is_saved_by(content.get("saved_by", {})):
+        raise ValueError("saved_by: expected a few short strings")
     kind, values = content["class"], content["values"]
     module = importlib.import_module(f".{_ESTIMATORS[kind]}", __package__)
     model = getattr(module, kind)(**{k: _of_json(v) for k, v in content["parameters"].items()})

@@ -76,6 +76,15 @@ def plot_history(model_or_history: Any, axes: Any = None, log: bool = False) -> 
     ------
     ValueError
         If there is no history, as before `fit`.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=20, tol=None).fit(X, y)
+    >>> axes = fastnn.plot_history(model)
+    >>> axes.get_xlabel()
+    'epoch'
     """
     history = getattr(model_or_history, "history_", model_or_history)
     if not isinstance(history, Mapping) or "loss" not in history:

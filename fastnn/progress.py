@@ -21,6 +21,9 @@ class NoProgress:
     def update(self, n: float) -> None:
         """Take n more samples."""
 
+    def expect(self, n: int) -> None:
+        """Take the number of all samples, if that becomes known."""
+
     def epochs(self, n: int, losses: NDArray[np.float64]) -> None:
         """Take the losses of the last epochs, the very last being number n of the fit."""
 
@@ -38,7 +41,8 @@ class Lines(NoProgress):
 def progress_bar(n_samples: int, verbose: int) -> Iterator[Any]:
     """Show what was wanted: 0 nothing, 1 a bar, more a line per epoch.
 
-    A bar is shown where it can be seen, once the work has taken half a second.
+    A bar is shown where it can be seen, once the work has taken half a second; without a number of
+    samples it says how many there were.
     """
     if verbose > 1:
         yield Lines()
@@ -48,7 +52,12 @@ def progress_bar(n_samples: int, verbose: int) -> Iterator[Any]:
         return
     bar = _bar_class()
     with bar(
-        total=n_samples, unit="sample", unit_scale=True, disable=False, delay=0.5, leave=False
+        total=n_samples or None,
+        unit="sample",
+        unit_scale=True,
+        disable=False,
+        delay=0.5,
+        leave=False,
     ) as progress:
         yield progress
 
@@ -73,6 +82,9 @@ def _bar_class() -> Any:
 
     class Bar(tqdm):
         monitor_interval = 0
+
+        def expect(self, n: int) -> None:
+            self.total = n
 
         def epochs(self, n: int, losses: NDArray[np.float64]) -> None:
             if len(losses):

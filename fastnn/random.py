@@ -92,13 +92,18 @@ def normal_from(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v), np.float64)
 
 
-def shuffled(n: int, seed: int, first_epoch: int, n_epochs: int = 1) -> NDArray[np.int64]:
-    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers."""
-    return shuffled_each(n, [seed], [first_epoch], n_epochs)[0]
+def shuffled(
+    n: int, seed: int, first_epoch: int, n_epochs: int = 1, part: int = 0
+) -> NDArray[np.int64]:
+    """Return the sample orders of some epochs, (n_epochs, n): each sorts n random numbers.
+
+    `part` is that of an epoch which is shuffled part by part: 32 bits.
+    """
+    return shuffled_each(n, [seed], [first_epoch], n_epochs, part)[0]
 
 
 def shuffled_each(
-    n: int, seeds: Sequence[int], first_epochs: Sequence[int], n_epochs: int
+    n: int, seeds: Sequence[int], first_epochs: Sequence[int], n_epochs: int, part: int = 0
 ) -> NDArray[np.int64]:
     """Return the sample orders (m, n_epochs, n) of m networks.
 
@@ -106,12 +111,29 @@ def shuffled_each(
     """
     blocks = -(-n // 2)
     counters = np.zeros((4, len(seeds), n_epochs, blocks), np.uint64)
-    counters[0] = np.arange(blocks)
+    counters[0], counters[1] = np.arange(blocks), part
     epochs = np.array(first_epochs)[:, np.newaxis] + np.arange(n_epochs)
     counters[2] = (epochs & 0xFFFFFFFF)[..., np.newaxis]
     keys = np.array(seeds, np.uint64)[:, np.newaxis, np.newaxis]
-    words = _words(counters, STREAM_SHUFFLE, keys)[..., :n]
-    bits = np.uint64((n - 1).bit_length())
+    return _places_by_size(_words(counters, STREAM_SHUFFLE, keys)[..., :n])
+
+
+def shuffled_range(first: int, end: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order of the samples first to below end, counted from 0, in an epoch.
+
+    Each has the same random number as in `shuffled`, which is the order of all together.
+    """
+    counters = np.zeros((4, -(-end // 2) - first // 2), np.uint64)
+    counters[0] = np.arange(first // 2, -(-end // 2))
+    counters[2] = epoch & 0xFFFFFFFF
+    words = _words(counters, STREAM_SHUFFLE, seed)
+    return _places_by_size(words[first % 2 : first % 2 + end - first])
+
+
+def _places_by_size(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the places of random numbers (..., n), by rising number."""
+    n = words.shape[-1]
+    bits = np.uint64(max(0, n - 1).bit_length())
     words = words >> bits << bits | np.arange(n, dtype=np.uint64)
     words.sort(axis=-1)
     words &= (np.uint64(1) << bits) - np.uint64(1)

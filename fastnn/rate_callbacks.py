@@ -30,6 +30,18 @@ class LearningRateScheduler:
     schedule : callable of (epoch, rate)
         Gets the number of epochs trained before, over all fits, and the present rate, as in
         Keras; returns the rate of the epoch, above 0.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> halve = fastnn.LearningRateScheduler(lambda epoch, rate: rate if epoch < 2 else rate / 2)
+    >>> rates = []
+    >>> model = fastnn.MLPClassifier((8,), learning_rate_init=0.4, max_iter=4, tol=None)
+    >>> note = lambda epoch: rates.append(epoch.model.learning_rate_init)
+    >>> model = model.fit(X, y, callbacks=[halve, note])
+    >>> rates
+    [0.4, 0.4, 0.2, 0.1]
     """
 
     restores = ("learning_rate_init",)
@@ -71,6 +83,18 @@ class ReduceLROnPlateau(Monitor):
     Attributes
     ----------
     best_, best_epoch_ : float, int
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> lower = fastnn.ReduceLROnPlateau("loss", factor=0.5, patience=2, min_delta=100)
+    >>> rates = []
+    >>> model = fastnn.MLPClassifier((8,), learning_rate_init=0.4, max_iter=5, tol=None)
+    >>> note = lambda epoch: rates.append(epoch.model.learning_rate_init)
+    >>> model = model.fit(X, y, callbacks=[lower, note])
+    >>> rates
+    [0.4, 0.4, 0.2, 0.2, 0.1]
     """
 
     restores = ("learning_rate_init",)

@@ -57,6 +57,7 @@ def train_recipe(
     recipe: Recipe,
     minutes: float | None = None,
     show: Callable[[int, float, float, float], None] | None = None,
+    communicator: Any = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Train as a recipe says, with options of the command line; return what there is to report.
@@ -68,6 +69,8 @@ def train_recipe(
         is given, it also gets as many epochs as will end by then.
     show : callable, optional
         Called with epoch, seconds, loss and test error where the recipe follows the test.
+    communicator : mpi4py.MPI.Comm, optional
+        Of the processes that train together, each on a part of the samples.
 
     Raises
     ------
@@ -84,18 +87,20 @@ def train_recipe(
     test_errors = _TestErrors(max(1, recipe.follow_test), show)
     if recipe.follow_test:
         callbacks.append(test_errors)
-    X, y, X_test, y_test = recipe.load()
-    warm_up(parameters, X, y)
+    whole = recipe.load()
+    warm_up(parameters, *whole[:2])
+    X, y, X_test, y_test = (_own_part(communicator, array) for array in whole)
+    others = {} if communicator is None else {"communicator": communicator}
     begin = time.perf_counter()
     if minutes is not None and recipe.fills_time and "max_iter" not in changes:
-        model.max_iter = _epochs_within(60 * minutes, parameters, X, y)
+        model.max_iter = _epochs_within(60 * minutes, parameters, *whole[:2])
     held_out: Any = (X_test, y_test) if recipe.follow_test else None
     try:
-        model.fit(X, y, callbacks=callbacks, validation_data=held_out)
+        model.fit(X, y, callbacks=callbacks, validation_data=held_out, **others)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_reached(model)) from None
     seconds = time.perf_counter() - begin
-    loss, accuracy = model.evaluate(X, y)
+    loss, accuracy = model.evaluate(X, y, **others)
     result: dict[str, Any] = {
         "dataset": recipe.name,
         "backend": model.backend_,
@@ -112,17 +117,26 @@ def train_recipe(
         result["test_errors"] = test_errors.rows
     if X_test is not None and y_test is not None:
         result["loss_curve"] = model.loss_curve_.tolist()
-        result["test_loss"], result["test_accuracy"] = model.evaluate(X_test, y_test)
+        result["test_loss"], result["test_accuracy"] = model.evaluate(X_test, y_test, **others)
         if recipe.follow_test and model.n_iter_ % recipe.follow_test:  # the last is not there yet
             last = model.n_iter_, seconds, model.loss_, 1 - result["test_accuracy"]
             result["test_errors"].append(last)
     else:
         # The loss every 5,000 epochs, as the course prints it.
         result["loss_curve"] = model.loss_curve_[::5000].tolist()
+        X = whole[0]
         result["inputs"] = X.tolist()
         result["outputs"] = model.predict_proba(X)[:, 1].tolist()
         result["classes"] = model.predict(X).tolist()
     return result
+
+
+def _own_part(communicator: Any, array: NDArray | None) -> Any:
+    """Return the rows of an array that this process has; all of them, if it is the only one."""
+    if communicator is None or array is None:
+        return array
+    rank, size, n = communicator.Get_rank(), communicator.Get_size(), len(array)
+    return array[n * rank // size : n * (rank + 1) // size]
 
 
 # Of the time that is left, so much is for epochs that take longer than the first ones.

@@ -13,6 +13,7 @@ import numpy as np
 from .backends.codes import LOSSES
 from .backends.interface import ImageDistortion, Network
 from .class_weights import class_weights
+from .fingerprint import is_fingerprint
 from .formulas import activation, choose_loss, choose_output, is_loss_of, n_outputs_for
 from .learning_rates import LearningRates
 from .network import INITIALIZERS, check_network, check_state, make_network
@@ -25,6 +26,7 @@ from .parameters import (
     FINITE,
     NOT_BELOW_0,
     check_batch_size,
+    check_buffer_size,
     check_choice,
     check_dtype,
     check_hidden_sizes,
@@ -163,6 +165,7 @@ _PARAMETERS: dict[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     "activation": ((_is_formula, _are_formulas), "a name, (name, number), or several of these"),
     "dtype": ((_is_none, _is_text, _is_dtype), "the name of a dtype"),
     "batch_size": ((_is_number, _is_text), "a number or a string"),
+    "buffer_size": ((_is_number, _is_text), "a number or a string"),
     "hidden_layer_sizes": ((_is_number, _are_numbers), "numbers"),
     "dropout": ((_is_number, _are_numbers), "numbers"),
     "class_weight": ((_is_none, _is_text, _is_mapping), "None, 'balanced' or a dict"),
@@ -180,6 +183,7 @@ def _check_mlp_parameters(p: Values, attributes: Values) -> None:
     check_scale(p["input_scale"], dtype)
     check_n_jobs(p["n_jobs"])
     check_batch_size(p["batch_size"], 1)
+    check_buffer_size(p["buffer_size"], 1, 1)
     check_choice("weight_init", p["weight_init"], INITIALIZERS)
     check_real("bias_init", p["bias_init"], FINITE)
     seed_from(p["random_state"])
@@ -244,6 +248,14 @@ def _are_scores(value: Any, values: Values) -> bool:
 
 def _is_tally(value: Any, _: Values) -> bool:
     return isinstance(value, (float, np.floating)) and 1 <= float(value) < MAX_COUNT**2
+
+
+def _is_time(value: Any, _: Values) -> bool:
+    return type(value) is float and 0 <= value < np.inf
+
+
+def _is_data(value: Any, values: Values) -> bool:
+    return value is None or is_fingerprint(value, values["n_features_in_"])
 
 
 def _is_curve(value: Any, _: Values) -> bool:
@@ -343,6 +355,8 @@ _SHARED = {
     "n_features_in_": Rule(lambda v, a: _is_count(v, a) and v > 0, "an integer from 1 on"),
     "feature_names_in_": Rule(_are_feature_names, "a string for each feature", False),
     "backend_": Rule(_is_name, "a short string"),
+    "fit_time_": Rule(_is_time, "a number of seconds", False),  # not in older files, as this one:
+    "data_fingerprint_": Rule(_is_data, "shape, dtype and SHA-256 of X and y", False),
     "n_iter_": _COUNT,
 }
 _TRAINED = {

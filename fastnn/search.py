@@ -29,6 +29,8 @@ class TrainsTogether:
         ------
         ValueError
             As scikit-learn's search: a wrong argument, no candidates, no fit that succeeds.
+        NoWorkersError
+            If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
         KeyboardInterrupt
             After Ctrl-C.
         """
@@ -110,4 +112,14 @@ class RandomizedSearchCV(TrainsTogether, model_selection.RandomizedSearchCV):
     estimator, param_distributions, n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, \
 random_state, error_score, return_train_score
         As for `GridSearchCV` and for scikit-learn's.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_digits()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=2, tol=None, random_state=0)
+    >>> values = {"learning_rate_init": [1e-6, 0.01], "alpha": [0, 1]}
+    >>> search = fastnn.RandomizedSearchCV(model, values, n_iter=3, cv=2, random_state=0)
+    >>> len(search.fit(X, y).cv_results_["params"])
+    3
     """

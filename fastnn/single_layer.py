@@ -21,7 +21,7 @@ from .parameters import (
     check_real,
     shown,
 )
-from .state import adopt, end_interrupted, interrupted_after
+from .state import adopt, commit, end_interrupted, interrupted_after
 from .stopping import StoppingRules, Watch
 from .training import CALL_SECONDS, MAX_ORDER, train
 from .validation import (
@@ -161,7 +161,7 @@ def run(
     record: Any,
     observer: Any = None,
 ) -> None:
-    """Become what a draft is, and train; see `training.train`.
+    """Become what a draft is, and train; see `training.train`. `fit_time_` counts on.
 
     Raises
     ------
@@ -170,8 +170,14 @@ def run(
     """
     before = vars(estimator)
     adopt(estimator, draft)
+    begin = time.perf_counter() - estimator.fit_time_
+
+    def timed(state: State, losses: NDArray[np.float64], reason: str) -> None:
+        record(state, losses, reason)
+        commit(estimator, fit_time_=time.perf_counter() - begin)
+
     try:
-        train(task, rules, record, int(estimator.verbose), observer)
+        train(task, rules, timed, int(estimator.verbose), observer)
     except KeyboardInterrupt:
         end_interrupted(interrupted_after(estimator.n_iter_))
     except ValueError:

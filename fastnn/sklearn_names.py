@@ -105,14 +105,16 @@ _NETWORK = (
         DIFFERENT,
         "what diverges warns, with stop_reason_ 'diverged'; there ValueError. Ctrl-C in a search "
         "ends the search, there one fit of it. Weights of samples below 0 are refused, samples of "
-        "weight 0 are as good as absent. Takes callbacks, validation_data, coefs_init and "
-        "intercepts_init as well",
+        "weight 0 are as good as absent. Takes callbacks, validation_data, coefs_init, "
+        "intercepts_init and, for several processes, communicator and n_shards as well",
         "whatever ends a fit, the model is what its complete epochs made it",
     ),
     *_same("partial_fit"),
-    *_same("score get_params set_params get_metadata_routing"),
+    Name("score", DIFFERENT, "takes a communicator as well", "samples may lie on several machines"),
+    *_same("get_params set_params get_metadata_routing"),
     Name("set_fit_request", DIFFERENT, "for the other arguments of fit as well", "as fit"),
-    *_same("set_partial_fit_request set_score_request"),
+    Name("set_score_request", DIFFERENT, "for the communicator as well", "as score"),
+    *_same("set_partial_fit_request"),
     # Attributes
     Name(
         "loss_",

@@ -23,8 +23,7 @@ from .progress import NoProgress, progress_bar
 from .state import commit, draft_of, end_interrupted, warn_caller
 from .workers import count_workers, parts, run_on_workers
 
-# So many of one kind are trained side by side, and sums have another order than in `fit`: of fewer
-# the lanes of vectors would mostly be empty.
+# So many of one kind are trained side by side: of fewer the lanes of vectors would mostly be empty.
 ENOUGH = 32
 Job = tuple[BaseMLP, ArrayLike, ArrayLike, ArrayLike | None]
 
@@ -35,8 +34,8 @@ def fit_together(
     """Fit several networks, each as its `fit` would, many at a time where that is possible.
 
     Networks of the same layers, update rule, batch size and kind of data are trained in the same
-    calls, on samples of their own; the others one after the other. Fewer than 32 of a kind become
-    bit by bit what `fit` makes of them; of more, sums may have another order. If
+    calls, on samples of their own; the others one after the other. What becomes of each is what
+    `train_many` says. If
     `joblib.parallel_config` names a back end of processes ("loky", or "dask" and "ray" where these
     are installed), its workers get parts of at least about a second; the result is the same, bit
     by bit.
@@ -62,6 +61,8 @@ def fit_together(
     ValueError
         If jobs are not as described, or an argument or a parameter is not as `fit` takes it; no
         estimator has been changed then.
+    NoWorkersError
+        If `joblib.parallel_config` names workers that cannot be reached; a RuntimeError.
     KeyboardInterrupt
         After Ctrl-C, if a library called `fit_together`.
 

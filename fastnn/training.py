@@ -114,6 +114,10 @@ class MLPTask:
         """Number of mini-batches in an epoch."""
         return self._steps(self.n_samples)
 
+    def samples_seen(self, n_epochs: int) -> int:
+        """Return how many samples some epochs have seen, those that this task has run."""
+        return n_epochs * self.n_samples
+
     def epochs_per_call(self) -> int:
         """Return how many epochs fit in a call."""
         if self.epochs_at_once:
@@ -174,16 +178,25 @@ class MLPTask:
         if n_epochs > 1:
             self._call(state, samples, schedule, sums, progress)
         else:
-            start = 0
-            while start < self.n_samples:
-                size = self._steps_per_call() * self.batch_size
-                left = self.n_samples - start
-                size = left if left < 1.5 * size else size
-                part = np.ascontiguousarray(schedule.order[:, start : start + size])
-                at = state._replace(step=state.step + start // self.batch_size)
-                self._call(at, samples, schedule._replace(order=part), sums, progress)
-                start += size
+            self._in_calls(state, samples, schedule, sums, progress)
         return self.end_call(state, sums)
+
+    def _in_calls(
+        self, state: State, samples: Samples, schedule: Schedule, sums: NDArray, progress: Any
+    ) -> None:
+        """Train an epoch, or a part of it that begins with a batch, in as many calls as it takes.
+
+        The arrays of the state are changed in place.
+        """
+        start, n_rows = 0, schedule.order.shape[1]
+        while start < n_rows:
+            size = self._steps_per_call() * self.batch_size
+            left = n_rows - start
+            size = left if left < 1.5 * size else size
+            part = np.ascontiguousarray(schedule.order[:, start : start + size])
+            at = state._replace(step=state.step + start // self.batch_size)
+            self._call(at, samples, schedule._replace(order=part), sums, progress)
+            start += size
 
     def _call(
         self, state: State, samples: Samples, schedule: Schedule, sums: NDArray, progress: Any
@@ -261,7 +274,7 @@ def train(
             if loop is not None:
                 diverged = loop(task, rules, record, observer, bar)
             else:
-                diverged = _alone(task, training(task, rules, record, observer, bar), bar)
+                diverged = _alone(task, rules, training(task, rules, record, observer, bar), bar)
     finally:
         if observer is not None:
             observer.end()
@@ -273,7 +286,7 @@ def train(
         )
 
 
-def _alone(task: Task, wanted: Training, bar: Any) -> str | None:
+def _alone(task: Task, rules: StoppingRules, wanted: Training, bar: Any) -> str | None:
     """Run the epochs that a training wants; return what it returns."""
     losses = None
     while True:
@@ -282,6 +295,7 @@ def _alone(task: Task, wanted: Training, bar: Any) -> str | None:
         except StopIteration as end:
             return end.value
         losses = task.run(n_epochs, bar)
+        bar.expect(rules.max_iter * task.n_samples)
 
 
 def training(task: Any, rules: StoppingRules, record: Any, observer: Any, bar: Any) -> Training:

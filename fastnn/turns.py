@@ -46,6 +46,7 @@ class Running:
         self._turns: _Turns | None = None
         self._seconds: list[float] = []
         self._workers = workers.named()
+        workers.count_workers()  # raises if they are gone
 
     @contextmanager
     def estimator(self) -> Iterator[Any]:
@@ -288,6 +289,8 @@ def _train(jobs: list[tuple[Any, ...]]) -> list[Any]:
     try:
         verbose = any(network.verbose for network, *_ in jobs)
         return fit_together([(clone(network), *data) for network, *data in jobs], verbose=verbose)
+    except workers.NoWorkersError:
+        raise
     except Exception:  # whose it is, halves tell: most are refused before any work
         if len(jobs) == 1:
             return [None]

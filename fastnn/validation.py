@@ -77,12 +77,12 @@ def check_distortion(
 
 def auto_dtype(X: Any) -> np.dtype:
     """Return float32 for an array or a table of float32 or bytes, else float64."""
-    dtypes = _dtypes(X)
+    dtypes = dtypes_of(X)
     small = bool(dtypes) and all(_name(dtype) in ("float32", "uint8") for dtype in dtypes)
     return np.dtype(np.float32 if small else np.float64)
 
 
-def _dtypes(X: Any) -> list:
+def dtypes_of(X: Any) -> list:
     """Return the dtype of an array, or those of a table's columns; none for lists."""
     if hasattr(X, "dtype"):
         return [X.dtype]
@@ -132,7 +132,7 @@ def check_X(
             check_finite(name, X, dtype)
         return X
     _refuse_masked(name, X)
-    is_bytes = bool(_dtypes(X)) and all(_name(found) == "uint8" for found in _dtypes(X))
+    is_bytes = bool(dtypes_of(X)) and all(_name(found) == "uint8" for found in dtypes_of(X))
     is_table = not hasattr(X, "dtype")  # its bytes may have gaps, that are NaN as reals
     accepted = np.dtype(np.uint8) if is_bytes and not is_table else dtype
     try:
@@ -359,6 +359,19 @@ def check_targets(targets: NDArray, loss: Loss, name: str = "y") -> NDArray:
 
 def check_weights(weights: Any, X: Sized, dtype: np.dtype) -> NDArray | None:
     """Return the weight of each sample, None if all count alike; ValueError if they are wrong."""
+    found = weights_of_part(weights, X, dtype)
+    if found is None:
+        return None
+    with np.errstate(over="ignore"):
+        total = float(found.sum())
+    if not 0 < total < np.inf:
+        what = "every weight is zero" if total == 0 else "their sum is infinite"
+        raise ValueError(f"sample_weight: {what}; expected a finite sum above 0")
+    return found
+
+
+def weights_of_part(weights: Any, X: Sized, dtype: np.dtype) -> NDArray | None:
+    """Return the weights of samples that are not all: they may be 0 altogether."""
     name = "sample_weight"
     if weights is None:
         return None
@@ -367,11 +380,6 @@ def check_weights(weights: Any, X: Sized, dtype: np.dtype) -> NDArray | None:
         raise ValueError(f"{name}: expected shape ({len(X)},), one per sample, got {found.shape}")
     if found.min() < 0:
         raise ValueError(f"{name}: found {shown(float(found.min()))}; expected no negative ones")
-    with np.errstate(over="ignore"):
-        total = float(found.sum())
-    if not 0 < total < np.inf:
-        what = "every weight is zero" if total == 0 else "their sum is infinite"
-        raise ValueError(f"{name}: {what}; expected a finite sum above 0")
     return found
 
 
@@ -405,8 +413,11 @@ def as_reals(name: str, values: ArrayLike, dtype: np.dtype) -> NDArray:
     return reals
 
 
-def check_finite(name: str, table: Table, dtype: np.dtype) -> None:
-    """Raise ValueError, which names the first place, unless all values are finite."""
+def check_finite(name: str, table: Table, dtype: np.dtype, first: int = 0) -> None:
+    """Raise ValueError, which names the first place, unless all values are finite.
+
+    The table's first row is row `first` of what the user gave.
+    """
     values = values_of(table)
     if values.dtype.kind != "f" or _has_finite_sum(values) or np.isfinite(values).all():
         return
@@ -414,6 +425,7 @@ def check_finite(name: str, table: Table, dtype: np.dtype) -> None:
     what = "NaN" if np.isnan(values[place]) else "infinity"
     if isinstance(table, CompressedRows):
         place = place_of(table, *place)
+    place = place[0] + first, *place[1:]
     raise ValueError(
         f"{name}: contains {what} (or a value too large for {dtype}, i.e. inf), first at index "
         f"{place}; every value must be finite"
@@ -438,7 +450,7 @@ def _refuse_masked(name: str, values: Any) -> None:
 
 def _refuse_dates(name: str, values: Any) -> None:
     """Raise ValueError for dates and durations, which NumPy would count in its own units."""
-    dtypes = _dtypes(values)
+    dtypes = dtypes_of(values)
     if isinstance(values, (list, tuple)):
         dtypes = [np.asarray(values).dtype]
     for dtype in dtypes:

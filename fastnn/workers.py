@@ -12,6 +12,10 @@ WORK_OF_PART = 5e9  # multiply-adds: about a second of one processor, else sendi
 PARTS_PER_WORKER = 4  # none waits long for the last
 
 
+class NoWorkersError(RuntimeError):
+    """The back end of joblib that was named does not answer: its cluster is gone, for example."""
+
+
 def named() -> dict[str, Any] | None:
     """Return what `joblib.parallel_config` takes to name the back end that is named now."""
     backend, n_jobs = get_active_backend()
@@ -20,11 +24,24 @@ def named() -> dict[str, Any] | None:
 
 
 def count_workers() -> int:
-    """Return how many workers there are: 1, unless a back end of processes was named."""
+    """Return how many workers there are: 1, unless a back end of processes was named.
+
+    Raises
+    ------
+    NoWorkersError
+        If the back end cannot say.
+    """
     config = named()
     if config is None or getattr(config["backend"], "uses_threads", False):
         return 1
-    return effective_n_jobs(None)
+    try:
+        return effective_n_jobs(None)
+    except Exception as error:  # whatever a library raises whose connection is closed
+        raise NoWorkersError(
+            f"the workers of {type(config['backend']).__name__}, named by parallel_config, cannot "
+            f"be reached ({type(error).__name__}: {error}); start the cluster again, or train "
+            "without parallel_config"
+        ) from error
 
 
 def parts(work: Sequence[float], n_workers: int) -> list[slice]:

@@ -428,6 +428,21 @@ def test_a_full_device_memory_is_said_so(cuda, rng, monkeypatch):
         cuda.mlp_loss_gradient(*problem(rng), Optimizer(ADAM), 0, 0)
 
 
+@needs_cuda
+def test_windows_are_sent_one_after_the_other(rng):
+    """Of batches that are not all in memory; validation data stay on the device."""
+    X, found = rng.normal(size=(30, 5)), []
+    y, options = X[:, :3].argmax(axis=1), {"batch_size": 7, "dropout": 0.2, "buffer_size": 10}
+    batches = [(X[:11], y[:11]), (X[11:], y[11:])]
+    for name in ("numba-cuda", "python"):
+        model = fastnn.MLPClassifier((3,), random_state=0, max_iter=1, tol=None, **options)
+        with fastnn.use_backend(name):
+            model.fit_batches(batches, validation_data=(X, y))
+        found.append((model.params_, model.history_["val_loss"]))
+    for mine, reference in zip(*found, strict=True):
+        assert relative_error(mine, reference) < 1e-12
+
+
 def test_without_cuda_the_reason_is_named():
     code = (
         "import fastnn; print(fastnn.available_backends()['numba-cuda'])\n"

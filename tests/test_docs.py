@@ -15,10 +15,13 @@ import fastnn
 from fastnn.datasets import ImageData
 
 ROOT = Path(__file__).parent.parent
-PAGES = [
-    "README.md",
-    *(f"docs/{name}.md" for name in ("from-scikit-learn", "from-keras", "playground")),
-]
+NAMES = (
+    *("index", "tables", "images", "text", "imbalanced", "searches", "checkpoints"),
+    *("from-scikit-learn", "from-keras", "from-pytorch", "from-jax", "mpi", "large-data"),
+    "playground",
+)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
+ALL_PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 BLOCKS = [
     (page, number, block)
     for page in PAGES
@@ -27,6 +30,7 @@ BLOCKS = [
     )
 ]
 OURS = [block for block in BLOCKS if re.search(r"^(import|from) fastnn", block[2], re.M)]
+OPTIONAL = "optuna", "h5py", "pyarrow", "mpi4py"
 KERAS = [block for _, _, block in BLOCKS if "import keras" in block]
 FEW_IMAGES_FOR_KERAS = """import keras, numpy as np
 images = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10
@@ -45,8 +49,9 @@ def few_images():
 
 
 def run(page, number, block):
-    if "import optuna" in block:
-        pytest.importorskip("optuna")
+    for name in OPTIONAL:
+        if re.search(rf"^(import|from) {name}\b", block, re.M):
+            pytest.importorskip(name)
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "__main__"})
 
 
@@ -74,21 +79,37 @@ def test_the_programs_of_keras_run():
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["jax", "torch"])
+def test_the_programs_of_others_run(library):
+    """In a process of their own: these libraries have threads of theirs."""
+    if not find_spec(library):
+        pytest.skip(f"needs {library}")
+    (text,) = [block for _, _, block in BLOCKS if f"import {library}\n" in block]
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.removeprefix("tensor(").rstrip(")\n")) > 0.8
+
+
 def test_every_program_of_keras_has_one_of_ours_beside_it():
     of_page = [block for page, _, block in BLOCKS if page == "docs/from-keras.md"]
     assert ["import keras" in block for block in of_page] == [True, False] * (len(of_page) // 2)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/more-machines.md"])
+def titles(path):
+    """Return the titles of a page, as links name them."""
+    return {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+    }
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_links_lead_somewhere(page):
     path = ROOT / page
-    text = path.read_text(encoding="utf-8")
-    titles = {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.*)$", text, re.M)
-    }
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in titles
-        elif "://" not in target:
-            assert (path.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            name, _, title = target.partition("#")
+            linked = path.parent / name if name else path
+            assert linked.exists(), target
+            assert not title or title in titles(linked), target

@@ -1,5 +1,7 @@
 """What a fit takes down of its epochs, and the pictures and tables of a fitted model."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -210,14 +212,16 @@ def test_summary(data, capsys):
     with pytest.raises(NotFittedError, match="not fitted"):
         model.summary()
     model.fit(X, np.arange(60) % 3).summary()
-    table = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert table[2] == ["input", "4"]
-    assert table[3] == ["hidden", "1", "50", "leaky_relu(negative_slope=0.1)", "0.2", "250"]
-    assert table[4] == ["hidden", "2", "20", "tanh", "1,020"]
-    assert table[5] == ["output", "3", "softmax", "63"]
-    assert table[7] == ["parameters:", "1,333", "(float32,", "5.33", "kB)"]
-    assert table[8] == ["loss:", table[8][1], "solver:", "adam;", "epochs:", "2"]
-    assert table[8][1] == "sparse_categorical_crossentropy;"
+    table = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()]
+    assert table[2] == ["input", "(None, 4)"]
+    first = ["leaky_relu(negative_slope=0.1)", "0.2", "4 x 50 + 50", "250"]
+    assert table[3] == ["hidden 1", "(None, 50)", *first]
+    assert table[4] == ["hidden 2", "(None, 20)", "tanh", "50 x 20 + 20", "1,020"]
+    assert table[5] == ["output", "(None, 3)", "softmax", "20 x 3 + 3", "63"]
+    assert table[7] == ["parameters: 1,333 (float32, 5.33 kB)"]
+    assert table[8] == ["of the optimizer: 2,666 (10.7 kB)"]
+    loss = "sparse_categorical_crossentropy"
+    assert table[9] == [f"loss: {loss}; solver: adam; epochs: 2"]
     texts = []
     fastnn.MLPRegressor((), loss="huber", max_iter=1).fit(X, y).summary(print_fn=texts.append)
     assert "huber(delta=1)" in texts[0]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from conftest import relative_error
+from joblib._parallel_backends import LokyBackend
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -283,6 +284,36 @@ def test_others_do_not_change_a_bit(compiled_backend):
     assert np.array_equal(fit_together(jobs)[0].params_, alone.params_)
 
 
+@pytest.mark.parametrize(
+    ("kind", "y", "given"),
+    [
+        (fastnn.MLPClassifier, Y, {"dropout": 0.2}),
+        (fastnn.MLPClassifier, Y, {"loss": "half_squared_error", "solver": "sgd"}),
+        (fastnn.MLPClassifier, Y, {"label_smoothing": 0.1, "activation": "sigmoid"}),
+        (fastnn.MLPClassifier, Y > 0, {"solver": "nadam", "max_norm": 1.0}),
+        (fastnn.MLPClassifier, np.eye(3, dtype=int)[Y], {"solver": "adamw", "weight_decay": 0.01}),
+        (fastnn.MLPRegressor, np.sin(X[:, :2]), {"solver": "rmsprop", "l1": 1e-3}),
+        (fastnn.MLPRegressor, X[:, 0], {"loss": "huber", "activation": "relu"}),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("weights", [None, W], ids=["unweighted", "weighted"])
+def test_in_double_precision_not_a_bit_depends_on_being_together(
+    compiled_backend, kind, y, given, weights
+):
+    """Of networks that are not the smallest, on tables that are not compressed."""
+    table = X + 0.1  # no zeros
+    models = [
+        network(kind, random_state=seed, learning_rate_init=rate, **given)
+        for seed in range(11)
+        for rate in (0.001, 0.01, 0.1)
+    ]
+    alone = [clone(model).fit(table, y, sample_weight=weights) for model in models]
+    found = fit_together([(model, table, y, weights) for model in models])
+    for model, other in zip(found, alone, strict=True):
+        assert np.array_equal(model.params_, other.params_)
+
+
 @pytest.fixture
 def small_parts(monkeypatch):
     """Return where fits have run, if parts for workers may be small."""
@@ -328,6 +359,23 @@ def test_workers_have_to_be_named(small_parts, config):
     with joblib.parallel_config(**config):
         fit_together(some_jobs())
     assert small_parts == [[]]
+
+
+class Gone(LokyBackend):
+    """Workers whose connection is closed."""
+
+    def effective_n_jobs(self, n_jobs):
+        raise OSError("no connection")
+
+
+def test_workers_that_cannot_be_reached():
+    """Nothing is trained then, in a search neither."""
+    search = fastnn.GridSearchCV(network(), {"alpha": [0, 1]}, cv=2)
+    with joblib.parallel_config(Gone(), n_jobs=2):
+        for call in (lambda: fit_together(some_jobs()), lambda: search.fit(X, Y)):
+            with pytest.raises(workers.NoWorkersError, match=r"Gone.* cannot be reached .*no conn"):
+                call()
+    assert not hasattr(search, "cv_results_")
 
 
 def test_what_is_short_stays_here(monkeypatch):

@@ -44,7 +44,14 @@ _in_use: dict[int, str] = {}  # what `use_backend` has chosen, in any thread; th
 
 
 def available_backends() -> dict[str, str | None]:
-    """Return every back end's name with None, or with the reason why it cannot be used here."""
+    """Return every back end's name with None, or with the reason why it cannot be used here.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> print(fastnn.available_backends()["python"])
+    None
+    """
     return {name: _module(name).unavailable() for name in _MODULES}
 
 
@@ -61,6 +68,15 @@ def set_backend(name: str) -> None:
         If there is no back end of that name.
     RuntimeError
         If it cannot be used on this machine.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> before = fastnn.get_backend()
+    >>> fastnn.set_backend("python")
+    >>> fastnn.get_backend()
+    'python'
+    >>> fastnn.set_backend(before)
     """
     global _default
     name = _check(name, "name")
@@ -70,7 +86,14 @@ def set_backend(name: str) -> None:
 
 
 def get_backend() -> str:
-    """Return the name of the back end that a fit would use here and now."""
+    """Return the name of the back end that a fit would use here and now.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.get_backend() in fastnn.available_backends()
+    True
+    """
     return _override.get() or _default or _parents_choice() or _first_choice()
 
 
@@ -80,8 +103,11 @@ def use_backend(name: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with fastnn.use_backend("python"):  # doctest: +SKIP
-    ...     model.fit(X, y)
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> with fastnn.use_backend("python"):
+    ...     fastnn.MLPClassifier((8,), max_iter=5, tol=None).fit(X, y).backend_
+    'python'
     """
     name = _check(name, "name")
     token = _override.set(name)

@@ -9,7 +9,7 @@ layer, the weights W as (n_in, n_out) in row-major order, then the bias b as (n_
 codes mean, `codes` says; its formulas stand in the `formulas` of each back end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .codes import ACTIVATIONS, LOSSES
 from .compressed import Table
 from .rows import Activation, Loss
+from .shards import Node, ShardSchedule
 from .thread_count import Work
 
 
@@ -207,6 +208,17 @@ class ImageDistortion(NamedTuple):
         Standard deviation of the Gaussian in pixels.
     alpha : float, default 36
         Factor of the smoothed field, which moves pixels by U(-1, 1) before it is smoothed.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> X = np.random.default_rng(0).integers(0, 256, (20, 64), dtype=np.uint8)
+    >>> distortion = fastnn.ImageDistortion(8, 8, rotation=10, scaling=0.1, sigma=2)
+    >>> model = fastnn.MLPClassifier(
+    ...     (8,), distortion=distortion, input_scale=1 / 255, max_iter=2, tol=None
+    ... )
+    >>> model.fit(X, np.arange(20) % 2).n_iter_
+    2
     """
 
     height: int
@@ -224,9 +236,12 @@ class Kernels(Protocol):
     ----------
     NETWORKS_AT_ONCE : int
         How many networks in a call of `mlp_train_many` keep the machine busy.
+    TRAINS_SHARDS : bool
+        Whether there is `mlp_train_shards`.
     """
 
     NETWORKS_AT_ONCE: int
+    TRAINS_SHARDS: bool
 
     def unavailable(self) -> str | None:
         """Say why this back end cannot run here, or return None if it can."""
@@ -393,6 +408,37 @@ class Kernels(Protocol):
             Whether a back end may train them in vectors with a network in each lane: sums have
             another order then. If not, each is bit by bit what `mlp_train` makes of it.
         """
+
+    def mlp_train_shards(
+        self,
+        net: Network,
+        optimizer: Optimizer,
+        state: State,
+        samples: Samples,
+        schedule: ShardSchedule,
+        loss_sums: NDArray[np.float64],
+        n_threads: int,
+        add_up: Callable[[dict[Node, NDArray], NDArray], None],
+    ) -> None:
+        """Train in place for an epoch as one of several processes, which take the same steps.
+
+        With a single shard in all, it is bit by bit what `mlp_train` makes of it.
+
+        Parameters
+        ----------
+        samples : Samples
+            Those of the own shards.
+        loss_sums : (n_own_shards,) of float64
+            As for `mlp_train`, of each own shard.
+        add_up : callable
+            Called in each step with the gradients of the own shards, added as far as
+            `shards.whole_nodes` says, and with an array, maybe one of these, that is to receive
+            the sum over all shards. How a gradient is laid out is the back end's: the same on
+            processors for which `arithmetic` says the same.
+        """
+
+    def arithmetic(self, dtype: np.dtype) -> str:
+        """Say on what the last bits of a result depend, beside the arguments."""
 
     def distort_images(
         self,

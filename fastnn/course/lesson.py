@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_file
+from .fonts import font_settings
+from .phrases import line, translate_figure
 
 
 class Lesson:
@@ -24,6 +26,8 @@ class Lesson:
         Whether to open a window per picture.
     silent : bool
         Whether to print nothing.
+    language : {"en", "zh"}
+        Of output and pictures; the pictures stay English if there is no font for it.
 
     Attributes
     ----------
@@ -41,15 +45,16 @@ class Lesson:
         quick: bool = False,
         show: bool = False,
         silent: bool = False,
+        language: str = "en",
     ):
-        self.folder, self.seed, self.quick = folder, seed, quick
+        self.folder, self.seed, self.quick, self.language = folder, seed, quick, language
         self._show, self._silent = show, silent
         self.lines: list[str] = []
         self.figures: list[Path] = []
 
     def print(self, *values: Any) -> None:
         """Print as `print` does, and keep it."""
-        text = " ".join(map(str, values))
+        text = line(" ".join(map(str, values)), self.language)
         self.lines.append(text)
         if not self._silent:
             print(text, flush=True)  # a pipe's reader sees it now
@@ -71,20 +76,29 @@ class Lesson:
         from matplotlib import pyplot
 
         size = (min(4.8 * columns, 13), 3.6 * rows)
-        figure, axes = pyplot.subplots(
-            rows, columns, **{"figsize": size, "layout": "constrained", **options}
-        )
-        try:
-            yield axes
-            if self.folder is not None:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                path, picture = self.folder / f"{name}.png", io.BytesIO()
-                figure.savefig(picture, dpi=110)
-                write_file(path, picture.getvalue())
-                self.figures.append(path)
-                if not self._silent:
-                    print(f"picture: {path}", file=sys.stderr)
-            if self._show:
-                pyplot.show()
-        finally:
-            pyplot.close(figure)
+        settings = font_settings(self.language)
+        with matplotlib.rc_context(settings):
+            figure, axes = pyplot.subplots(
+                rows, columns, **{"figsize": size, "layout": "constrained", **options}
+            )
+            try:
+                yield axes
+                if settings:
+                    translate_figure(figure, self.language)
+                self._keep(figure, name)
+                if self._show:
+                    pyplot.show()
+            finally:
+                pyplot.close(figure)
+
+    def _keep(self, figure: Any, name: str) -> None:
+        """Save a picture, if there is a folder for it."""
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, picture = self.folder / f"{name}.png", io.BytesIO()
+        figure.savefig(picture, dpi=110)
+        write_file(path, picture.getvalue())
+        self.figures.append(path)
+        if not self._silent:
+            print(f"picture: {path}", file=sys.stderr)

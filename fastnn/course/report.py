@@ -1,14 +1,17 @@
-"""The course as one self-contained page: explanation, formula, output, pictures, seconds."""
+"""The course as one self-contained page, on screen and on paper.
+
+Each lesson has its text, the worked steps, output, pictures and seconds of its program, and
+exercises with answers.
+"""
 
 import base64
 import datetime
 import errno
-import importlib
-import inspect
 import sys
 import tempfile
 import time
 from html import escape
+from importlib import resources
 from pathlib import Path
 
 from .. import backends
@@ -17,45 +20,16 @@ from ..files import write_file
 from ..progress import is_watched
 from . import SYSTEMS, System, texts
 from .appendix import appendix
+from .html import blocks, worked
 from .lesson import Lesson
+from .lesson_texts import ORDER, lesson_text
+from .markup import inline, markdown
 
 DATA = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 # What plain Python would take hours or many minutes for.
 TOO_SLOW = {"python": ("mnist", "fashion-mnist", "regions")}
 
-STYLE = """
-:root { color-scheme: light dark; --back: #fcfcfa; --text: #1d2433; --soft: #59627a;
-  --line: #d8dbe3; --card: #fff; --mark: #a8321c; }
-@media (prefers-color-scheme: dark) { :root { --back: #14171d; --text: #e4e7ee; --soft: #9aa3b8;
-  --line: #343b49; --card: #1b2029; --mark: #ff9c7a; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem; max-width: 60rem; background: var(--back);
-  color: var(--text); font: 1rem/1.6 system-ui, "Noto Sans CJK SC", sans-serif; }
-h1 { line-height: 1.2; } h2 { margin: 0 0 .5rem; } h3 { margin: 1rem 0 .3rem; font-size: 1rem;
-  color: var(--soft); }
-section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
-  padding: 1.2rem; margin: 1.4rem 0; }
-nav ol { columns: 18rem 2; padding-left: 1.6rem; } a { color: var(--mark); }
-.number { color: var(--mark); margin-right: .4em; }
-.formula { display: flex; gap: 1.5rem; align-items: center; overflow: auto hidden;
-  padding: .4rem 0; }
-.formula math { font-size: 1.15rem; width: auto; }
-.formula span { color: var(--soft); white-space: nowrap; }
-.both { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem),
-  1fr)); }
-.both > div { min-width: 0; }
-pre { overflow: auto; max-height: 22rem; margin: 0; padding: .7rem; border: 1px solid var(--line);
-  border-radius: .4rem; font-size: .82rem; line-height: 1.45; }
-pre.text { white-space: pre-wrap; overflow-wrap: anywhere; }
-figure { margin: 1rem 0 0; text-align: center; } img { max-width: 100%; height: auto;
-  border-radius: .4rem; background: #fff; }
-.times { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: 0; }
-.times dt { display: inline; font-weight: bold; } .times dd { display: inline; margin-left: .6em; }
-summary { cursor: pointer; color: var(--soft); margin-top: 1rem; }
-.table { overflow: auto hidden; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-top: 1px solid var(--line); }
-td small { display: block; color: var(--soft); }
-"""
+STYLE = resources.files(__package__).joinpath("web", "report.css")
 
 
 def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -> Path:
@@ -83,17 +57,23 @@ def write_report(out: Path, language: str, seed: int = 0, quick: bool = False) -
             DATA[system.name]()
     with tempfile.TemporaryDirectory() as folder:
         sections = [
-            _section(system, words, Path(folder, system.number), seed, quick) for system in SYSTEMS
+            _section(system, words, language, Path(folder, system.number), seed, quick)
+            for system in in_order()
         ]
     write_file(path, _page(sections, words, language, seed).encode())
     return path
+
+
+def in_order() -> list[System]:
+    """Return the systems in the order of learning."""
+    return sorted(SYSTEMS, key=lambda system: ORDER.index(system.name))
 
 
 def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
     report = words["report"]
     links = "".join(
         f'<li><a href="#{system.name}">{escape(words[system.name]["title"])}</a></li>'
-        for system in SYSTEMS
+        for system in in_order()
     )
     links += f'<li><a href="#appendix">{escape(words["appendix"]["title"])}</a></li>'
     made = report["made"].format(
@@ -102,20 +82,65 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report['title'])}</title><style>{STYLE}</style></head><body>"
+        f"<title>{escape(report['title'])}</title>"
+        f"<style>{STYLE.read_text(encoding='utf-8')}</style></head><body>"
         f"<h1>{escape(report['title'])}</h1><p>{escape(report['intro'])}</p>"
         f"<nav><h3>{escape(report['contents'])}</h3><ol>{links}</ol></nav>"
         f"{''.join(sections)}{appendix(words['appendix'])}<footer><p>{escape(made)}</p></footer></body></html>\n"
     )
 
 
-def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) -> str:
+def _section(
+    system: System, words: dict, language: str, folder: Path, seed: int, quick: bool
+) -> str:
     """Run a system on every back end; return its part of the page."""
-    report, own = words["report"], words[system.name]
+    report, text = words["report"], lesson_text(system.name, language)
+    lesson, seconds = _run(system, language, folder, seed, quick)
+    figures = "".join(
+        f'<figure><img alt="{escape(report["figure"].format(title=text.title, n=n))}" '
+        f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></figure>'
+        for n, path in enumerate(lesson.figures, 1)
+    )
+    times = "".join(
+        f"<div><dt>{name}</dt><dd>{value:.3g}</dd></div>" for name, value in seconds.items()
+    )
+    return (
+        f'<section id="{system.name}"><h2><span class="number">{system.number}</span>'
+        f"{escape(text.title)}</h2>{blocks(text.idea, language, words)}"
+        f"<h3>{escape(report['derivation'])}</h3>{blocks(text.derivation, language, words)}"
+        f"<h3>{escape(report['worked'])}</h3>{markdown(text.worked)}{worked(system.name, language)}"
+        f'<div class="both"><div><h3>{escape(report["output"])}</h3>'
+        f"<pre>{escape(chr(10).join(lesson.lines))}</pre></div>"
+        f"<div><h3>{escape(report['expected'])}</h3>"
+        f'<pre class="text">{escape(text.expected)}</pre></div></div>{figures}'
+        f'<h3>{escape(report["seconds"])}</h3><dl class="times">{times}</dl>'
+        f"<h3>{escape(report['code'])}</h3><pre>{escape(system.program(language))}</pre>"
+        f"{_exercises(system.name, language, report)}</section>"
+    )
+
+
+def _exercises(name: str, language: str, report: dict) -> str:
+    """Return the questions of a lesson, and the answers below them."""
+    questions = answers = ""
+    for question in lesson_text(name, language).exercises:
+        options = "".join(f"<li>{inline(option)}</li>" for option in question.options)
+        listed = f'<ul class="options">{options}</ul>' if options else ""
+        questions += f"<li>{markdown(question.text)}{listed}</li>"
+        answers += f"<li>{markdown(question.answer)}</li>"
+    return (
+        f"<h3>{escape(report['exercises'])}</h3><ol>{questions}</ol>"
+        f'<h3>{escape(report["answer"])}</h3><ol class="answers">{answers}</ol>'
+    )
+
+
+def _run(
+    system: System, language: str, folder: Path, seed: int, quick: bool
+) -> tuple[Lesson, dict[str, float]]:
+    """Run a system for its output and pictures, and for its seconds on each back end."""
     _tell(system, "")
     if system.name not in DATA:  # first imports and pictures are slow
         system.run(Lesson(seed=seed, quick=True, silent=True))
-    lesson = Lesson(folder, seed=seed, quick=quick, silent=True)
+    lesson = Lesson(folder, seed=seed, quick=quick, silent=True, language=language)
     system.run(lesson)
     seconds = {}  # without saving the pictures, which takes longer than most trainings
     for name, reason in backends.available_backends().items():
@@ -125,26 +150,7 @@ def _section(system: System, words: dict, folder: Path, seed: int, quick: bool) 
                 if name == "numba":  # it compiles on the first call
                     system.run(Lesson(seed=seed, quick=True, silent=True))
                 seconds[name] = _timed(system, Lesson(seed=seed, quick=quick, silent=True))
-    figures = "".join(
-        f'<figure><img alt="{escape(own["title"])}: {path.stem}" src="data:image/png;base64,'
-        f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
-        for path in lesson.figures
-    )
-    times = "".join(
-        f"<div><dt>{name}</dt><dd>{value:.3g}</dd></div>" for name, value in seconds.items()
-    )
-    return (
-        f'<section id="{system.name}"><h2><span class="number">{system.number}</span>'
-        f"{escape(own['title'])}</h2><p>{escape(own['text'])}</p>"
-        f"<h3>{escape(report['formula'])}</h3>{_formulas(own['formulas'])}"
-        f'<div class="both"><div><h3>{escape(report["output"])}</h3>'
-        f"<pre>{escape(chr(10).join(lesson.lines))}</pre></div>"
-        f"<div><h3>{escape(report['expected'])}</h3>"
-        f'<pre class="text">{escape(own["expected"])}</pre></div></div>{figures}'
-        f'<h3>{escape(report["seconds"])}</h3><dl class="times">{times}</dl>'
-        f"<details><summary>{escape(report['code'])}</summary>"
-        f"<pre>{escape(_source(system))}</pre></details></section>"
-    )
+    return lesson, seconds
 
 
 def _tell(system: System, what: str) -> None:
@@ -157,19 +163,3 @@ def _timed(system: System, lesson: Lesson) -> float:
     begin = time.perf_counter()
     system.run(lesson)
     return time.perf_counter() - begin
-
-
-def _formulas(formulas: list[list[str]]) -> str:
-    from latex2mathml.converter import convert
-
-    rows = []
-    for latex, number in formulas:
-        label = f"({number})" if number else ""
-        math = convert(latex, display="block")
-        rows.append(f'<div class="formula">{math}<span>{label}</span></div>')
-    return "".join(rows)
-
-
-def _source(system: System) -> str:
-    name = f"{__package__}.s{system.number}_{system.name.replace('-', '_')}"
-    return inspect.getsource(importlib.import_module(name))

@@ -84,6 +84,7 @@ class Session:
             "race": self._begin_race,
             "race-go": self._go_race,
             "check": self._check,
+            "picture": self._picture,
         }
 
     def answer(self, text: str | bytes) -> bytes:
@@ -196,12 +197,21 @@ class Session:
 
     def _check(self, message: dict) -> Answer:
         """Check the answer to a lesson's exercise."""
-        if find_spec("fastnn.course.site") is None:
-            raise Problem("There are no lessons here.", "这里没有课程。")
-        site = importlib.import_module("fastnn.course.site")
         given = [_text(message, name) for name in ("lesson", "exercise", "answer", "lang")]
-        right, text = site.check(*given)
+        right, text = _lessons().check(*given)
         return {"right": bool(right), "text": text}, {}
+
+    def _picture(self, message: dict) -> Answer:
+        """Draw a lesson's picture for a setting of its knobs."""
+        lesson, language = _text(message, "lesson"), _text(message, "lang")
+        return _lessons().picture(lesson, message.get("knobs"), language), {}
+
+
+def _lessons() -> Any:
+    """Return what the course has for this site."""
+    if find_spec("fastnn.course.site") is None:
+        raise Problem("There are no lessons here.", "这里没有课程。")
+    return importlib.import_module("fastnn.course.site")
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:

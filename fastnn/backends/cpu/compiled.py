@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codes import SGD, STORE_GRADIENT
+from ..codes import SGD
 from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shards import ShardSchedule
 from ..shared import loss_gradient
 from ..thread_count import Work
 from ..threads import run_workers
-from . import inputs, lanes, many, panels
+from . import inputs, lanes, many, panels, shards
 from .distortion import distort
 
 NO_STATE: Any = np.empty((0, 0))
@@ -31,12 +32,13 @@ class Compiled:
     Parameters
     ----------
     load : callable
-        Returns, for a real dtype, an object with the attributes `panel_width`, `count_values`,
-        `compress_rows`, `train_thread`, `train_small`, `train_lanes`, `forward_samples`,
-        `predict_few`, `delta_rule` and `distort_images`.
+        Returns, for a real dtype, an object with the attributes `panel_width`, `vectors`,
+        `count_values`, `compress_rows`, `train_thread`, `train_small`, `train_lanes`, `take_step`,
+        `forward_samples`, `predict_few`, `delta_rule` and `distort_images`.
     """
 
     NETWORKS_AT_ONCE = 256  # lanes for 16 threads
+    TRAINS_SHARDS = True
 
     def __init__(self, load: Callable[[np.dtype], Any]):
         self._load = load
@@ -232,11 +234,7 @@ class Compiled:
         if n_threads > 1:
             self._compile(lambda: worker(0, loss_sums[:0]), ("train", params.dtype))
         work = run_workers(worker, n_threads, problem.stop)
-        if optimizer.kind != STORE_GRADIENT:
-            panels.unpack(net, problem.weights, params, problem.table, kernels.panel_width)
-        buffers = problem.moment_1, problem.moment_2
-        for moment, packed in zip(state.moments, buffers, strict=False):
-            panels.unpack(net, packed, moment, problem.table, kernels.panel_width)
+        panels.unpack_state(net, problem, state, kernels.panel_width)
         return work
 
     def _compile(self, call: Callable[[], None], key: tuple) -> None:
@@ -289,6 +287,37 @@ class Compiled:
             n_threads,
             lambda call: self._compile(call, ("small" if is_small else "train", dtype)),
         )
+
+    def mlp_train_shards(
+        self,
+        net: Network,
+        optimizer: Optimizer,
+        state: State,
+        samples: Samples,
+        schedule: ShardSchedule,
+        loss_sums: NDArray[np.float64],
+        n_threads: int,
+        add_up: Callable[..., None],
+    ) -> None:
+        """Train for an epoch as one of several processes; see `interface.Kernels`."""
+        dtype = state.params.dtype
+        shards.train(
+            self._load(dtype),
+            net,
+            optimizer,
+            state,
+            _for_kernels(net, dtype, samples),
+            schedule,
+            loss_sums,
+            n_threads,
+            add_up,
+            most_values=inputs.most_values(samples.X, shards.most_rows(schedule)),
+            compile=lambda call: self._compile(call, ("train", dtype)),
+        )
+
+    def arithmetic(self, dtype: np.dtype) -> str:
+        """Say on what the last bits depend; see `interface.Kernels`."""
+        return self._load(dtype).vectors
 
     def distort_images(self, images, distortion, angles, seed, epoch, n_threads):
         """Return the images of an epoch."""

@@ -10,7 +10,8 @@ lanes beyond the last network hold zeros that nobody looks at. B is the batch si
 - What a formula has for a number is a vector as well: a learning rate for each lane.
 
 All products are lane by lane, and every sum has one order: which networks share a group, and how
-many threads there are, does not change a bit.
+many threads there are, does not change a bit. It is the order of the kernels for one network in
+float64, but for those of the smallest (`panels.is_small`) and of compressed rows.
 """
 
 from collections.abc import Sequence
@@ -30,10 +31,10 @@ UNITS, ACTIVATION, WEIGHTS, OUTPUTS, SLOPES, DELTAS = range(6)  # (weights), (wo
 N_COLUMNS = 6
 
 # The settings of a call; offsets into `work` and into `lists` after the first three.
-BATCH, LOSS, OPTIMIZER, TARGETS, COUNTS, NOW, PANEL = range(7)
+BATCH, LOSS, OPTIMIZER, TARGETS, COUNTS, SHARES, NOW, PANEL = range(8)
 # Rows of `work` at NOW, a number per lane: what holds for a step.
-SIZE, GRADIENT_SIZE, NOW_EPSILON, DECAY, NOW_ALPHA, NOW_L1, LIMIT, SHARE, HAS_STEP = range(9)
-N_NOW = 9
+SIZE, GRADIENT_SIZE, NOW_EPSILON, DECAY, NOW_ALPHA, NOW_L1, LIMIT, HAS_STEP = range(8)
+N_NOW = 8
 # Side by side pays while weights, moments and a batch of L networks stay in the second cache, and
 # where compressed rows leave out little. Adam, batches of 32, dense unless said, CPU microseconds a
 # network and epoch of the Cython back end on an AMD EPYC with AVX-512, one by one / side by side:
@@ -69,7 +70,7 @@ class Lanes(NamedTuple):
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
         The layers, inputs first.
-    settings : (7,) of int64
+    settings : (8,) of int64
     numbers : (L, panels.N_NUMBERS + n_layers + 1) of float64
         Of each network: see `panels.Problem`.
     constants : the same numbers transposed, in the real dtype: a row is a vector
@@ -136,6 +137,7 @@ def build(
     width = 2 * lanes
     for size in (
         batch * net.n_targets * lanes,
+        batch * lanes,
         batch * lanes,
         N_NOW * lanes,
         3 * panels.count_panels(net.sizes[-1], width) * lanes * width,

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codes import HALF_SQUARED_ERROR, LOSSES, SOFTMAX, SUM_SQUARED_ERROR
+from ..codes import HALF_SQUARED_ERROR, LOSSES, SOFTMAX, STORE_GRADIENT, SUM_SQUARED_ERROR
 from ..compressed import CompressedRows
-from ..interface import Network, Optimizer, Samples, Schedule
+from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import dropout_limit
 from ..threads import available_processors
 
@@ -29,8 +29,9 @@ TRANSPOSED, OUTPUTS, SLOPES, DELTAS = 5, 6, 7, 8  # (work)
 N_COLUMNS = 9
 
 # The settings of a call: one vector of integers, and one of floats, in which the parameters of the
-# formulas follow, of each layer's activation and of the loss.
-BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP = range(8)
+# formulas follow, of each layer's activation and of the loss; last, where a batch is a shard of
+# a larger one, the weight of all samples of that (else 0), as FIRST_ROW is the shard's place in it.
+BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP, FIRST_ROW = range(9)
 BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM = range(7)
 N_NUMBERS = 7
 
@@ -57,8 +58,8 @@ class Problem(NamedTuple):
     ----------
     table : (n_layers + 1, N_COLUMNS) of int64
         The layers, inputs first.
-    settings : (8,) of int64
-    numbers : (N_NUMBERS + n_layers + 1,) of float64
+    settings : (9,) of int64
+    numbers : (N_NUMBERS + n_layers + 2,) of float64
     weights, moment_1, moment_2 : flat buffers in panels; a moment that is not used is empty
     work : flat buffer for outputs, slopes, deltas and transposed weights, zeros
     lists : int32 buffer for the columns of compressed inputs, and for numbers of inputs
@@ -138,9 +139,10 @@ def build(
     n_in = net.sizes[0]
     scattered = most_values > 0 and n_in <= SCATTERED_INPUTS
     scattered = scattered and table[1, PANELS] <= SCATTERED_PANELS
-    settings = [batch, net.loss, optimizer.kind, most_values, scattered, n_threads, seed, step]
+    settings = [batch, net.loss, optimizer.kind, most_values, scattered, n_threads, seed, step, 0]
     numbers = [optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.alpha]
-    numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm, *net.formula_parameters]
+    numbers += [optimizer.l1, optimizer.weight_decay, optimizer.max_norm]
+    numbers += [*net.formula_parameters, 0.0]
     # The columns of the values by sample, and the samples by input; where inputs and samples begin.
     n_lists = 2 * most_values
     n_offsets = n_in + 1 + (n_threads + 1) * batch if most_values else 0
@@ -194,6 +196,14 @@ def unpack(net: Network, packed: NDArray, flat: NDArray, table: NDArray, width: 
         )
         if n % width:
             matrix[:, full * width :] = panels[full, :, : n % width]
+
+
+def unpack_state(net: Network, problem: Problem, state: State, width: int) -> None:
+    """Copy weights and moments back into a state."""
+    if problem.settings[OPTIMIZER] != STORE_GRADIENT:
+        unpack(net, problem.weights, state.params, problem.table, width)
+    for moment, packed in zip(state.moments, (problem.moment_1, problem.moment_2), strict=False):
+        unpack(net, packed, moment, problem.table, width)
 
 
 def _layers(net, flat, packed, table, width):

@@ -111,11 +111,13 @@ def load_level(level: str, dtype: np.dtype) -> Any:
     module = _import(dtype, level)
     return SimpleNamespace(
         panel_width=module.PANEL_WIDTH,
+        vectors=f"Cython kernels of level {level}",
         count_values=module.count_values,
         compress_rows=module.compress_rows,
         train_thread=module.train_thread,
         train_small=module.train_small,
         train_lanes=module.train_lanes,
+        take_step=module.take_step,
         forward_samples=module.forward_samples,
         predict_few=module.predict_few,
         delta_rule=module.delta_rule,
@@ -124,7 +126,7 @@ def load_level(level: str, dtype: np.dtype) -> Any:
 
 
 _compiled = Compiled(_load)
-NETWORKS_AT_ONCE = _compiled.NETWORKS_AT_ONCE
+NETWORKS_AT_ONCE, TRAINS_SHARDS = _compiled.NETWORKS_AT_ONCE, _compiled.TRAINS_SHARDS
 to_device = _compiled.to_device
 perceptron_train = _compiled.perceptron_train
 linear_train = _compiled.linear_train
@@ -132,6 +134,8 @@ mlp_forward = _compiled.mlp_forward
 mlp_loss_gradient = _compiled.mlp_loss_gradient
 mlp_train = _compiled.mlp_train
 mlp_train_many = _compiled.mlp_train_many
+mlp_train_shards = _compiled.mlp_train_shards
+arithmetic = _compiled.arithmetic
 distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate
 most_threads = _compiled.most_threads

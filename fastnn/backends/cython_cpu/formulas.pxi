@@ -128,7 +128,7 @@ cdef double loss_and_delta(
     cdef double z, y, e, target, largest, total = 0, log_total, loss = 0, mean = 0
     cdef double a = task.loss_parameter
     cdef real *out = layer.outputs
-    cdef const real *powers = layer.slopes  # which a softmax has no use for
+    cdef const real *powers = layer.slopes  # which are of no use where they cancel
     if from_z and layer.activation == SOFTMAX:
         largest = out[offset_of(task, i, 0)]
         for c in range(1, n):
@@ -175,10 +175,11 @@ cdef double loss_and_delta(
                 loss += y - t[c] * z
                 layer.deltas[at] = <real>((y - t[c]) * share)
     elif from_z:  # sigmoid and binary cross-entropy: the slope cancels
+        falling_exponentials(task, layer, i)
         for c in range(n):
             at = offset_of(task, i, c)
             z = out[at]
-            e = exp(-fabs(z))
+            e = powers[at]
             y = 1 / (1 + e) if z >= 0 else e / (1 + e)
             out[at] = <real>y
             if t != NULL:
@@ -203,28 +204,37 @@ cdef void exponentials(Task *task, Layer *layer, Py_ssize_t i, real largest) noe
         vstore(layer.slopes + at, vexp_or_0(z))
 
 
+cdef void falling_exponentials(Task *task, Layer *layer, Py_ssize_t i) noexcept nogil:
+    """Write exp(-|z|) for the pre-activations z of sample i in place of their slopes."""
+    cdef Py_ssize_t c, at
+    for c from 0 <= c < layer.n_out by LANES:
+        at = offset_of(task, i, c)
+        vstore(layer.slopes + at, vexp_or_0(vneg(vabs(vload(layer.outputs + at)))))
+
+
 cdef void step_sizes(
     Sizes *now, const double *numbers, double rate, int64_t step
 ) noexcept nogil:
     """Set what depends on the number of the step, counted from 1, and the learning rate.
 
-    Steps come one after the other, since nadam's product is carried along.
+    Steps come one after the other, since nadam's product is carried along. All but epsilon is the
+    rate times what it is for a rate of 1, to the last bit: lanes.pxi makes use of it.
     """
     cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root, following
     now.size = rate
     if now.optimizer == ADAM:
-        now.size = rate * sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step))
+        now.size = rate * (sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
     elif now.optimizer == ADAMW:
         now.decay = rate * numbers[WEIGHT_DECAY]
         root = sqrt(1 - pow(b2, <double>step))
-        now.size = rate * root / (1 - pow(b1, <double>step))
+        now.size = rate * (root / (1 - pow(b1, <double>step)))
         now.epsilon = numbers[EPSILON] * root
     elif now.optimizer == NADAM:
         root = sqrt(1 - pow(b2, <double>step))
         following = momentum_of_step(b1, step + 1)
         now.product *= momentum_of_step(b1, step)
-        now.size = rate * root * following / (1 - now.product * following)
-        now.gradient_size = rate * root * (1 - momentum_of_step(b1, step)) / (1 - now.product)
+        now.size = rate * (root * following / (1 - now.product * following))
+        now.gradient_size = rate * (root * (1 - momentum_of_step(b1, step)) / (1 - now.product))
         now.epsilon = numbers[EPSILON] * root
 
 

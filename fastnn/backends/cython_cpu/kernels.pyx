@@ -61,7 +61,7 @@ include "codes.pxi"  # written by setup.py
 cdef enum:
     UNITS, PANELS, ACTIVATION, DROP_LIMIT, WEIGHTS, TRANSPOSED, OUTPUTS, SLOPES, DELTAS
 cdef enum:
-    BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP
+    BATCH, LOSS, OPTIMIZER, MOST_VALUES, SCATTERED, N_THREADS, SEED, STEP, FIRST_ROW
 cdef enum:
     BETA_1, BETA_2, EPSILON, ALPHA, L1, WEIGHT_DECAY, MAX_NORM, N_NUMBERS
 
@@ -121,7 +121,7 @@ cdef struct Task:
     bint sparse, scattered
     Inputs inputs
     int64_t n_threads, thread
-    uint32_t seed_low, seed_high, step
+    uint32_t seed_low, seed_high, step, first_row  # of a shard
     Py_ssize_t n_features
     real scale
     const int64_t *samples  # of the batch; NULL: from first_sample on
@@ -131,6 +131,7 @@ cdef struct Task:
     Py_ssize_t n_targets
     const real *sample_weights  # NULL: all are 1
     double size             # of the batch: the sum of its samples' weights
+    double whole            # and of the batch whose shard it is; 0: it is none
     double *losses
     real *zeros
     real *packed    # this thread's scratch: (batch + 1, WIDTH)
@@ -146,6 +147,7 @@ include "formulas.pxi"
 include "panels.pxi"
 include "inputs.pxi"
 include "layers.pxi"
+include "steps.pxi"
 include "small.pxi"
 include "lanes.pxi"
 include "lane_products.pxi"
@@ -184,11 +186,11 @@ cdef Task *new_task(
         raise
     task.layers = <Layer *>(task + 1)
     task.n_layers, task.batch, task.loss = n, batch, <int>settings[LOSS]
-    task.loss_parameter = numbers[N_NUMBERS + n]
+    task.loss_parameter, task.whole = numbers[N_NUMBERS + n], numbers[N_NUMBERS + n + 1]
     task.sparse, task.n_threads, task.thread = most_values > 0, n_threads, thread
     task.seed_low = <uint32_t>(<uint64_t>settings[SEED] & 0xFFFFFFFF)
     task.seed_high = <uint32_t>(<uint64_t>settings[SEED] >> 32)
-    task.step = <uint32_t>settings[STEP]
+    task.step, task.first_row = <uint32_t>settings[STEP], <uint32_t>settings[FIRST_ROW]
     task.n_features = n_in
     task.losses, task.n_targets = &losses[0], targets.shape[1]
     task.targets = &targets[0, 0] if targets.shape[0] else NULL
@@ -288,9 +290,11 @@ cdef void train(
 
 
 cdef double batch_size(Task *task) noexcept nogil:
-    """Return the sum of the weights of a batch's samples."""
+    """Return the sum of the weights of a batch's samples, of a shard those of its whole batch."""
     cdef double total = 0
     cdef Py_ssize_t i
+    if task.whole > 0:
+        return task.whole
     if task.sample_weights == NULL:
         return task.rows
     for i in range(task.rows):

@@ -59,18 +59,18 @@ cdef void finish_lanes(Group *g, double *sums) noexcept nogil:
     cdef LaneLayer *layer = &g.layers[g.n_layers]
     cdef bint is_softmax = layer.activation == SOFTMAX
     cdef Py_ssize_t i, lane
-    cdef vec loss, count, share = vload(g.now + NOW_SHARE * LANES)
+    cdef vec loss, count, share
     cdef real losses[LANES]
     for i in range(g.rows):
-        count = vload(g.counts + i * LANES)
+        count, share = vload(g.counts + i * LANES), vload(g.shares + i * LANES)
         if not is_softmax and (g.loss == HALF_SQUARED_ERROR or g.loss == SUM_SQUARED_ERROR):
-            loss = squares_of(g, layer, i, vmul(count, share))
+            loss = squares_of(g, layer, i, share)
         elif is_softmax and (
             g.loss == CATEGORICAL_CROSSENTROPY or g.loss == SPARSE_CATEGORICAL_CROSSENTROPY
         ):
-            loss = crossentropy_of(g, layer, i, vmul(count, share))
+            loss = crossentropy_of(g, layer, i, share)
         elif g.loss == BINARY_CROSSENTROPY:
-            loss = binary_crossentropy_of(g, layer, i, vmul(count, share))
+            loss = binary_crossentropy_of(g, layer, i, share)
         else:
             any_loss_of(g, layer, i, sums)
             continue
@@ -79,9 +79,9 @@ cdef void finish_lanes(Group *g, double *sums) noexcept nogil:
             sums[lane] += losses[lane]
 
 
-cdef inline void store_delta(real *delta, vec share, vec e) noexcept nogil:
+cdef inline void store_delta(real *delta, vec share, vec e, vec slope) noexcept nogil:
     """Store a delta; 0 where a sample does not count, whatever its error is."""
-    vstore(delta, vif_positive(share, vmul(share, e), vsplat(0)))
+    vstore(delta, vif_positive(share, vmul(vmul(share, e), slope), vsplat(0)))
 
 
 cdef inline vec squares_of(Group *g, LaneLayer *layer, Py_ssize_t i, vec share) noexcept nogil:
@@ -95,7 +95,7 @@ cdef inline vec squares_of(Group *g, LaneLayer *layer, Py_ssize_t i, vec share) 
         e = vsub(vload(y + c * LANES), vload(t + c * LANES))
         squares = vmuladd(e, e, squares)
         store_delta(layer.deltas + (i * n + c) * LANES, share,
-                    vmul(vmul(scale, e), vload(layer.slopes + (i * n + c) * LANES)))
+                    vmul(scale, e), vload(layer.slopes + (i * n + c) * LANES))
     return vmul(vsplat(factor / 2), squares)
 
 
@@ -127,7 +127,7 @@ cdef inline vec crossentropy_of(
         e = vmul(target, vsub(log_total, vload(z + c * LANES)))
         loss = vadd(loss, vif_positive(vabs(target), e, vsplat(0)))
         store_delta(layer.deltas + (i * n + c) * LANES, share,
-                    vsub(vdiv(vload(power + c * LANES), total), target))
+                    vsub(vdiv(vload(power + c * LANES), total), target), one)
     return loss
 
 
@@ -146,7 +146,7 @@ cdef inline vec binary_crossentropy_of(
         y = vdiv(vif_positive(v, one, e), vadd(one, e))
         target = vmuladd(vsub(one, smoothing), vload(t + c * LANES), vmul(smoothing, half))
         loss = vadd(loss, vadd(vsub(vmax(v, vsplat(0)), vmul(v, target)), vlog1p(e)))
-        store_delta(layer.deltas + (i * n + c) * LANES, share, vsub(y, target))
+        store_delta(layer.deltas + (i * n + c) * LANES, share, vsub(y, target), one)
     return loss
 
 
@@ -173,7 +173,7 @@ cdef void any_loss_of(Group *g, LaneLayer *layer, Py_ssize_t i, double *sums) no
         if sample >= 0:
             task.loss_parameter = g.numbers[lane * g.n_numbers + N_NUMBERS + g.n_layers]
             sums[lane] += count * loss_and_delta(
-                &task, &panel, lane, g.targets + sample * g.n_targets,
-                count * <double>g.now[NOW_SHARE * LANES + lane], from_z)
+                &task, &panel, lane, g.targets + sample * g.n_targets, g.shares[i * LANES + lane],
+                from_z)
         for c in range(n):
             layer.deltas[(i * n + c) * LANES + lane] = panel.deltas[offset_of(&task, lane, c)]

@@ -15,6 +15,7 @@ cdef struct Product:  # of the rows of a and the columns of b: sums of n terms
     Py_ssize_t row, a_next  # how far rows are apart, and terms
     const real *b
     Py_ssize_t column, b_next
+    const real *first  # what the sums of a row start with, in a product FORWARD
     Py_ssize_t n, rows, columns
 
 
@@ -23,7 +24,8 @@ cdef void forward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     cdef Product p
     p.a, p.row, p.a_next = layer.weights, LANES, layer.n_out * LANES
     p.b, p.column, p.b_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
-    p.n, p.rows, p.columns = layer.n_in + 1, layer.n_out, g.rows
+    p.n, p.rows, p.columns = layer.n_in, layer.n_out, g.rows
+    p.first = layer.weights + layer.n_in * layer.n_out * LANES  # the biases
     multiply_lanes(FORWARD, g, layer, p, NULL)
 
 
@@ -32,7 +34,7 @@ cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     cdef Product p
     p.a, p.row, p.a_next = layer.weights, layer.n_out * LANES, LANES
     p.b, p.column, p.b_next = layer.deltas, layer.n_out * LANES, LANES
-    p.n, p.rows, p.columns = layer.n_out, layer.n_in, g.rows
+    p.n, p.rows, p.columns, p.first = layer.n_out, layer.n_in, g.rows, p.a
     multiply_lanes(BACKWARD, g, layer, p, NULL)
 
 
@@ -42,7 +44,7 @@ cdef void update_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     cdef Step now = read_step(g)
     p.a, p.row, p.a_next = layer.deltas, LANES, layer.n_out * LANES
     p.b, p.column, p.b_next = layer.inputs, LANES, (layer.n_in + 1) * LANES
-    p.n, p.rows, p.columns = g.rows, layer.n_out, layer.n_in + 1
+    p.n, p.rows, p.columns, p.first = g.rows, layer.n_out, layer.n_in + 1, p.a
     if g.all_step and g.optimizer == SGD and g.penalty == NO_PENALTY:
         multiply_lanes(DESCENT, g, layer, p, &now)
     else:
@@ -137,7 +139,7 @@ cdef inline void multiply_tile(
     cdef Py_ssize_t at
     cdef int r, c
     sum_tile(p.a + i * p.row, p.row, p.a_next, p.b + j * p.column, p.column, p.b_next, p.n, rows,
-             columns, s)
+             columns, p.first + i * p.row, what == FORWARD, s)
     for r in range(rows):
         for c in range(columns):
             if what == FORWARD:
@@ -160,14 +162,28 @@ cdef inline void multiply_tile(
 
 cdef inline void sum_tile(
     const real *a, Py_ssize_t row, Py_ssize_t a_next, const real *b, Py_ssize_t column,
-    Py_ssize_t b_next, Py_ssize_t n, int rows, int columns, vec *s,
+    Py_ssize_t b_next, Py_ssize_t n, int rows, int columns, const real *first, bint has_first, vec *s,
 ) noexcept nogil:
-    """Write the sums of n products of a's rows, `row` apart, and b's columns: TILE to a row."""
+    """Write the sums of n products of a's rows, `row` apart, and b's columns: TILE to a row.
+
+    Those of a row start with what `first` has for it, if it has something.
+    """
     cdef Py_ssize_t q
     cdef vec x, b0, b1, b2, b3
     cdef vec s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33
-    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = vsplat(0)
-    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = b1 = b2 = b3 = vsplat(0)
+    s00 = s10 = s20 = s30 = b1 = b2 = b3 = vsplat(0)
+    if has_first:
+        s00 = vload(first)
+    if has_first and rows > 1:
+        s10 = vload(first + row)
+    if has_first and rows > 2:
+        s20 = vload(first + 2 * row)
+    if has_first and rows > 3:
+        s30 = vload(first + 3 * row)
+    s01 = s02 = s03 = s00
+    s11 = s12 = s13 = s10
+    s21 = s22 = s23 = s20
+    s31 = s32 = s33 = s30
     for q in range(n):
         b0 = vload(b)
         if columns > 1:

@@ -17,9 +17,10 @@ nothing counts it makes no step.
 cdef enum:
     LANE_UNITS, LANE_ACTIVATION, LANE_WEIGHTS, LANE_OUTPUTS, LANE_SLOPES, LANE_DELTAS
 cdef enum:
-    LANE_BATCH, LANE_LOSS, LANE_OPTIMIZER, TARGETS_AT, COUNTS_AT, NOW_AT, PANEL_AT
+    LANE_BATCH, LANE_LOSS, LANE_OPTIMIZER, TARGETS_AT, COUNTS_AT, SHARES_AT, NOW_AT
+    PANEL_AT
 cdef enum:
-    NOW_SIZE, NOW_GRADIENT_SIZE, NOW_EPSILON, NOW_DECAY, NOW_ALPHA, NOW_L1, NOW_LIMIT, NOW_SHARE
+    NOW_SIZE, NOW_GRADIENT_SIZE, NOW_EPSILON, NOW_DECAY, NOW_ALPHA, NOW_L1, NOW_LIMIT
     NOW_HAS_STEP
 cdef enum:
     FIRST, N_ORDERS, N_SAMPLES
@@ -58,6 +59,7 @@ cdef struct Group:  # of networks, and their batch
     const double *rates         # (n_epochs, L)
     int64_t *chosen             # (B, L): samples of the batch, -1 where there is none
     real *counts                # (B, L): their weights, 0 where there is none
+    real *shares                # (B, L): these, divided by their sum
     real *batch_targets         # (B, n_targets, L)
     real *now                   # what holds for this step, (L) each
     real *panel                 # for losses: outputs, slopes, deltas in panels (L, WIDTH)
@@ -110,7 +112,8 @@ cdef int new_group(Group *g, LaneLayer *layers, lanes, samples) except -1:
     g.numbers, g.constants, g.seeds, g.steps = &numbers[0, 0], &constants[0], &seeds[0], &steps[0]
     g.orders, g.places, g.chosen = &orders[0], &places[0, 0], &chosen[0]
     g.rates = &rates[0, 0] if rates.shape[0] else NULL
-    g.counts, g.batch_targets = &work[settings[COUNTS_AT]], &work[settings[TARGETS_AT]]
+    g.counts, g.shares = &work[settings[COUNTS_AT]], &work[settings[SHARES_AT]]
+    g.batch_targets = &work[settings[TARGETS_AT]]
     g.now, g.panel, g.stop = &work[settings[NOW_AT]], &work[settings[PANEL_AT]], &stop[0]
     g.penalty, g.limited = NO_PENALTY, False
     for i in range(LANES):
@@ -168,7 +171,7 @@ cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
 
 
 cdef void choose_lanes(Group *g, Py_ssize_t epoch, Py_ssize_t start) noexcept nogil:
-    """Note the samples of each lane's batch, how much each counts, and the batch's shares."""
+    """Note the samples of each lane's batch, how much each counts, and the penalties."""
     cdef Py_ssize_t lane, i, count
     cdef const int64_t *place
     cdef const int64_t *order
@@ -190,7 +193,8 @@ cdef void choose_lanes(Group *g, Py_ssize_t epoch, Py_ssize_t start) noexcept no
         g.now[NOW_HAS_STEP * LANES + lane] = total > 0
         g.all_step = g.all_step and total > 0
         total = total if total > 0 else 1
-        g.now[NOW_SHARE * LANES + lane] = <real>(1 / total)
+        for i in range(g.batch):
+            g.shares[i * LANES + lane] = <real>(g.counts[i * LANES + lane] / total)
         g.now[NOW_ALPHA * LANES + lane] = <real>(numbers[ALPHA] / total)
         g.now[NOW_L1 * LANES + lane] = <real>(numbers[L1] / total)
 

@@ -72,7 +72,7 @@ cdef void drop_panel(
     cdef uint32_t limit = layer.drop_limit
     while i < end:
         philox_blocks(
-            <uint32_t>(p * BLOCKS), <uint32_t>i, task.step,
+            <uint32_t>(p * BLOCKS), task.first_row + <uint32_t>i, task.step,
             <uint32_t>(STREAM_DROPOUT << 16 | index), task.seed_low, task.seed_high, random,
         )
         y = layer.outputs + (p * task.batch + i) * WIDTH

@@ -32,6 +32,8 @@ def unavailable() -> str | None:
 @cache
 def _load(dtype: np.dtype) -> Any:
     with forking.lock:
+        from llvmlite.binding import get_host_cpu_name
+
         from . import training as kernels
         from .inputs import compress_rows, count_values
         from .vector import VECTOR_BYTES
@@ -42,11 +44,13 @@ def _load(dtype: np.dtype) -> Any:
 
     return SimpleNamespace(
         panel_width=2 * VECTOR_BYTES // dtype.itemsize,
+        vectors=f"Numba's kernels for {get_host_cpu_name()}, in vectors of {VECTOR_BYTES} bytes",
         count_values=count_values,
         compress_rows=compress_rows,
         train_thread=kernels.train_thread,
         train_small=_when_called("small", "train_small"),
         train_lanes=_when_called("lanes", "train_lanes"),
+        take_step=_when_called("steps", "take_step"),
         forward_samples=forward_samples,
         delta_rule=_when_called("delta_rule", "delta_rule"),
         distort_images=_when_called("distortion", "distort_images"),
@@ -68,7 +72,7 @@ def _when_called(module: str, name: str) -> Callable[..., Any]:
 
 
 _compiled = Compiled(_load)
-NETWORKS_AT_ONCE = _compiled.NETWORKS_AT_ONCE
+NETWORKS_AT_ONCE, TRAINS_SHARDS = _compiled.NETWORKS_AT_ONCE, _compiled.TRAINS_SHARDS
 to_device = _compiled.to_device
 perceptron_train = _compiled.perceptron_train
 linear_train = _compiled.linear_train
@@ -76,6 +80,8 @@ mlp_forward = _compiled.mlp_forward
 mlp_loss_gradient = _compiled.mlp_loss_gradient
 mlp_train = _compiled.mlp_train
 mlp_train_many = _compiled.mlp_train_many
+mlp_train_shards = _compiled.mlp_train_shards
+arithmetic = _compiled.arithmetic
 distort_images = _compiled.distort_images
 mlp_evaluate = _compiled.mlp_evaluate
 most_threads = _compiled.most_threads

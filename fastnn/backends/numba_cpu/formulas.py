@@ -165,8 +165,8 @@ def loss_of_output(code, a, t, y):
 
 
 @kernel
-def loss_and_delta(p, layer, i, sample, count, from_z):
-    """Return the loss of a sample, and store its deltas (2.41) over `count`.
+def loss_and_delta(p, layer, i, sample, share, from_z):
+    """Return the loss of a sample, and store `share` times its deltas (2.41).
 
     `from_z`: the outputs hold the pre-activations z, and get f(z) here. Without targets that is
     all.
@@ -204,13 +204,13 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
                 part, e = loss_of_output(code, a, float(targets[t + c]), y)
                 loss += part
                 mean += e * y
-            work[deltas + at] = e / count
+            work[deltas + at] = e * share
         if has_targets and not (is_index or code == codes.CATEGORICAL_CROSSENTROPY):
             for c in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
                 at = offset_of(p, layer, i, c)
                 y = float(work[at])
                 _, e = loss_of_output(code, a, float(targets[t + c]), y)
-                work[deltas + at] = 1 / count * y * (e - mean)
+                work[deltas + at] = share * y * (e - mean)
     elif from_z and code == codes.POISSON:  # of exponential outputs: the slope cancels
         for c in range(n):
             at = offset_of(p, layer, i, c)
@@ -219,24 +219,25 @@ def loss_and_delta(p, layer, i, sample, count, from_z):
             work[at] = y
             if has_targets:
                 loss += y - float(targets[t + c]) * z
-                work[deltas + at] = (y - float(targets[t + c])) / count
+                work[deltas + at] = (y - float(targets[t + c])) * share
     elif from_z:  # sigmoid and binary cross-entropy: the slope cancels
+        falling_exponentials(p, layer, i)
         for c in range(n):
             at = offset_of(p, layer, i, c)
             z = float(work[at])
-            e = math.exp(-abs(z))
+            e = float(work[slopes + at])
             y = 1 / (1 + e) if z >= 0 else e / (1 + e)
             work[at] = y
             if has_targets:
                 target = (1 - a) * float(targets[t + c]) + a / 2
                 loss += max(z, 0.0) - z * target + math.log1p(e)
-                work[deltas + at] = (y - target) / count
+                work[deltas + at] = (y - target) * share
     elif has_targets:
         for c in range(n):
             at = offset_of(p, layer, i, c)
             part, e = loss_of_output(code, a, float(targets[t + c]), float(work[at]))
             loss += part
-            work[deltas + at] = 1 / count * e * work[slopes + at]
+            work[deltas + at] = share * e * work[slopes + at]
     return loss
 
 
@@ -251,16 +252,25 @@ def exponentials(p, layer, i, largest):
 
 
 @kernel
+def falling_exponentials(p, layer, i):
+    """Write exp(-|z|) for the pre-activations z of sample i in place of their slopes."""
+    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
+    for c in range(0, column(p, layer, UNITS), lanes(p.work)):
+        at = offset_of(p, layer, i, c)
+        vstore(p.work, slopes + at, vexp_or_0(vneg(vabs(vload(p.work, at)))))
+
+
+@kernel
 def step_sizes(numbers, s, rate, step):
     """Return the next `Sizes` after s, for a learning rate and the step's number from 1.
 
-    Steps come one after the other, since nadam's product is carried along.
+    Steps come one after the other, since nadam's product is carried along. All but epsilon is the
+    rate times what it is for a rate of 1, to the last bit: lanes.py makes use of it.
     """
     b1, b2, epsilon = numbers[BETA_1], numbers[BETA_2], numbers[EPSILON]
     size, gradient_size, product = rate, 0.0, s.product
     if s.optimizer == codes.ADAM:
-        size *= np.sqrt(1 - b2 ** float(step))
-        size /= 1 - b1 ** float(step)
+        size *= np.sqrt(1 - b2 ** float(step)) / (1 - b1 ** float(step))
     elif s.optimizer == codes.ADAMW:
         root = np.sqrt(1 - b2 ** float(step))
         size *= root / (1 - b1 ** float(step))
@@ -269,8 +279,8 @@ def step_sizes(numbers, s, rate, step):
         root = np.sqrt(1 - b2 ** float(step))
         now, following = momentum_of_step(b1, step), momentum_of_step(b1, step + 1)
         product *= now
-        size = rate * root * following / (1 - product * following)
-        gradient_size = rate * root * (1 - now) / (1 - product)
+        size *= root * following / (1 - product * following)
+        gradient_size = rate * (root * (1 - now) / (1 - product))
         epsilon *= root
     decay = rate * numbers[WEIGHT_DECAY]
     return Sizes(s.optimizer, size, gradient_size, epsilon, decay, product)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import codes
 from ..cpu import panels
-from ..cpu.lanes import ACTIVATION, DELTAS, OUTPUTS, SHARE, SLOPES, UNITS
+from ..cpu.lanes import ACTIVATION, DELTAS, OUTPUTS, SLOPES, UNITS
 from ..cpu.panels import N_NUMBERS
 from .compile import inlined, kernel, merged
 from .formulas import activate, loss_and_delta, philox
@@ -110,18 +110,17 @@ def finish_lanes(g, rows, sums):
     """
     L, layer = lanes(g.work), g.n_layers
     is_softmax, code = entry(g, layer, ACTIVATION) == codes.SOFTMAX, g.loss
-    share = vload(g.work, g.now + SHARE * L)
     for i in range(rows):
-        count = vload(g.work, g.counts + i * L)
+        count, share = vload(g.work, g.counts + i * L), vload(g.work, g.shares + i * L)
         if not is_softmax and code in (codes.HALF_SQUARED_ERROR, codes.SUM_SQUARED_ERROR):
-            loss = squares_of(g, layer, i, vmul(count, share))
+            loss = squares_of(g, layer, i, share)
         elif is_softmax and code in (
             codes.CATEGORICAL_CROSSENTROPY,
             codes.SPARSE_CATEGORICAL_CROSSENTROPY,
         ):
-            loss = crossentropy_of(g, layer, i, vmul(count, share))
+            loss = crossentropy_of(g, layer, i, share)
         elif code == codes.BINARY_CROSSENTROPY:
-            loss = binary_crossentropy_of(g, layer, i, vmul(count, share))
+            loss = binary_crossentropy_of(g, layer, i, share)
         else:
             any_loss_of(g, layer, i, sums)
             continue
@@ -131,9 +130,9 @@ def finish_lanes(g, rows, sums):
 
 
 @inlined
-def store_delta(g, at, share, e):
+def store_delta(g, at, share, e, slope):
     """Store a delta; 0 where a sample does not count, whatever its error is."""
-    vstore(g.work, at, vif_positive(share, vmul(share, e), vzero(g.work)))
+    vstore(g.work, at, vif_positive(share, vmul(vmul(share, e), slope), vzero(g.work)))
 
 
 @inlined
@@ -147,7 +146,7 @@ def squares_of(g, layer, i, share):
     for c in range(0, n * L, L):
         e = vsub(vload(work, y + c), vload(work, t + c))
         squares = vmuladd(e, e, squares)
-        store_delta(g, delta + c, share, vmul(vmul(scale, e), vload(work, slope + c)))
+        store_delta(g, delta + c, share, vmul(scale, e), vload(work, slope + c))
     return vmul(vsplat(real(work, factor / 2)), squares)
 
 
@@ -179,7 +178,7 @@ def crossentropy_of(g, layer, i, share):
         e = vmul(target, vsub(log_total, vload(work, z + c * L)))
         loss = vadd(loss, vif_positive(vabs(target), e, zero))
         e = vsub(vdiv(vload(work, power + c * L), total), target)
-        store_delta(g, delta + c * L, share, e)
+        store_delta(g, delta + c * L, share, e, one)
     return loss
 
 
@@ -197,7 +196,7 @@ def binary_crossentropy_of(g, layer, i, share):
         y = vdiv(vif_positive(v, one, e), vadd(one, e))
         target = vmuladd(vsub(one, smoothing), vload(work, t + c), vmul(smoothing, half))
         loss = vadd(loss, vadd(vsub(vrelu(v), vmul(v, target)), vlog1p(e)))
-        store_delta(g, delta + c, share, vsub(y, target))
+        store_delta(g, delta + c, share, vsub(y, target), one)
     return loss
 
 
@@ -231,8 +230,8 @@ def any_loss_of(g, layer, i, sums):
                 g.targets,
                 g.n_targets,
             )
-            so_many = 1 / (count * float(work[g.now + SHARE * L + lane]))
-            sums[lane] += count * loss_and_delta(p, 0, lane, sample, so_many, from_z)
+            share = float(work[g.shares + i * L + lane])
+            sums[lane] += count * loss_and_delta(p, 0, lane, sample, share, from_z)
         for c in range(n):
             at = ((c // W) * L + lane) * W + c % W
             work[entry(g, layer, DELTAS) + (i * n + c) * L + lane] = work[deltas + at]

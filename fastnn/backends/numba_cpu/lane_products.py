@@ -28,6 +28,7 @@ class Product(NamedTuple):
     column: Any
     next_b: Any
     n: Any
+    start: Any  # where b has what the sums of column 0 start with; below 0: all with 0
 
 
 @inlined
@@ -41,7 +42,8 @@ def forward_lanes(g, layer, rows):
     """Compute a layer's pre-activations (2.12)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, w, y = entry(g, layer - 1, OUTPUTS), entry(g, layer, WEIGHTS), entry(g, layer, OUTPUTS)
-    p = Product(g.work, x, (n_in + 1) * L, L, g.weights, w, L, n_out * L, n_in + 1)
+    biases = w + n_in * n_out * L
+    p = Product(g.work, x, (n_in + 1) * L, L, g.weights, w, L, n_out * L, n_in, biases)
     for i in range(0, rows, TILE):
         for j in range(0, n_out, TILE):
             k, m = min(TILE, rows - i), min(TILE, n_out - j)
@@ -58,7 +60,7 @@ def backward_lanes(g, layer, rows):
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     d, w = entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
     below, slopes = entry(g, layer - 1, DELTAS), entry(g, layer - 1, SLOPES)
-    p = Product(g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out)
+    p = Product(g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out, -1)
     for i in range(0, rows, TILE):
         for j in range(0, n_in, TILE):
             k, m = min(TILE, rows - i), min(TILE, n_in - j)
@@ -76,7 +78,7 @@ def update_lanes(g, layer, rows, all_step, u):
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, d, w = entry(g, layer - 1, OUTPUTS), entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
-    p = Product(g.work, x, L, (n_in + 1) * L, g.work, d, L, n_out * L, rows)
+    p = Product(g.work, x, L, (n_in + 1) * L, g.work, d, L, n_out * L, rows, -1)
     for i in range(0, n_in + 1, TILE):
         for j in range(0, n_out, TILE):
             k, m = min(TILE, n_in + 1 - i), min(TILE, n_out - j)
@@ -128,27 +130,35 @@ def limit_lanes(g, layer):
 @kernel
 def sum_tile(p, i, j, rows, columns, s):
     """Write a tile of sums, TILE to a row."""
-    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+    L = lanes(s)
     if rows == TILE and columns == TILE:
-        sum_square(p, a, b, s)
+        sum_square(p, i, j, s)
     elif rows == TILE:
         for c in range(columns):
-            sum_column(p, a, b + c * p.column, s, c * L)
+            sum_column(p, i, j + c, s, c * L)
     elif columns == TILE:
         for r in range(rows):
-            sum_row(p, a + r * p.row, b, s, TILE * r * L)
+            sum_row(p, i + r, j, s, TILE * r * L)
     else:
         for r in range(rows):
             for c in range(columns):
-                sum_one(p, a + r * p.row, b + c * p.column, s, (TILE * r + c) * L)
+                sum_one(p, i + r, j + c, s, (TILE * r + c) * L)
+
+
+@inlined
+def start_of(p, j):
+    """Return what the sums of column j start with."""
+    return vload(p.b, p.start + j * p.column) if p.start >= 0 else vzero(p.b)
 
 
 @kernel
-def sum_square(p, a, b, s):
+def sum_square(p, i, j, s):
     """Write the sums of a whole tile: each load of a vector serves 4 sums."""
-    L, zero = lanes(s), vzero(s)
-    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = zero
-    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = zero
+    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+    s00 = s10 = s20 = s30 = start_of(p, j)
+    s01 = s11 = s21 = s31 = start_of(p, j + 1)
+    s02 = s12 = s22 = s32 = start_of(p, j + 2)
+    s03 = s13 = s23 = s33 = start_of(p, j + 3)
     for _ in range(p.n):
         b0, b1 = vload(p.b, b), vload(p.b, b + p.column)
         b2, b3 = vload(p.b, b + 2 * p.column), vload(p.b, b + 3 * p.column)
@@ -173,10 +183,10 @@ def sum_square(p, a, b, s):
 
 
 @kernel
-def sum_column(p, a, b, s, to):
+def sum_column(p, i, j, s, to):
     """Write the sums of TILE rows and one column."""
-    L, zero = lanes(s), vzero(s)
-    s0 = s1 = s2 = s3 = zero
+    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+    s0 = s1 = s2 = s3 = start_of(p, j)
     for _ in range(p.n):
         y = vload(p.b, b)
         s0, s1 = vmuladd(vload(p.a, a), y, s0), vmuladd(vload(p.a, a + p.row), y, s1)
@@ -188,10 +198,10 @@ def sum_column(p, a, b, s, to):
 
 
 @kernel
-def sum_row(p, a, b, s, to):
+def sum_row(p, i, j, s, to):
     """Write the sums of one row and TILE columns."""
-    L, zero = lanes(s), vzero(s)
-    s0 = s1 = s2 = s3 = zero
+    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+    s0, s1, s2, s3 = start_of(p, j), start_of(p, j + 1), start_of(p, j + 2), start_of(p, j + 3)
     for _ in range(p.n):
         x = vload(p.a, a)
         s0, s1 = vmuladd(x, vload(p.b, b), s0), vmuladd(x, vload(p.b, b + p.column), s1)
@@ -203,9 +213,9 @@ def sum_row(p, a, b, s, to):
 
 
 @kernel
-def sum_one(p, a, b, s, to):
+def sum_one(p, i, j, s, to):
     """Write the sum of one row and one column."""
-    total = vzero(s)
+    a, b, total = p.first_a + i * p.row, p.first_b + j * p.column, start_of(p, j)
     for _ in range(p.n):
         total = vmuladd(vload(p.a, a), vload(p.b, b), total)
         a += p.next_a

@@ -26,7 +26,7 @@ from ..cpu.lanes import (
     OPTIMIZER,
     OUTPUTS,
     PANEL,
-    SHARE,
+    SHARES,
     SIZE,
     TARGETS,
     UNITS,
@@ -98,6 +98,7 @@ class Group(NamedTuple):
     work: Any
     batch_targets: Any  # (B, n_targets, L)
     counts: Any  # (B, L): weights of the samples, 0 where there is none
+    shares: Any  # (B, L): these, divided by their sum
     now: Any  # what holds for this step, (L) each
     panel: Any  # for losses: outputs, slopes, deltas in panels of (L, 2 L)
     sums: Any  # of a tile
@@ -171,6 +172,7 @@ def new_group(group, samples, tile):
         pointer(work),
         settings[TARGETS],
         settings[COUNTS],
+        settings[SHARES],
         settings[NOW],
         settings[PANEL],
         pointer(tile),
@@ -206,7 +208,7 @@ def run_lanes(g, sizes, sums, n_epochs):
 
 @kernel
 def choose_lanes(g, epoch, start):
-    """Note the samples of each lane's batch, how much each counts, and the batch's shares.
+    """Note the samples of each lane's batch, how much each counts, and the penalties.
 
     Returns the samples of the lane that has the most, and whether all lanes make a step.
     """
@@ -230,7 +232,8 @@ def choose_lanes(g, epoch, start):
         g.work[g.now + HAS_STEP * L + lane] = 1.0 if total > 0 else 0.0
         all_step = all_step and total > 0
         total = total if total > 0 else 1.0
-        g.work[g.now + SHARE * L + lane] = 1 / total
+        for i in range(g.batch):
+            g.work[g.shares + i * L + lane] = float(g.work[g.counts + i * L + lane]) / total
         g.work[g.now + NOW_ALPHA * L + lane] = g.numbers[lane * g.n_numbers + ALPHA] / total
         g.work[g.now + NOW_L1 * L + lane] = g.numbers[lane * g.n_numbers + L1] / total
     return rows, all_step

@@ -105,7 +105,7 @@ def drop_panel(p, layer, panel, i, end, step):
         y = column(p, layer, OUTPUTS) + (panel * batch + row) * W
         slope = column(p, layer, SLOPES) + (panel * batch + row) * W
         block = np.uint64(panel * W // 4)
-        a, b = vkeep(keep, limit, block, np.uint64(row), step, stream, seed)
+        a, b = vkeep(keep, limit, block, np.uint64(p.first_row + row), step, stream, seed)
         vstore(p.work, y, vmul(a, vload(p.work, y)))
         vstore(p.work, y + L, vmul(b, vload(p.work, y + L)))
         vstore(p.work, slope, vmul(a, vload(p.work, slope)))
@@ -126,8 +126,7 @@ def starts_from_z(activation, loss):
 def finish_sample(p, layer, b, i, sample, from_z):
     """Return the weighted loss of sample i of a batch and store its deltas."""
     weight = float(p.sample_weights[sample]) if p.weighted else 1.0
-    count = b.size / weight  # so many of it would make the batch
-    return weight * loss_and_delta(p, layer, i, sample, count, from_z)
+    return weight * loss_and_delta(p, layer, i, sample, weight / b.size, from_z)
 
 
 @kernel

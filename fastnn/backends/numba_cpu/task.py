@@ -6,6 +6,7 @@ import numpy as np
 
 from ..cpu.panels import (
     BATCH,
+    FIRST_ROW,
     LOSS,
     MOST_VALUES,
     N_COLUMNS,
@@ -32,6 +33,7 @@ class Task(NamedTuple):
     thread: Any
     n_threads: Any
     seed: Any
+    first_row: Any  # of a shard
     scale: Any
     table: Any
     weights: Any
@@ -94,6 +96,7 @@ def new_task(problem, samples, order, losses, thread, n_threads):
         thread,
         n_threads,
         np.uint64(settings[SEED]),
+        settings[FIRST_ROW],
         real(work, samples.scale),
         pointer(problem.table),
         pointer(problem.weights),

@@ -2,6 +2,7 @@
 
 from ..cpu.panels import (
     MAX_NORM,
+    N_NUMBERS,
     N_THREADS,
     OPTIMIZER,
     PANELS,
@@ -49,7 +50,10 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
 
 @kernel
 def batch_size(p, first, rows):
-    """Return the sum of the weights of a batch's samples."""
+    """Return the sum of the weights of a batch's samples, of a shard those of its whole batch."""
+    whole = p.numbers[N_NUMBERS + p.n_layers + 1]
+    if whole > 0:
+        return whole
     if not p.weighted:
         return float(rows)
     total = 0.0

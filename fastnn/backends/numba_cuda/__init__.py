@@ -19,6 +19,7 @@ from .networks import mlp_train as mlp_train
 from .networks import mlp_train_many as mlp_train_many
 
 NETWORKS_AT_ONCE = 4096
+TRAINS_SHARDS = False
 IMAGES_AT_ONCE = 1024  # blocks that distort images, each with scratch of its own
 
 
@@ -110,6 +111,18 @@ def _delta_rule(
         if len(history):
             history[:] = dev_history.copy_to_host()
         return int(done.copy_to_host()[0])
+
+
+def mlp_train_shards(
+    net: Network, optimizer, state, samples: Samples, schedule, loss_sums, n_threads, add_up
+):
+    """Refuse: see `TRAINS_SHARDS` of `interface.Kernels`."""
+    raise NotImplementedError("numba-cuda trains in one process only")
+
+
+def arithmetic(dtype: np.dtype) -> str:
+    """Say on what the last bits depend; see `interface.Kernels`."""
+    return "a GPU"
 
 
 def distort_images(images, distortion, angles, seed, epoch, n_threads):

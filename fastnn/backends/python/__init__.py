@@ -11,6 +11,7 @@ import numpy as np
 from ..codes import SPARSE_CATEGORICAL_CROSSENTROPY
 from ..compressed import row_of
 from ..interface import Network, Optimizer, Samples, Schedule, State
+from ..shards import ShardSchedule, node_sum, whole_nodes
 from .delta_rule import linear_train as linear_train
 from .delta_rule import perceptron_train as perceptron_train
 from .distortion import distort_images as distort_images
@@ -25,6 +26,7 @@ from .formulas import (
 )
 
 NETWORKS_AT_ONCE = 1
+TRAINS_SHARDS = True
 
 
 def unavailable() -> str | None:
@@ -78,13 +80,15 @@ def mlp_loss_gradient(
     net: Network, params, samples: Samples, optimizer: Optimizer, seed: int, step: int
 ) -> tuple[float, np.ndarray]:
     """Return the loss of one batch and its gradient; see `interface.Kernels`."""
-    layers, n = _unflatten(net, params), len(samples.X)
-    loss_sum, gradient = _batch_gradient(net, layers, samples, range(n), optimizer, seed, step)
+    layers, batch = _unflatten(net, params), range(len(samples.X))
+    n = _weight_of(samples, batch)
+    loss_sum, gradient = _gradient_sum(net, layers, samples, batch, seed, step)
+    _make_mean(gradient, layers, optimizer, n)
     weights = [w for W, _ in layers for row in W for w in row]
     loss = loss_sum + optimizer.alpha * sum(w * w for w in weights) / 2
     loss += optimizer.l1 * sum(abs(w) for w in weights)
     flat = np.array(_flatten(gradient), params.dtype)
-    return loss / sum(_weight(samples, i) for i in range(n)), flat
+    return loss / n, flat
 
 
 def mlp_train(
@@ -104,20 +108,66 @@ def mlp_train(
         chosen = order[epoch % len(order)].tolist()
         for start in range(0, len(chosen), batch_size):
             batch = chosen[start : start + batch_size]
-            layers = _unflatten(net, w)
-            loss_sum, gradient = _batch_gradient(net, layers, samples, batch, optimizer, seed, step)
-            loss_sums[epoch] += loss_sum
+            size = _weight_of(samples, batch)
+            if size > 0:  # or none of its samples counts
+                layers = _unflatten(net, w)
+                loss_sum, gradient = _gradient_sum(net, layers, samples, batch, seed, step)
+                loss_sums[epoch] += loss_sum
+                w, m = _step(net, optimizer, w, m, gradient, size, rate, step + 1, params.dtype)
             step += 1
-            if gradient is None:
-                continue
-            optimizer_step(optimizer, w, m, _flatten(gradient), rate, step)
-            if optimizer.max_norm > 0:
-                limit_norms(net, w, optimizer.max_norm)
-            w = rounded(w, params.dtype)
-            m = [rounded(moment, params.dtype) for moment in m]
     params[:] = w
     for moment, values in zip(moments, m, strict=True):
         moment[:] = values
+
+
+def mlp_train_shards(
+    net: Network,
+    optimizer: Optimizer,
+    state: State,
+    samples: Samples,
+    schedule: ShardSchedule,
+    loss_sums,
+    n_threads: int,
+    add_up,
+) -> None:
+    """Train for an epoch as one of several processes; see `interface.Kernels`."""
+    params, moments, step, _ = state
+    seed, rate, root = schedule.seed, schedule.learning_rate, (0, schedule.n_shards)
+    w, m = params.tolist(), moments.tolist()
+    free: list[np.ndarray] = []
+
+    def new():
+        return np.empty(len(params))
+
+    for number, size in enumerate(schedule.sizes.tolist()):
+        layers, batches = _unflatten(net, w), schedule.batches(number)
+
+        def write_gradient(shard, out, layers=layers, batches=batches, step=step):
+            own = shard - schedule.shards[0]
+            batch, (first, _) = batches[own].tolist(), schedule.rows[own]
+            loss_sum, gradient = _gradient_sum(net, layers, samples, batch, seed, step, first)
+            loss_sums[own] += loss_sum
+            out[:] = _flatten(gradient)
+
+        if size > 0:
+            sums = {
+                node: node_sum(node, write_gradient, free, new)
+                for node in whole_nodes(root, schedule.shards)
+            }
+            total = next(iter(sums.values())) if sums else new()
+            add_up(sums, total)
+            gradient = _unflatten(net, total)
+            w, m = _step(net, optimizer, w, m, gradient, size, rate, step + 1, params.dtype)
+            free += sums.values()
+        step += 1
+    params[:] = w
+    for moment, values in zip(moments, m, strict=True):
+        moment[:] = values
+
+
+def arithmetic(dtype: np.dtype) -> str:
+    """Say on what the last bits depend; see `interface.Kernels`."""
+    return "the double precision of Python"
 
 
 def mlp_train_many(
@@ -157,17 +207,14 @@ def _forward(net, layers, x, seed=0, step=0, row=0, training=False):
     return outputs, slopes, z
 
 
-def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
-    """Return the summed loss of a batch and the gradient of its mean loss, per layer.
+def _gradient_sum(net, layers, samples, batch, seed, step, first_row=0):
+    """Return the summed loss of some samples and its gradient, per layer.
 
-    There is no gradient (None) if no sample of the batch counts.
+    Dropout depends on the row of a sample in its batch; these are from `first_row` on.
     """
     gradient = [([[0.0] * len(b) for _ in W], [0.0] * len(b)) for W, b in layers]
     loss_sum = 0.0
-    n = len(batch) if samples.weights is None else sum(_weight(samples, i) for i in batch)
-    if n == 0:
-        return 0.0, None
-    for row, i in enumerate(batch):
+    for row, i in enumerate(batch, start=first_row):
         x, t = _inputs(samples, i), samples.targets[i].tolist()
         outputs, slopes, z = _forward(net, layers, x, seed, step, row, training=True)
         loss, delta = loss_and_delta(net, z, outputs[-1], slopes[-1], t)
@@ -188,6 +235,11 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
                     slope * sum(weight * d for weight, d in zip(W_row, delta, strict=True))
                     for slope, W_row in zip(slopes[layer - 1], layers[layer][0], strict=True)
                 ]
+    return loss_sum, gradient
+
+
+def _make_mean(gradient, layers, optimizer, n):
+    """Make the sum over a batch of n samples the gradient of their mean loss, with penalties."""
     penalized = optimizer.alpha > 0 or optimizer.l1 > 0
     for (dW, db), (W, _) in zip(gradient, layers, strict=True):
         for k in range(len(dW)):
@@ -195,7 +247,15 @@ def _batch_gradient(net, layers, samples, batch, optimizer, seed, step):
                 dW[k] = [g + penalty(optimizer, w) for g, w in zip(dW[k], W[k], strict=True)]
             dW[k] = [g / n for g in dW[k]]
         db[:] = [g / n for g in db]
-    return loss_sum, gradient
+
+
+def _step(net, optimizer, w, m, gradient, size, rate, step, dtype):
+    """Return parameters and moments after a step from the sum over a batch, of weight `size`."""
+    _make_mean(gradient, _unflatten(net, w), optimizer, size)
+    optimizer_step(optimizer, w, m, _flatten(gradient), rate, step)
+    if optimizer.max_norm > 0:
+        limit_norms(net, w, optimizer.max_norm)
+    return rounded(w, dtype), [rounded(moment, dtype) for moment in m]
 
 
 def _inputs(samples, i):
@@ -207,6 +267,11 @@ def _inputs(samples, i):
 def _weight(samples, i):
     """Return how much sample i counts."""
     return 1.0 if samples.weights is None else float(samples.weights[i])
+
+
+def _weight_of(samples, batch):
+    """Return how much some samples count together."""
+    return len(batch) if samples.weights is None else sum(_weight(samples, i) for i in batch)
 
 
 def _is_right(net, y, t):

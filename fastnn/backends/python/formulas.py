@@ -151,7 +151,7 @@ def step_sizes(optimizer: Optimizer, rate, step):
         return rate * (sqrt(1 - b2**step) / (1 - b1**step)), 0.0, epsilon
     if optimizer.kind == codes.ADAMW:
         root = sqrt(1 - b2**step)
-        return rate * root / (1 - b1**step), 0.0, epsilon * root
+        return rate * (root / (1 - b1**step)), 0.0, epsilon * root
     if optimizer.kind == codes.NADAM:
         root, product = sqrt(1 - b2**step), 1.0
         for n in range(1, step + 1):

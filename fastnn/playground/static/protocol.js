@@ -122,3 +122,9 @@ export function check(lesson, exercise, answer) {
     lang: document.documentElement.lang,
   });
 }
+
+// The picture of a lesson for a setting of its knobs: {panels}.
+export function picture(lesson, knobs) {
+  shared ??= new Connection();
+  return shared.ask({ do: "picture", lesson, knobs, lang: document.documentElement.lang });
+}

@@ -1,0 +1,67 @@
+"""Judges answers to exercises, by computing or running what they ask for."""
+
+import json
+from typing import Any
+
+from ..parameters import shown
+from . import texts
+from .lesson_texts import lesson_text
+from .phrases import phrase
+from .play import play
+from .play.records import Numbers, Pick, Settings, read_knobs, read_number
+
+
+def judge(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tuple[bool, str]:
+    """Return whether an answer is right, and what to say; see `site.check`."""
+    own, words = play(lesson).exercises, texts(language)["site"]
+    numbers = [str(n) for n in range(1, len(own) + 1)]
+    if str(exercise) not in numbers:
+        raise ValueError(f"exercise={shown(exercise)}: expected a number from 1 to {len(own)}")
+    place = int(exercise) - 1
+    asked, measured = own[place], ""
+    if isinstance(asked, Settings):
+        if isinstance(answer, str):
+            answer = _from_json(answer)
+        right, values = asked.judge(**read_knobs(asked.knobs, answer))
+        pairs = (f"{phrase(name, language)} {_plain(value)}" for name, value in values.items())
+        measured = " " + words["measured"].format(values=", ".join(pairs))
+    elif isinstance(asked, Pick):
+        options = lesson_text(lesson, language).exercises[place].options
+        if str(answer) not in [str(i) for i in range(len(options))]:
+            raise ValueError(f"answer={shown(answer)}: expected an option, counted from 0")
+        right = int(answer) == asked.solve()
+    else:
+        right = _are_right(asked, answer, words)
+    return right, words["right" if right else "wrong"] + measured
+
+
+def right_answer(lesson: str, exercise: int) -> Any:
+    """Return an answer that is right: for the tests, and for who gives up."""
+    asked = play(lesson).exercises[exercise - 1]
+    return asked.right if isinstance(asked, Settings) else asked.solve()
+
+
+def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
+    if isinstance(answer, str):
+        answer = answer.replace("，", ",").replace("、", ",").strip(" ()[]（）").split(",")
+    given = answer if isinstance(answer, (list, tuple)) else [answer]
+    wanted = asked.solve()
+    if len(given) != len(wanted):
+        raise ValueError(words["several"].format(n=len(wanted), got=len(given)))
+    pairs = zip((read_number("answer", value) for value in given), wanted, strict=True)
+    return all(
+        abs(value - right) <= asked.tolerance * max(1.0, abs(right)) + 1e-9
+        for value, right in pairs
+    )
+
+
+def _from_json(answer: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        raise ValueError(f"answer={shown(answer)}: expected settings as JSON") from None
+
+
+def _plain(value: float) -> str:
+    """Return a number for a sentence."""
+    return str(value) if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,154 @@
+"""Callbacks that write where people look already: TensorBoard and MLflow.
+
+Each takes the loss and the learning rate of an epoch, and what is measured on validation data; to
+measure the training data as well takes a pass over them.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .card import text_of
+from .observer import Epoch
+from .parameters import check_flag, check_integer
+from .persistence import save
+
+
+class TensorBoard:
+    """Write events for TensorBoard, as Keras's callback does, by TensorBoard's own writer.
+
+    The measures of training and of validation data are two runs, "train" and "validation", with
+    the same tags: "epoch_loss", "epoch_accuracy" (a regressor: "epoch_score") and
+    "epoch_learning_rate".
+
+    Parameters
+    ----------
+    log_dir : str or path, default "logs"
+        What `tensorboard --logdir` gets.
+    accuracy : bool, default False
+        Whether to measure the training data, too.
+    every : int, default 1
+
+    Raises
+    ------
+    ImportError
+        When a fit begins, if TensorBoard is missing: `pip install 'fastnn[tensorboard]'`.
+    """
+
+    def __init__(self, log_dir: str | Path = "logs", accuracy: bool = False, every: int = 1):
+        if not isinstance(log_dir, (str, os.PathLike)):
+            raise ValueError(f"log_dir={log_dir!r}: expected the path of a folder")
+        self.log_dir, self.accuracy = Path(log_dir), check_flag("accuracy", accuracy)
+        self.every = check_integer("every", every, 1)
+        self._writers: dict[str, Any] = {}
+
+    def on_fit_begin(self, model: Any) -> None:
+        """See that there is a writer, and a folder to write to."""
+        _tensorboard_writer()
+        self._writers = {}
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """Write, so that a page that is open shows it."""
+        found = {"loss": epoch.loss, "learning_rate": epoch.model.learning_rate_}
+        score = epoch.model._score_name.removeprefix("val_")
+        if self.accuracy:
+            found[score] = epoch.score
+        self._write("train", epoch.number, found)
+        if epoch.has_validation:
+            measured = {"loss": epoch.val_loss, score: epoch.val_score}
+            self._write("validation", epoch.number, measured)
+
+    def on_fit_end(self, model: Any) -> None:
+        """Close the files."""
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def _write(self, run: str, number: int, values: dict[str, float]) -> None:
+        if run not in self._writers:
+            self._writers[run] = _tensorboard_writer()(str(self.log_dir / run))
+        writer = self._writers[run]
+        for name, value in values.items():
+            writer.add_scalar(f"epoch_{name}", value, number)
+        writer.flush()
+
+
+def _tensorboard_writer() -> Any:
+    try:
+        from tensorboard.summary import Writer
+    except ImportError as error:
+        raise ImportError(
+            f"tensorboard cannot be imported ({error}): pip install 'fastnn[tensorboard]'"
+        ) from None
+    return Writer
+
+
+class MLflow:
+    """Log a fit to MLflow: parameters, measures of each epoch, the model's card and its file.
+
+    In the run that is active; if there is none, in one of its own.
+
+    Parameters
+    ----------
+    save_model : bool, default True
+        Whether the fitted model becomes an artifact, "model.safetensors", which `fastnn.load`
+        reads: no pickle.
+    accuracy : bool, default False
+        Whether to measure the training data, too.
+    every : int, default 1
+
+    Raises
+    ------
+    ImportError
+        When a fit begins, if MLflow is missing: `pip install 'fastnn[mlflow]'`.
+    """
+
+    def __init__(self, save_model: bool = True, accuracy: bool = False, every: int = 1):
+        self.save_model = check_flag("save_model", save_model)
+        self.accuracy = check_flag("accuracy", accuracy)
+        self.every = check_integer("every", every, 1)
+        self._is_own = False
+
+    def on_fit_begin(self, model: Any) -> None:
+        """Log the parameters, in a run that is begun unless there is one."""
+        mlflow = _mlflow()
+        self._is_own = mlflow.active_run() is None
+        if self._is_own:
+            mlflow.start_run()
+        given = model.get_params(deep=False)
+        mlflow.log_params({name: str(value)[:500] for name, value in given.items()})
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """Log what the epoch gave."""
+        found = {"loss": epoch.loss, "learning_rate": epoch.model.learning_rate_}
+        score = epoch.model._score_name
+        if self.accuracy:
+            found[score.removeprefix("val_")] = epoch.score
+        if epoch.has_validation:
+            found |= {"val_loss": epoch.val_loss, score: epoch.val_score}
+        _mlflow().log_metrics(found, step=epoch.number)
+
+    def on_fit_end(self, model: Any) -> None:
+        """Log the card and the model, and end the run if it is the callback's own."""
+        mlflow = _mlflow()
+        status = "KILLED" if model.stop_reason_ == "interrupted" else "FINISHED"
+        try:
+            mlflow.log_text(text_of(model), "card.txt")
+            if self.save_model and model.stop_reason_ != "diverged":  # which no file can hold
+                with tempfile.TemporaryDirectory() as folder:
+                    save(model, Path(folder, "model.safetensors"))
+                    mlflow.log_artifact(str(Path(folder, "model.safetensors")))
+        finally:
+            if self._is_own:
+                mlflow.end_run(status)
+
+
+def _mlflow() -> Any:
+    try:
+        import mlflow
+    except ImportError as error:
+        raise ImportError(
+            f"mlflow cannot be imported ({error}): pip install 'fastnn[mlflow]'"
+        ) from None
+    return mlflow
