@@ -168,7 +168,9 @@ def test_steps_by_batch_and_back_in_time_change_no_bit(name):
     for epoch in range(3):
         for batch in range(n):
             run.go(epoch, batch + 1, 10)
-            assert len(run.last_batch) <= run.batch_size
+            assert 1 <= len(run.last_batch) <= run.batch_size
+    run.go(4, 0, 10)
+    assert len(run.last_batch) == 0 or n == 1
     run.go(1, min(1, n - 1), 10)
     assert run.where <= (1, n)
     run.go(end.epoch, 0, 10)
@@ -225,6 +227,9 @@ def test_a_training_that_diverges_says_so(page):
         header, arrays = page.ask("go", epoch=200)
     assert header["reason"] == "diverged"
     assert "line" not in arrays
+    for epoch in (header["epoch"], 200):  # it is no state to go on from
+        header, _ = page.ask("go", epoch=epoch)
+        assert header["reason"] == "diverged"
     assert page.ask("go", epoch=0)[0]["reason"] == ""
 
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import importlib
 import json
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,7 +70,6 @@ class Session:
     """An open page."""
 
     def __init__(self) -> None:
-        self._settings: Settings | None = None
         self._data: data_sets.Data | None = None
         self._run: Run | None = None
         self._race: Race | None = None
@@ -97,6 +97,9 @@ class Session:
             return frames.pack({"id": number, **header}, arrays)
         except (ValueError, ImportError, MemoryError, OSError, RuntimeError) as error:
             return frames.pack({"id": number, "error": told(error)}, {})
+        except Exception as error:  # an error of ours: told here and there, and the page lives
+            logging.getLogger(__name__).exception("an answer failed")
+            return frames.pack({"id": number, "error": told(error)}, {})
 
     def _set(self, message: dict) -> Answer:
         """Take up new settings, and train to where they say."""
@@ -104,7 +107,7 @@ class Session:
         made = data_sets.make(data_sets.key(settings))
         run = networks.begin(settings, made)
         is_new = made is not self._data
-        self._settings, self._data, self._run = settings, made, run
+        self._data, self._run = made, run
         header, arrays = self._frame(*settings.where)
         header["settings"] = settings.to_json()
         header["address"] = replace(settings, epoch=0, batch_at=0).to_address()
