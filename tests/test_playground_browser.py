@@ -23,7 +23,7 @@ SECONDS = 120_000  # milliseconds to wait for what has to come: the machine may 
 def address():
     """Start the server as a user does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
+        [sys.executable, "-P", "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -160,7 +160,7 @@ def test_of_200_pages_the_last_are_refused_and_the_first_live(client):
 def started():
     """Start the server as a user does; give its address and process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
+        [sys.executable, "-P", "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
