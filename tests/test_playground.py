@@ -247,6 +247,8 @@ def test_a_frame_holds_what_a_page_draws(page):
     assert [row[0] for row in arrays["curve"].tolist()] == [0, 1, 2]
     # The picture is above its points: where x2 is large, there the first lines are.
     header, arrays = page.ask("set", settings="data=four&model=perceptron&lr=0.1&epoch=50")
+    while not header["done"]:
+        header, arrays = page.ask("go", epoch=50)
     assert arrays["field"][0, -1] == 255
     assert arrays["field"][-1, 0] == 0
 

@@ -65,6 +65,7 @@ def _listening(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", number))
+            listener.listen(128)  # who comes before the server has started waits
             return listener
         except OSError as error:
             listener.close()
