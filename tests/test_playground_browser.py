@@ -148,7 +148,7 @@ def test_a_point_is_dragged_and_the_loss_changes(open_page):
 
 def test_points_are_added_and_moved_by_keys(open_page):
     page = open_page("data=xor&model=linear&lr=0.1&epoch=10")
-    page.get_by_label("add orange").check()
+    page.get_by_label("+ orange").check()
     page.locator("canvas.plane").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
