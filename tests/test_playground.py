@@ -168,7 +168,9 @@ def test_steps_by_batch_and_back_in_time_change_no_bit(name):
     for epoch in range(3):
         for batch in range(n):
             run.go(epoch, batch + 1, 10)
-            assert len(run.last_batch) <= run.batch_size
+            assert 1 <= len(run.last_batch) <= run.batch_size
+    run.go(4, 0, 10)
+    assert len(run.last_batch) == 0 or n == 1
     run.go(1, min(1, n - 1), 10)
     assert run.where <= (1, n)
     run.go(end.epoch, 0, 10)
@@ -225,6 +227,9 @@ def test_a_training_that_diverges_says_so(page):
         header, arrays = page.ask("go", epoch=200)
     assert header["reason"] == "diverged"
     assert "line" not in arrays
+    for epoch in (header["epoch"], 200):  # it is no state to go on from
+        header, _ = page.ask("go", epoch=epoch)
+        assert header["reason"] == "diverged"
     assert page.ask("go", epoch=0)[0]["reason"] == ""
 
 
@@ -242,6 +247,8 @@ def test_a_frame_holds_what_a_page_draws(page):
     assert [row[0] for row in arrays["curve"].tolist()] == [0, 1, 2]
     # The picture is above its points: where x2 is large, there the first lines are.
     header, arrays = page.ask("set", settings="data=four&model=perceptron&lr=0.1&epoch=50")
+    while not header["done"]:
+        header, arrays = page.ask("go", epoch=50)
     assert arrays["field"][0, -1] == 255
     assert arrays["field"][-1, 0] == 0
 
@@ -256,6 +263,14 @@ def test_the_same_address_gives_the_same_numbers(page, name):
             header, _ = asking.ask("go", epoch=30)
         told.append([header[n] for n in ("loss", "test_loss", "accuracy", "deltas")])
     assert told[0] == told[1]
+
+
+def test_pictures_are_not_drawn_by_loops(page, monkeypatch):
+    for name in ("mlp_forward", "mlp_evaluate", "mlp_loss_gradient"):
+        monkeypatch.delattr(f"fastnn.backends.python.{name}")
+    header, arrays = page.ask("set", settings="data=xor&backend=python&epoch=1")
+    assert header["backend"] == "python"
+    assert arrays["field"].shape == (72, 72)
 
 
 def test_three_classes_have_a_colour_each(page):

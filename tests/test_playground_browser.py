@@ -23,7 +23,7 @@ SECONDS = 120_000  # milliseconds to wait for what has to come: the machine may 
 def address():
     """Start the server as a user does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
+        [sys.executable, "-P", "-m", "fastnn", "playground", "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -148,7 +148,7 @@ def test_a_point_is_dragged_and_the_loss_changes(open_page):
 
 def test_points_are_added_and_moved_by_keys(open_page):
     page = open_page("data=xor&model=linear&lr=0.1&epoch=10")
-    page.get_by_label("add orange").check()
+    page.get_by_label("+ orange").check()
     page.locator("canvas.plane").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -252,7 +252,7 @@ def test_a_chinese_page_is_chinese(open_page):
     # What stays Latin: names of formulas, in lists, and of formats.
     page.evaluate("document.querySelectorAll('select').forEach((list) => list.remove())")
     text = page.locator("body").inner_text()
-    names = r"fastnn|English|CSV|Python|NumPy|ONNX|PNG"
+    names = r"fastnn|English|CSV|Python|NumPy|ONNX|Keras|PyTorch|PNG"
     assert not re.findall(r"[A-Za-z]{3,}", re.sub(names, "", text))
 
 
@@ -269,6 +269,27 @@ def test_no_width_makes_the_page_scroll_sideways(open_page, width, height, schem
         .map((e) => e.outerHTML)"""
     )
     assert not small
+
+
+def test_a_picture_is_embedded_in_a_page(open_page):
+    page = open_page("data=xor&hidden=2&epoch=1")
+    page.evaluate(
+        """async () => {
+            const { mountPlayground } = await import("/static/embed.js");
+            const place = document.createElement("div");
+            document.getElementById("main").prepend(place);
+            const settings = "data=xor&hidden=10&act=tanh&lr=0.03&batch=0&epoch=3";
+            const show = ["picture", "loss", "network", "deltas"];
+            window.embedded = mountPlayground(place, settings, { knobs: ["lr", "epoch"], show });
+        }"""
+    )
+    wait(page, "embedded.player.frame?.done")
+    page.locator(".embed").get_by_label("Learning rate").press("ArrowRight")
+    wait(page, "embedded.player.settings.lr === 0.1")
+    page.locator(".embed").get_by_label("Epochs: the slider").press("End")
+    wait(page, "embedded.player.frame.epoch === 100001")
+    assert page.evaluate("embedded.player.frame.accuracy") == 1
+    assert page.evaluate("player.frame.epoch") == 1  # the page's own stays where it is
 
 
 def test_every_control_has_a_name(open_page):

@@ -24,6 +24,7 @@ def playground(port: int | None, browser: bool, lang: str | None) -> None:
     """
     try:
         import uvicorn
+        from threadpoolctl import threadpool_limits
 
         from .server import make_app
         from .session import MOST_BYTES
@@ -49,7 +50,9 @@ def playground(port: int | None, browser: bool, lang: str | None) -> None:
             lifespan="off",
         )
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            # Small products need no threads of BLAS: where pages share processors they wait.
+            with threadpool_limits(1, "blas"):
+                uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
             click.echo("ended")
 
@@ -62,6 +65,7 @@ def _listening(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", number))
+            listener.listen(128)  # who comes before the server has started waits
             return listener
         except OSError as error:
             listener.close()

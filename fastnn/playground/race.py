@@ -1,16 +1,15 @@
 """The same network on several back ends, side by side: epochs a second, and how far apart.
 
 They train in turns of a few hundredths of a second, so each has the processor for itself, and only
-the seconds of its own turns count.
+the seconds of its own turns count. Who is there runs the same way again while others are on it:
+a speed is that of many epochs.
 """
 
-import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .. import backends
 from .data import Data
 from .networks import begin
 from .problems import Problem
@@ -26,13 +25,16 @@ class Race:
     Parameters
     ----------
     names : sequence of str
-        The back ends; the first that reaches a place is what the others are compared with.
+        The back ends.
+    epochs : int
     """
 
     def __init__(self, settings: Settings, data: Data, names: list[str], epochs: int):
         self.names, self.epochs = names, epochs
         self._settings, self._data = replace(settings, epoch=epochs, batch_at=0), data
         self._runs: dict[str, Run] = {}
+        self._laps: dict[str, Run] = {}  # of those who are there
+        self._spent: dict[str, tuple[float, float]] = {}  # epochs and seconds of complete laps
         self._left_out: set[str] = set()  # too slow for these settings
 
     def turn(self) -> dict[str, Any]:
@@ -47,18 +49,28 @@ class Race:
                 except Problem:
                     self._left_out.add(name)
                 return self._told()
-        end = time.perf_counter() + TURN * len(self.names)
         for name, run in self._runs.items():
-            if time.perf_counter() < end:
-                with backends.use_backend(name):
-                    run.go(self.epochs, 0, TURN)
+            if run.go(self.epochs, 0, TURN):
+                self._run_again(name)
         return self._told()
+
+    def _run_again(self, name: str) -> None:
+        """Let who is there spend its turn on another lap."""
+        lap = self._laps.get(name)
+        if lap is None:
+            lap = self._laps[name] = self._new(name)
+        if lap.go(self.epochs, 0, TURN):
+            epochs, seconds = self._spent.get(name, (0.0, 0.0))
+            self._spent[name] = epochs + lap.n_epochs, seconds + lap.seconds
+            del self._laps[name]
 
     def _begin(self, name: str) -> Run:
         warm = begin(self._settings.on(name), self._data)
-        with backends.use_backend(name):
-            warm.go(0, 1, 3600.0)  # compiles
-            warm.go(2, 0, TURN)
+        warm.go(0, 1, 3600.0)  # compiles
+        warm.go(2, 0, TURN)
+        return self._new(name)
+
+    def _new(self, name: str) -> Run:
         run = begin(self._settings.on(name), self._data)
         run.stride = MOST_EPOCHS  # no pause on the way
         return run
@@ -78,12 +90,20 @@ class Race:
                     "state": "done" if is_there else "running",
                     "epoch": run.where.epoch + run.where.batch / run.n_batches,
                     "seconds": run.seconds,
-                    "rate": run.n_epochs / run.seconds if run.seconds else 0.0,
+                    "rate": self._rate(name, run),
                     "difference": self._difference(run) if is_there else None,
                 }
             )
         done = all(lane["state"] in ("done", "left out") for lane in lanes)
         return {"lanes": lanes, "epochs": self.epochs, "done": done}
+
+    def _rate(self, name: str, run: Run) -> float:
+        """Return epochs a second."""
+        runs = [run, self._laps[name]] if name in self._laps else [run]
+        epochs, seconds = self._spent.get(name, (0.0, 0.0))
+        epochs += sum(one.n_epochs for one in runs)
+        seconds += sum(one.seconds for one in runs)
+        return epochs / seconds if seconds else 0.0
 
     def _difference(self, run: Run) -> float:
         """Return the largest difference of parameters to the others that are there."""

@@ -15,7 +15,7 @@ from .settings import Settings
 MOST_ROWS = 400  # of a curve
 MOST_KEPT = 8_000_000  # bytes of earlier states
 MOST_MEASURED = 2_000  # samples of each kind
-SAMPLES_OF_DELTAS = 16
+SAMPLES_OF_DELTAS = 8
 
 
 class Row(NamedTuple):
@@ -50,7 +50,8 @@ class Run(ABC):
     stride : int
         It measures, and keeps its state, after every so many epochs.
     last_batch : array of int
-        Samples of the last batch, numbers in `data.train`; only after a step of one batch.
+        Samples of the last batch, numbers in `data.train`; only in the midst of an epoch, or after
+        a step to its end.
     """
 
     task: Any
@@ -117,7 +118,6 @@ class Run(ABC):
         target = Where(epoch, batch)
         if self.n_batches <= batch:
             target = Where(epoch + 1)
-        self.last_batch = np.empty(0, np.int64)
         if not self.curve:
             self._note()
         self._use_kept(target)
@@ -127,8 +127,10 @@ class Run(ABC):
         end = time.perf_counter() + seconds
         while self.where < target and not self.reason and time.perf_counter() < end:
             self._advance(target, end - time.perf_counter())
+        if not batch or len(self.last_batch) > self.batch_size or self.n_batches == 1:
+            self.last_batch = np.empty(0, np.int64)
         is_there = self.where >= target or bool(self.reason)
-        if is_there and not self.where.batch:
+        if is_there and not self.where.batch and self.reason != "diverged":
             self._note()
         return is_there
 
@@ -149,8 +151,7 @@ class Run(ABC):
         else:
             last = target.batch if epoch == target.epoch else n
             n_done = min(last - batch, affordable)
-            if n_done == 1:
-                self.last_batch = self._order()[self._rows_of(batch, 1)]
+            self.last_batch = self._order()[self._rows_of(batch, n_done)]
             self._batches(batch, n_done)
             self.where = Where(epoch, batch + n_done)
             if self.where.batch == n:

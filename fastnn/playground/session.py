@@ -8,6 +8,7 @@ import base64
 import binascii
 import importlib
 import json
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,7 +40,8 @@ from .settings import (
 from .settings import read as read_settings
 
 MOST_BYTES = 2_000_000  # of a message
-BUDGET = 0.04  # seconds of training for an answer
+BUDGET = 0.025  # seconds of training for an answer
+MOST_SECONDS = 60  # of the training for a file
 MOST_SIDE = 400  # pixels of a drawing
 LANGUAGES = ("en", "zh")
 Answer = tuple[dict[str, Any], frames.Arrays]
@@ -61,7 +63,6 @@ def choices() -> dict[str, Any]:
         "most_units": MOST_UNITS,
         "most_layers": MOST_LAYERS,
         "most_epochs": MOST_EPOCHS,
-        "lessons": find_spec("fastnn.course.site") is not None,
     }
 
 
@@ -69,7 +70,6 @@ class Session:
     """An open page."""
 
     def __init__(self) -> None:
-        self._settings: Settings | None = None
         self._data: data_sets.Data | None = None
         self._run: Run | None = None
         self._race: Race | None = None
@@ -97,6 +97,9 @@ class Session:
             return frames.pack({"id": number, **header}, arrays)
         except (ValueError, ImportError, MemoryError, OSError, RuntimeError) as error:
             return frames.pack({"id": number, "error": told(error)}, {})
+        except Exception as error:  # an error of ours: told here and there, and the page lives
+            logging.getLogger(__name__).exception("an answer failed")
+            return frames.pack({"id": number, "error": told(error)}, {})
 
     def _set(self, message: dict) -> Answer:
         """Take up new settings, and train to where they say."""
@@ -104,7 +107,7 @@ class Session:
         made = data_sets.make(data_sets.key(settings))
         run = networks.begin(settings, made)
         is_new = made is not self._data
-        self._settings, self._data, self._run = settings, made, run
+        self._data, self._run = made, run
         header, arrays = self._frame(*settings.where)
         header["settings"] = settings.to_json()
         header["address"] = replace(settings, epoch=0, batch_at=0).to_address()
@@ -120,9 +123,7 @@ class Session:
 
     def _frame(self, epoch: int, batch: int) -> Answer:
         run = self._needed_run()
-        with backends.use_backend(run.settings.backend_name):
-            done = run.go(epoch, batch, BUDGET)
-        return frames.frame(run, done)
+        return frames.frame(run, run.go(epoch, batch, BUDGET))
 
     def _needed_run(self) -> Run:
         if self._run is None:
@@ -174,6 +175,13 @@ class Session:
         return {"text": program(*self._here(), language)}, {}
 
     def _file(self, message: dict) -> Answer:
+        """Train once more, as the program does, and return the model as a file."""
+        run = self._needed_run()
+        if run.seconds > 0 and run.where.epoch / (run.n_epochs / run.seconds) > MOST_SECONDS:
+            raise Problem(
+                "To train once more would take more than a minute: run the Python program.",
+                "重新训练需要一分钟以上：请运行 Python 程序。",
+            )
         name, content = exports.make(_text(message, "kind"), *self._here())
         return {"name": name}, {"content": np.frombuffer(content, np.uint8)}
 

@@ -62,12 +62,12 @@ class Settings:
     box: tuple[float, ...] = ()
     features: tuple[str, ...] = ("x1", "x2")
     model: str = "network"
-    hidden: tuple[int, ...] = (8, 8)
-    act: tuple[str, ...] = ("tanh", "tanh")
+    hidden: tuple[int, ...] = (12, 12)
+    act: tuple[str, ...] = ("relu", "relu")
     out: str = "auto"
     loss: str = "auto"
     solver: str = "adam"
-    lr: float = 0.03
+    lr: float = 0.01
     momentum: float = 0.0
     batch: int = 16
     alpha: float = 0.0
@@ -152,7 +152,7 @@ def _fitted(s: Settings) -> Settings:
     """Return settings that go together: an activation for each layer, what a model reads."""
     act = s.act
     if len(act) != len(s.hidden):
-        last = act[-1] if act else "tanh"
+        last = act[-1] if act else "relu"
         act = (*act[: len(s.hidden)], *[last] * (len(s.hidden) - len(act)))
     batch = s.batch if s.model == "network" or s.batch == 1 else 0
     features = s.features

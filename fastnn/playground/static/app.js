@@ -79,7 +79,7 @@ find("#unit").addEventListener("change", (event) => pick(event.target.value === 
 start();
 
 function start() {
-  player.start(location.hash.slice(1) || EXAMPLES.spirals.replace("epoch=150", "epoch=0"));
+  player.start(location.hash.slice(1) || "data=spirals");
 }
 
 function writeAddress() {

@@ -29,7 +29,7 @@ function scale(first, middle, second) {
   const table = new Uint8ClampedArray(256 * 4);
   for (let i = 0; i < 256; i++) {
     const x = (i - 127.5) / 127.5;
-    const share = 0.82 * Math.abs(x) ** 0.8;
+    const share = 0.6 * Math.abs(x) ** 0.8; // points stand out
     const end = x < 0 ? first : second;
     for (let c = 0; c < 3; c++) table[4 * i + c] = middle[c] + (end[c] - middle[c]) * share;
     table[4 * i + 3] = 255;

@@ -192,7 +192,7 @@ export class NetworkView {
     context.fill();
     context.stroke();
     context.fillStyle = all.text;
-    context.font = `${size > 26 && !isImage ? 13 : 10}px system-ui, sans-serif`;
+    context.font = `${isImage ? 9 : size > 26 ? 13 : 10}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillText(data.kind === "line" ? text.replace("₁", "") : text, left + size / 2, top + size / 2 + 1);

@@ -83,7 +83,7 @@ export class Picture {
     const { arrays } = this.player.frame;
     const { field, sure, units } = arrays;
     context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = "low";
     const isUnit = this.shown !== null && units && this.shown < units.shape[0];
     if (isUnit) {
       const size = units.shape[1] * units.shape[2];

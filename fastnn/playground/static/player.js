@@ -81,13 +81,19 @@ export class Player extends EventTarget {
   async pump() {
     if (this.busy) return;
     this.busy = true;
-    while (this.wanted || this.playing) {
-      const message = this.wanted ?? this.onward();
-      this.wanted = null;
+    let ahead = null; // the next frame is made while this one is drawn
+    while (this.wanted || this.playing || ahead) {
+      const isOnward = ahead !== null || !this.wanted;
       try {
-        this.take(await this.query(message));
+        const asked = ahead ?? this.query(this.wanted ?? this.onward());
+        if (!isOnward) this.wanted = null;
+        ahead = null;
+        this.frame = await asked;
+        if (this.playing && !this.wanted && !this.frame.reason) ahead = this.query(this.onward());
+        this.take(this.frame, isOnward);
         await new Promise((resolve) => this.nextFrame(resolve));
       } catch (error) {
+        ahead = null;
         this.failed(error);
         if (!(error instanceof Refused)) throw error;
       }
@@ -123,10 +129,9 @@ export class Player extends EventTarget {
     return this.connection.ask(message);
   }
 
-  take(answer) {
+  take(answer, isOnward) {
     const now = performance.now();
     this.frames = [...this.frames.filter((t) => t > now - 1000), now];
-    this.frame = answer;
     if (answer.settings) {
       this.settings = answer.settings;
       this.address = answer.address;
@@ -140,13 +145,15 @@ export class Player extends EventTarget {
       this.tell("settings");
     }
     this.tell("frame");
-    if (answer.reason) this.pause();
-    if (!answer.done && !this.wanted && !answer.reason && !this.playing) {
-      this.wanted = { do: "go", ...this.target }; // the rest of the way
-    } else if (answer.done && !this.playing && !this.wanted) {
-      this.tell("rest");
-    }
     this.tell("well");
+    if (answer.reason) this.pause();
+    if (this.playing || this.wanted) return;
+    if (answer.done || isOnward) {
+      this.target = this.here;
+      this.tell("rest");
+    } else {
+      this.wanted = { do: "go", ...this.target }; // the rest of the way
+    }
   }
 
   failed(error) {

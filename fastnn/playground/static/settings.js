@@ -22,7 +22,7 @@ export function changed(settings, change) {
     if (!("epoch" in change) && special) next.epoch = 0;
   }
   if (change.hidden && !change.act) {
-    next.act = next.hidden.map((_, i) => settings.act[Math.min(i, settings.act.length - 1)] ?? "tanh");
+    next.act = next.hidden.map((_, i) => settings.act[Math.min(i, settings.act.length - 1)] ?? "relu");
   }
   if (!("epoch" in change) && "batch_at" in next) next.batch_at = 0;
   return next;
@@ -37,6 +37,6 @@ export const EXAMPLES = {
   "bp-xor": "data=xor&hidden=10&act=sigmoid&loss=half_squared_error&solver=sgd&lr=0.1&init=uniform&epoch=100001",
   regression: "data=parabola&hidden=20&act=relu&loss=sum_squared_error&solver=sgd&lr=0.1&batch=0&init=normal&bias=0.1&epoch=1000",
   disc: "data=disc&hidden=8,8,8,8&act=relu&lr=0.01&epoch=100",
-  spirals: "data=spirals&hidden=8,8&lr=0.03&epoch=150",
+  spirals: "data=spirals&epoch=100",
   digits: "data=digits&hidden=30&act=relu&lr=0.003&epoch=2",
 };
