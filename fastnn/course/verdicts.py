@@ -61,7 +61,7 @@ def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
 def _from_json(answer: str) -> Any:
     try:
         return json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"answer={shown(answer)}: expected settings as JSON") from None
 
 
