@@ -9,7 +9,6 @@ import binascii
 import importlib
 import json
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -160,23 +159,23 @@ class Session:
         if side < 1 or len(ink) != side * side:
             raise Problem("The drawing is damaged.", "图画数据已损坏。")
         image = images.from_drawing(ink.reshape(side, side))
-        X = image[np.newaxis]
-        if run.settings.model != "network":
-            X = X / images.load().X.max()
-        last = run.outputs(X)[-1][0].astype(np.float64)
+        seen = image if run.settings.model == "network" else images.reals(image)
+        last = run.outputs(seen[np.newaxis])[-1][0].astype(np.float64)
         return {"outputs": last.tolist(), "named": int(last.argmax())}, {
             "image": image.reshape(images.load().side, -1)
         }
 
     def _program(self, message: dict) -> Answer:
-        language = _text(message, "lang")
-        if language not in LANGUAGES:
-            raise Problem("lang: expected en or zh.", "lang：应为 en 或 zh。")
-        return {"text": program(*self._here(), language)}, {}
+        return {"text": program(*self._here(), _language(message))}, {}
 
     def _file(self, message: dict) -> Answer:
         """Train once more, as the program does, and return the model as a file."""
         run = self._needed_run()
+        if run.reason == "diverged":
+            raise Problem(
+                "The training has diverged: there is no model to take along.",
+                "训练已发散：没有可以带走的模型。",
+            )
         if run.seconds > 0 and run.where.epoch / (run.n_epochs / run.seconds) > MOST_SECONDS:
             raise Problem(
                 "To train once more would take more than a minute: run the Python program.",
@@ -200,13 +199,13 @@ class Session:
 
     def _check(self, message: dict) -> Answer:
         """Check the answer to a lesson's exercise."""
-        given = [_text(message, name) for name in ("lesson", "exercise", "answer", "lang")]
-        right, text = _lessons().check(*given)
+        given = [_text(message, name) for name in ("lesson", "exercise", "answer")]
+        right, text = _lessons().check(*given, _language(message))
         return {"right": bool(right), "text": text}, {}
 
     def _picture(self, message: dict) -> Answer:
         """Draw a lesson's picture for a setting of its knobs."""
-        lesson, language = _text(message, "lesson"), _text(message, "lang")
+        lesson, language = _text(message, "lesson"), _language(message)
         return _lessons().picture(lesson, message.get("knobs"), language), {}
 
 
@@ -249,10 +248,17 @@ def _text(message: dict, name: str) -> str:
     return value
 
 
+def _language(message: dict) -> str:
+    language = _text(message, "lang")
+    if language not in LANGUAGES:
+        raise Problem("lang: expected en or zh.", "lang：应为 en 或 zh。")
+    return language
+
+
 def _integer(message: dict, name: str, most: int) -> int:
     value = message.get(name, 0)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value != int(value) or not 0 <= value <= most:
+    if not is_number or not 0 <= value <= most or value != int(value):  # NaN is not in between
         raise Problem(
             f"{name}: expected a whole number from 0 to {most}.",
             f"{name}：应为 0 到 {most} 的整数。",
