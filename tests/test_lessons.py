@@ -261,6 +261,57 @@ def test_a_right_answer_is_accepted_and_a_wrong_one_refused(name, n):
         assert (ok, text.startswith(wrong)) == (False, True)
 
 
+# By hand: right answers, and what a slip would give.
+BY_HAND = {
+    ("truth-table", 1): ("0.4", "1", "-0.6"),
+    ("perceptron", 1): ("-4, 0, -1", "-3, 0, -2", "-6, 0, 1"),  # the rate; the sign
+    ("perceptron", 2): ("3", "2", "4"),
+    ("perceptron-matrix", 1): ("1", "0", "2"),  # 3 x 1
+    ("perceptron-matrix", 2): ("-4, 0, -1", "-3, 0, -2", "-4.5, -0.5, -1"),  # the mean
+    ("single-layer", 1): ("-0.15", "0.15", "-0.6"),
+    ("single-layer", 3): ("0", "1", "2"),
+    ("linear", 2): ("2", "1", "3"),  # 0.2 is above 2 / 13.2
+    ("linear", 3): ("2", "0", "1"),
+    ("linear-xor", 2): ("0", "0.5", "-1"),
+    ("features-xor", 1): ("-1, 1, 1, -1", "-1, 1, 1, 3", "0, 1, 1, 0"),
+    ("features-xor", 2): ("1", "0", "2"),
+    ("gradient-descent", 1): ("-2.4", "-2.7", "-3.6"),  # the slope is 2w; downhill
+    ("gradient-descent", 3): ("2", "1", "3"),
+    ("two-minima", 2): ("5, 3", "3, 5", "7, 3"),
+    ("two-minima", 3): ("1", "0", "2"),
+    ("learning-rates", 2): ("0.1", "0.01", "0.3"),
+    ("learning-rates", 3): ("3", "0", "2"),
+    ("stopping-rules", 2): ("1", "0", "2"),
+    ("activations", 1): ("0.25", "0.5", "1"),
+    ("activations", 2): ("0.75", "3", "0.25"),
+    ("activations", 3): ("3", "0", "2"),
+    ("regions", 2): ("3", "2", "4"),
+    ("regions", 3): ("2", "0", "1"),
+    ("curves", 1): ("0.25", "-0.25", "0.5"),
+    ("curves", 2): ("1", "0", "2"),
+    ("bp-xor", 1): ("0.032", "-0.032", "0.2"),
+    ("bp-xor", 2): ("0.00384", "0.0096", "0.00768"),  # without 1 - y; without the weight
+    ("vanishing-gradients", 1): ("0.0039", "0.25", "0.0156"),
+    ("vanishing-gradients", 3): ("1", "0", "2"),
+    ("regression", 1): ("-0.4", "-0.2", "0.4"),
+    ("regression", 3): ("2", "0", "1"),
+    ("mnist", 1): ("0.25", "0.1", "1"),
+    ("mnist", 2): ("2.3", "0.1", "-2.3"),
+    ("fashion-mnist", 1): ("1.386", "0.25", "2"),
+    ("fashion-mnist", 3): ("1", "0", "2"),
+}
+
+
+def test_answers_by_hand_are_those_of_the_solutions():
+    asked = {(name, n) for name, n in exercises()}
+    settings = {key for key in asked if isinstance(play(key[0]).exercises[key[1] - 1], Settings)}
+    assert set(BY_HAND) == asked - settings  # those with knobs are judged by a run
+    for (name, n), (right, *slips) in BY_HAND.items():
+        assert site.check(name, n, right)[0], (name, n)
+        for slip in slips:
+            assert not site.check(name, n, slip)[0], (name, n, slip)
+
+
 @pytest.mark.parametrize(("name", "n"), exercises())
 def test_answers_come_as_a_page_sends_them(name, n):
     right, wrong = right_answer(name, n), wrong_answer(name, n)
@@ -551,7 +602,12 @@ def test_the_notebooks_check(capsys):
     notebooks.check("perceptron-matrix", 1, 2)
     notebooks.check("perceptron", 1, [1])
     notebooks.check("perceptron", 3, {"rate": 2}, "zh")
+    notebooks.check("bp-xor", 3, {"rate": 1, "hidden": 10})  # an option is 1.0
+    for exercise, answer in ((1, "one"), (1, 0), (0, 1), (9, 1), (1, [2]), (1, 1.5)):
+        notebooks.check("perceptron-matrix", exercise, answer)
     printed = capsys.readouterr().out.splitlines()
+    assert printed[5].startswith("Right.")
+    assert len([line for line in printed[6:] if "expected" in line]) == 6
     assert printed[:3] == ["No answer yet.", "Right.", "Right."]
     assert printed[3].startswith("Expected 3 numbers")
     assert printed[4].startswith("正确。")
