@@ -341,6 +341,11 @@ def test_a_page_takes_its_model_along(page, tmp_path):
     path.write_bytes(arrays["content"].tobytes())
     assert fastnn.load(path).n_epochs_ == 3
     assert "error" in page.ask("file", kind="../etc/passwd")[0]
+    for _ in range(session.MOST_FILES):
+        session._making.acquire()  # other pages' files, which may take a minute
+    assert "Other pages" in page.ask("file", kind="model")[0]["error"]["en"]
+    session._making.release(session.MOST_FILES)
+    assert "error" not in page.ask("file", kind="model")[0]
 
 
 def test_every_export_is_made(page):

@@ -9,6 +9,7 @@ import binascii
 import importlib
 import json
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -42,7 +43,9 @@ MOST_BYTES = 2_000_000  # of a message
 BUDGET = 0.025  # seconds of training for an answer
 MOST_SECONDS = 60  # of the training for a file
 MOST_SIDE = 400  # pixels of a drawing
+MOST_FILES = 4  # that are made at a time, for all pages: half of the server's threads
 LANGUAGES = ("en", "zh")
+_making = threading.BoundedSemaphore(MOST_FILES)
 Answer = tuple[dict[str, Any], frames.Arrays]
 
 
@@ -181,7 +184,15 @@ class Session:
                 "To train once more would take more than a minute: run the Python program.",
                 "重新训练需要一分钟以上：请运行 Python 程序。",
             )
-        name, content = exports.make(_text(message, "kind"), *self._here())
+        if not _making.acquire(blocking=False):
+            raise Problem(
+                "Other pages make files now: try again in a minute.",
+                "其他页面正在生成文件：请一分钟后再试。",
+            )
+        try:
+            name, content = exports.make(_text(message, "kind"), *self._here())
+        finally:
+            _making.release()
         return {"name": name}, {"content": np.frombuffer(content, np.uint8)}
 
     def _begin_race(self, message: dict) -> Answer:
