@@ -1,7 +1,9 @@
 """The playground without its server: settings, data, exact runs, and the answers to a page."""
 
 import base64
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -321,6 +323,20 @@ def test_pictures_are_not_drawn_by_loops(page, monkeypatch):
     header, arrays = page.ask("set", settings="data=xor&backend=python&epoch=1")
     assert header["backend"] == "python"
     assert arrays["field"].shape == (72, 72)
+
+
+def test_a_page_that_is_closed_is_forgotten_at_once(page):
+    """No cycle of references keeps its states until the collector comes by."""
+    page.ask("set", settings="data=xor&epoch=3")
+    page.ask("race", epochs=2)
+    page.ask("race-go")
+    own = [weakref.ref(kept) for kept in (page.session, page.session._run, page.session._race)]
+    gc.disable()
+    try:
+        page.session = None
+        assert [ref() for ref in own] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_three_classes_have_a_colour_each(page):

@@ -75,19 +75,6 @@ class Session:
         self._data: data_sets.Data | None = None
         self._run: Run | None = None
         self._race: Race | None = None
-        self._does: dict[str, Callable[[dict], Answer]] = {
-            "choices": lambda message: (choices(), {}),
-            "set": self._set,
-            "go": self._go,
-            "table": self._table,
-            "digit": self._digit,
-            "program": self._program,
-            "file": self._file,
-            "race": self._begin_race,
-            "race-go": self._go_race,
-            "check": self._check,
-            "picture": self._picture,
-        }
 
     def answer(self, text: str | bytes) -> bytes:
         """Return the answer to a message, whatever it says."""
@@ -95,7 +82,7 @@ class Session:
         try:
             message = _parsed(text)
             number = message["id"]
-            header, arrays = self._does[message["do"]](message)
+            header, arrays = DOES[message["do"]](self, message)
             return frames.pack({"id": number, **header}, arrays)
         except (ValueError, ImportError, MemoryError, OSError, RuntimeError) as error:
             return frames.pack({"id": number, "error": told(error)}, {})
@@ -220,6 +207,21 @@ class Session:
         return _lessons().picture(lesson, message.get("knobs"), language), {}
 
 
+DOES: dict[str, Callable[[Session, dict], Answer]] = {
+    "choices": lambda session, message: (choices(), {}),
+    "set": Session._set,
+    "go": Session._go,
+    "table": Session._table,
+    "digit": Session._digit,
+    "program": Session._program,
+    "file": Session._file,
+    "race": Session._begin_race,
+    "race-go": Session._go_race,
+    "check": Session._check,
+    "picture": Session._picture,
+}
+
+
 def _lessons() -> Any:
     """Return what the course has for this site."""
     if find_spec("fastnn.course.site") is None:
@@ -240,12 +242,9 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
     number = message.get("id")
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**53:
         raise Problem("The message has no number 'id'.", "消息没有编号。")
-    if message["do"] not in KNOWN:
+    if message["do"] not in DOES:
         raise Problem(f"There is no {message['do'][:30]!r}.", f"没有 {message['do'][:30]!r}。")
     return message
-
-
-KNOWN = frozenset(Session()._does)
 
 
 def _no_number(text: str) -> float:
