@@ -236,9 +236,10 @@ class LayerRun(Run):
 
     def deltas(self) -> list[NDArray]:
         """See `Run`: t - y (1.2)."""
-        z = self.outputs(self.task.X)[0]
+        n = len(self.measured_train)
+        z = self.outputs(self.task.X[:n])[0]
         y = np.sign(z) if self._is_perceptron else z
-        return [np.abs(self.task.targets - y).mean(axis=0)]
+        return [np.abs(self.task.targets[:n] - y).mean(axis=0)]
 
     def measure(self) -> Row:
         """See `Run`: the loss is that of the estimator's `loss_curve_`."""
