@@ -317,6 +317,15 @@ def test_the_same_address_gives_the_same_numbers(page, name):
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_gives_the_same_numbers_on_every_back_end(address):
+    names = [name for name, why in fastnn.available_backends().items() if why is None]
+    runs = [run_to(f"{address}&backend={name}") for name in names]
+    for run in runs:
+        np.testing.assert_allclose(run.parameters, runs[0].parameters, rtol=0, atol=1e-9)
+        assert run.where == runs[0].where
+
+
 def test_pictures_are_not_drawn_by_loops(page, monkeypatch):
     for name in ("mlp_forward", "mlp_evaluate", "mlp_loss_gradient"):
         monkeypatch.delattr(f"fastnn.backends.python.{name}")
