@@ -1,4 +1,4 @@
-"""The lessons: texts, formulas, worked steps, exercises, pictures, notebooks, pages."""
+"""The lessons: texts, formulas, worked steps, live pictures, pages."""
 
 import html.parser
 import json
@@ -10,33 +10,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import fastnn
 from fastnn import backends, course
-from fastnn.cli import main
-from fastnn.course import drawings, fonts, lesson_texts, markup, notebooks, phrases, site, snippets
-from fastnn.course.lesson import Lesson
+from fastnn.course import drawings, lesson_texts, markup, phrases, site, snippets
 from fastnn.course.lesson_texts import ORDER, formulas, lesson_text
 from fastnn.course.play import play
 from fastnn.course.play.records import Embedded, Live, Pick, Select, Settings, Slider, read_knobs
-from fastnn.course.verdicts import right_answer
 
 # The text's formulas: (1.1) to (1.5), (2.1) to (2.46); it has a second (2.2).
 NUMBERS = [f"1.{n}" for n in range(1, 6)] + [f"2.{n}" for n in range(1, 47)] + ["2.2b"]
 CHINESE = re.compile("[一-鿿]")
-
-
-def exercises():
-    return [(name, n) for name in ORDER for n in range(1, len(play(name).exercises) + 1)]
-
-
-def wrong_answer(name, n):
-    asked = play(name).exercises[n - 1]
-    if isinstance(asked, Settings):
-        return asked.wrong
-    right = asked.solve()
-    return (right + 1) % 2 if isinstance(asked, Pick) else [value + 1 for value in right]
 
 
 def blocks(text):
@@ -252,54 +236,6 @@ def test_worked_steps_come_from_the_python_back_end(name, monkeypatch):
     assert called or name in ("two-minima", "mnist", "fashion-mnist", "truth-table")
 
 
-@pytest.mark.parametrize(("name", "n"), exercises())
-def test_a_right_answer_is_accepted_and_a_wrong_one_refused(name, n):
-    for language, right, wrong in (("en", "Right.", "Not yet."), ("zh", "正确。", "还不对。")):
-        ok, text = site.check(name, n, right_answer(name, n), language)
-        assert (ok, text.startswith(right)) == (True, True)
-        ok, text = site.check(name, n, wrong_answer(name, n), language)
-        assert (ok, text.startswith(wrong)) == (False, True)
-
-
-@pytest.mark.parametrize(("name", "n"), exercises())
-def test_answers_come_as_a_page_sends_them(name, n):
-    right, wrong = right_answer(name, n), wrong_answer(name, n)
-
-    def sent(answer):
-        if isinstance(answer, list):
-            return ", ".join(map(str, answer))
-        return json.dumps(answer)
-
-    assert site.check(name, str(n), sent(right))[0] is True
-    assert site.check(name, str(n), sent(wrong))[0] is False
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (("no-lesson", 1, 1), "lesson: there is no 'no-lesson'"),
-        (("../x", 1, 1), "lesson: there is no"),
-        (("perceptron", 9, 1), "exercise=9: expected a number from 1 to 3"),
-        (("perceptron", "1; import os", 1), "exercise="),
-        (("perceptron", 1, "1, 2"), "Expected 3 numbers, separated by commas, got 2"),
-        (("perceptron", 2, "__import__('os')"), "Expected a number, got"),
-        (("perceptron", 2, "nan"), "Expected a number, got"),
-        (("perceptron", 2, "1e999"), "Expected a number, got"),
-        (("perceptron", 2, "许多", "zh"), "应为数字"),
-        (("perceptron", 3, "{"), "expected settings as JSON"),
-        (("perceptron", 3, "[1]"), "knobs="),
-        (("perceptron", 3, {"rate": 1e9}), "rate=1000000000.0: expected a number from 0.1 to 3"),
-        (("perceptron", 3, {"rat": 1}), "knobs: there is no 'rat'"),
-        (("perceptron-matrix", 1, 3), "answer=3: expected an option"),
-        (("bp-xor", 3, {"hidden": 10**9}), "hidden=1000000000: expected"),
-        (("bp-xor", 3, {"rate": 0.2}), "rate=0.2: expected one of"),
-    ],
-)
-def test_unusable_answers_are_refused(given, message):
-    with pytest.raises(ValueError, match=message):
-        site.check(*given)
-
-
 @pytest.mark.parametrize("name", [n for n in ORDER if isinstance(play(n).live, Live)])
 def test_pictures_at_the_ends_of_their_knobs(name):
     live = play(name).live
@@ -401,166 +337,6 @@ def test_drawings_are_svg_with_the_languages_words(name, language):
     texts = {"".join(text.itertext()) for text in root.iter() if text.tag.endswith("text")}
     assert texts
     assert bool(CHINESE.search(" ".join(texts))) == (language == "zh")
-
-
-# Chinese programs.
-
-WORD = re.compile(r"[A-Za-z]{3,}")
-# Strings that are names: of options, colours, functions and files.
-NAMES = re.compile(
-    r"[a-z_]+(?:_[a-z]+)*|3d|[\w.{}:-]+\.safetensors|ReLU"
-    r"|(upper|lower|outside upper) (left|right|center)"
-    r"|f ?'?\(x\)|R\^2|\{.*\}"
-)
-
-
-@pytest.mark.parametrize("system", course.SYSTEMS, ids=lambda system: system.name)
-def test_programs_have_chinese_comments_and_strings(system):
-    program = system.program("zh")
-    english, chinese = (list(phrases.pieces(p)) for p in (system.program(), program))
-    assert len(english) == len(chinese)
-    for before, after in zip(english, chinese, strict=True):
-        key = before.key.strip(" :")
-        if WORD.search(key) and not NAMES.fullmatch(key):
-            assert CHINESE.search(after.key), before.key
-
-    def code(source):
-        lines = []
-        for piece in reversed(list(phrases.pieces(source))):
-            source = source[: piece.start] + source[piece.end :]
-        lines = [line.rstrip() for line in source.splitlines()]
-        return [line for line in lines if line]
-
-    assert code(program) == code(system.program())
-
-
-@pytest.mark.parametrize("name", ["perceptron", "linear-xor", "truth-table", "stopping-rules"])
-def test_chinese_output_has_the_same_numbers(name):
-    (system,) = course.find(name)
-    outputs = []
-    for language in course.LANGUAGES:
-        lesson = Lesson(silent=True, quick=True, language=language)
-        system.run(lesson)
-        outputs.append("\n".join(lesson.lines))
-    english, chinese = outputs
-    assert re.findall(r"-?\d+\.\d{3,}", english) == re.findall(r"-?\d+\.\d{3,}", chinese)
-    assert CHINESE.search(chinese)
-    assert not CHINESE.search(english)
-
-
-def test_phrases_are_all_used():
-    """A phrase that no program has any more is a phrase too many."""
-    for system in course.SYSTEMS:
-        keys = {piece.key for piece in phrases.pieces(system.program())}
-        assert set(phrases.table("zh").get(system.module, {})) <= keys, system.module
-
-
-def test_chinese_pictures(tmp_path):
-    if fonts.chinese_font() is None:
-        pytest.skip("no font with Chinese glyphs")
-    with pytest.MonkeyPatch.context() as patch:
-        seen = []
-        original = phrases.translate_figure
-
-        def spy(figure, language):
-            original(figure, language)
-            from matplotlib.text import Text
-
-            seen.extend(text.get_text() for text in figure.findobj(Text))
-
-        patch.setattr("fastnn.course.lesson.translate_figure", spy)
-        (system,) = course.find("single-layer")
-        system.run(Lesson(tmp_path, silent=True, language="zh"))
-    assert {"类别 1", "类别 -1", "边界"} <= set(seen)
-
-
-def test_names_of_classes_are_translated_along_the_axes():
-    from matplotlib.figure import Figure
-
-    axes = Figure().subplots()
-    axes.set_xticks([0, 1], ["Coat", "Bag"])
-    phrases.translate_figure(axes.figure, "zh")
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["外套", "包"]
-
-
-def test_without_a_font_pictures_stay_english_and_it_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(fonts, "_FAMILIES", ("No Such Font",))
-    fonts.chinese_font.cache_clear()
-    try:
-        assert fonts.font_settings("zh") == {}
-        assert "install fonts-noto-cjk" in capsys.readouterr().err
-        lesson = Lesson(silent=True, quick=True, language="zh")
-        (system,) = course.find("stopping-rules")
-        system.run(lesson)
-        assert "损失" in lesson.lines[0]  # what is printed is Chinese all the same
-    finally:
-        fonts.chinese_font.cache_clear()
-
-
-def test_run_in_chinese(tmp_path):
-    result = CliRunner().invoke(
-        main, ["course", "run", "5", "--lang", "zh", "--out", str(tmp_path)]
-    )
-    assert result.exit_code == 0
-    assert result.stdout.startswith("权值：")
-
-
-# Notebooks.
-
-
-@pytest.mark.parametrize("language", course.LANGUAGES)
-def test_notebooks_are_valid(language, tmp_path):
-    nbformat = pytest.importorskip("nbformat")
-    paths = notebooks.write_notebooks(tmp_path, language)
-    assert [path.name for path in paths][:2] == [
-        f"01-truth-table.{language}.ipynb",
-        f"02-perceptron.{language}.ipynb",
-    ]
-    for path, name in zip(paths, ORDER, strict=True):
-        book = nbformat.read(path, as_version=4)
-        nbformat.validate(book)
-        words = "\n".join(cell.source for cell in book.cells)
-        assert lesson_text(name, language).title in words
-        for block in blocks(lesson_text(name, "en")):
-            if block.kind == "formula":
-                assert all(formulas()[number].tex in words for number in block.names)
-
-
-BOOKS = [(name, "en") for name in ORDER if name not in ("mnist", "fashion-mnist")]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "language"), [*BOOKS, ("single-layer", "zh"), ("bp-xor", "zh")])
-def test_notebooks_run(name, language):
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    (system,) = course.find(name)
-    made = json.dumps(notebooks.notebook(system, language, quick=True))
-    book = nbformat.reads(made, as_version=4)
-    nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
-    outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
-    printed = "".join(out.get("text", "") for out in outputs)
-    assert course.texts(language)["notebook"]["nothing"] in printed or "测得" in printed
-    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-    assert bool(pictures) == (name not in ("perceptron", "perceptron-matrix", "truth-table"))
-
-
-def test_the_notebooks_check(capsys):
-    notebooks.check("perceptron", 1, ...)
-    notebooks.check("perceptron", 1, [-4, 0, -1])
-    notebooks.check("perceptron-matrix", 1, 2)
-    notebooks.check("perceptron", 1, [1])
-    notebooks.check("perceptron", 3, {"rate": 2}, "zh")
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[:3] == ["No answer yet.", "Right.", "Right."]
-    assert printed[3].startswith("Expected 3 numbers")
-    assert printed[4].startswith("正确。")
-
-
-def test_notebooks_from_the_command_line(tmp_path):
-    result = CliRunner().invoke(main, ["course", "notebooks", "--out", str(tmp_path)])
-    assert result.exit_code == 0
-    assert len(list(tmp_path.glob("*.en.ipynb"))) == len(ORDER)
 
 
 def test_corners_of_the_regions_are_where_a_unit_switches():

@@ -1,7 +1,9 @@
 """The playground without its server: settings, data, exact runs, and the answers to a page."""
 
 import base64
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +30,7 @@ ADDRESSES = {
     "linear": "data=four&model=linear&lr=0.1&epoch=100",
     "linear, online": "data=clouds&model=linear&batch=1&lr=0.01&epoch=5",
     "features": "data=xor&model=linear&features=x1,x2,x1x1,x1x2,x2x2&lr=0.1&epoch=1000",
+    "many digits": "data=clouds&noise=0.12345678901234567&lr=1e-05&n=40&epoch=2",
 }
 
 
@@ -61,6 +64,22 @@ class Page:
 @pytest.fixture
 def page():
     return Page()
+
+
+@pytest.fixture
+def small_images(monkeypatch):
+    digits = fastnn.load_digits()
+    X, order = digits[0].astype(np.uint8), np.arange(len(digits[1]))
+    split = order[order % 5 > 0], order[order % 5 == 0]
+    own = images.Images(X, digits[1], split, 1 / 16, "UCI digits")
+    monkeypatch.setattr(images, "load", lambda: own)
+    kept = data_sets.make, images.training_inputs
+    for function in kept:
+        function.cache_clear()
+    monkeypatch.setattr(networks, "_sent", {})
+    yield own
+    for function in kept:
+        function.cache_clear()
 
 
 # Settings and data
@@ -130,6 +149,12 @@ def test_a_table_that_is_none_is_refused(text, says):
         data_sets.make(read(points(text)))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(end):
+    found = table.read(end.join(("a,b", "1,2", "3,4", "")))
+    assert found == table.Table(["a", "b"], [["1", "2"], ["3", "4"]])
+
+
 def test_a_deflated_bomb_is_refused():
     bomb = table.encode("0" * 100_000_000)
     with pytest.raises(Problem, match="too large"):
@@ -196,6 +221,32 @@ def test_the_program_does_the_same(capsys):
     assert "train" in capsys.readouterr().out
 
 
+LINE = "\n".join(f"{i / 20},{i % 7 / 7}" for i in range(20))
+
+
+@pytest.mark.parametrize("address", ["data=csv", "data=csv&columns=0,1", "data=drawn&box=0,1,0,1"])
+@pytest.mark.parametrize("features", ["x1,x2", "x1,x1x1", "x2,x1x2"])
+def test_on_a_line_there_is_no_x2(address, features):
+    run = run_to(f"{address}&features={features}&hidden=3&epoch=2&table={table.encode(LINE)}")
+    assert len(run.layers[0][0]) == (2 if "x1x1" in features else 1)
+    made = {}
+    exec(program(run.settings, run.data, "en"), made)
+    np.testing.assert_array_equal(made["model"].params_, run.parameters)
+
+
+@pytest.mark.parametrize("model", ["network&hidden=6", "linear&lr=0.01", "perceptron"])
+def test_the_program_of_images_does_the_same(model, small_images):
+    run = run_to(f"data=digits&model={model}&epoch=2", budget=10)
+    made = {}
+    exec(program(run.settings, run.data, "en"), made)
+    found = made["model"]
+    if run.settings.model == "network":
+        np.testing.assert_array_equal(found.params_, run.parameters)
+    else:
+        np.testing.assert_array_equal(found.coef_.T.ravel(), run.layers[0][0].ravel())
+        assert run.task.X.max() == 1
+
+
 def test_deltas_are_those_of_the_course():
     """Mean |t - y| y (1 - y) of (2.41) at the output, and (2.42) below, of a sigmoid network."""
     run = run_to(f"{XOR}&epoch=50")
@@ -230,6 +281,7 @@ def test_a_training_that_diverges_says_so(page):
     for epoch in (header["epoch"], 200):  # it is no state to go on from
         header, _ = page.ask("go", epoch=epoch)
         assert header["reason"] == "diverged"
+    assert "diverged" in page.ask("file", kind="model")[0]["error"]["en"]
     assert page.ask("go", epoch=0)[0]["reason"] == ""
 
 
@@ -265,12 +317,35 @@ def test_the_same_address_gives_the_same_numbers(page, name):
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_gives_the_same_numbers_on_every_back_end(address):
+    names = [name for name, why in fastnn.available_backends().items() if why is None]
+    runs = [run_to(f"{address}&backend={name}") for name in names]
+    for run in runs:
+        np.testing.assert_allclose(run.parameters, runs[0].parameters, rtol=0, atol=1e-9)
+        assert run.where == runs[0].where
+
+
 def test_pictures_are_not_drawn_by_loops(page, monkeypatch):
     for name in ("mlp_forward", "mlp_evaluate", "mlp_loss_gradient"):
         monkeypatch.delattr(f"fastnn.backends.python.{name}")
     header, arrays = page.ask("set", settings="data=xor&backend=python&epoch=1")
     assert header["backend"] == "python"
     assert arrays["field"].shape == (72, 72)
+
+
+def test_a_page_that_is_closed_is_forgotten_at_once(page):
+    """No cycle of references keeps its states until the collector comes by."""
+    page.ask("set", settings="data=xor&epoch=3")
+    page.ask("race", epochs=2)
+    page.ask("race-go")
+    own = [weakref.ref(kept) for kept in (page.session, page.session._run, page.session._race)]
+    gc.disable()
+    try:
+        page.session = None
+        assert [ref() for ref in own] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_three_classes_have_a_colour_each(page):
@@ -291,16 +366,32 @@ def test_a_page_takes_its_model_along(page, tmp_path):
     path.write_bytes(arrays["content"].tobytes())
     assert fastnn.load(path).n_epochs_ == 3
     assert "error" in page.ask("file", kind="../etc/passwd")[0]
+    for _ in range(session.MOST_FILES):
+        session._making.acquire()  # other pages' files, which may take a minute
+    assert "Other pages" in page.ask("file", kind="model")[0]["error"]["en"]
+    session._making.release(session.MOST_FILES)
+    assert "error" not in page.ask("file", kind="model")[0]
 
 
-def test_a_drawn_digit_is_named(page, monkeypatch):
-    digits = fastnn.load_digits()
-    order = np.arange(len(digits[1]))
-    own = images.Images(
-        digits[0].astype(np.uint8), digits[1], (order[:1500], order[1500:]), 1 / 16, "UCI digits"
-    )
-    monkeypatch.setattr(images, "load", lambda: own)
-    data_sets.make.cache_clear()
+def test_every_export_is_made(page):
+    """Each button's file; whether the numbers are right, tests/test_export*.py says of each."""
+    page.ask("set", settings="data=moons&hidden=4&epoch=3")
+    for kind in page.ask("choices")[0]["exports"]:
+        header, arrays = page.ask("file", kind=kind)
+        if "error" in header:
+            assert "pip install" in header["error"]["en"]  # of an extra that is not here
+            continue
+        assert header["name"].startswith("model.")
+        assert len(arrays["content"]) > 500
+    header, arrays = page.ask("file", kind="numpy")
+    made = {}
+    exec(arrays["content"].tobytes().decode(), made)
+    run = page.session._run
+    X = run.data.points[:50]
+    np.testing.assert_allclose(made["predict_proba"](X)[:, 1], run.outputs(X)[-1][:, 0], rtol=1e-6)
+
+
+def test_a_drawn_digit_is_named(page, small_images):
     header, _ = page.ask("set", settings="data=digits&hidden=24&epoch=8")
     while not header["done"]:
         header, _ = page.ask("go", epoch=8)
@@ -314,7 +405,6 @@ def test_a_drawn_digit_is_named(page, monkeypatch):
     ink[:] = 0
     assert "error" in page.ask("digit", side=side, ink=base64.b64encode(ink).decode())[0]
     assert "error" in page.ask("digit", side=side, ink="####")[0]
-    data_sets.make.cache_clear()
 
 
 def test_a_drawing_fills_its_box_and_is_centred():
@@ -337,7 +427,7 @@ def test_a_network_of_a_million_weights_is_refused(page):
         networks.begin(many, data_sets.make(data_sets.key(many)))
 
 
-def test_what_is_too_slow_for_loops_is_refused_and_left_out_of_a_race(page):
+def test_what_is_too_slow_for_loops_is_refused_and_left_out_of_a_race(page, monkeypatch):
     settings = "data=spirals&n=2000&batch=0&hidden=64,64,64"
     assert "slow" in page.ask("set", settings=settings + "&backend=python")[0]["error"]["en"]
     assert "error" not in page.ask("set", settings=settings)[0]
@@ -347,4 +437,9 @@ def test_what_is_too_slow_for_loops_is_refused_and_left_out_of_a_race(page):
         told = page.ask("race-go")[0]
     states = {lane["name"]: lane["state"] for lane in told["lanes"]}
     assert states["python"] == "left out"
+    monkeypatch.setattr(networks, "MOST_OF_PYTHON", 100)
+    for model in ("linear", "perceptron"):
+        settings = f"data=clouds&model={model}&backend=python&batch="
+        assert "slow" in page.ask("set", settings=settings + "0")[0]["error"]["en"]
+        assert "error" not in page.ask("set", settings=settings + "1")[0]
     assert "done" in states.values()

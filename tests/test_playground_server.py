@@ -59,14 +59,24 @@ def connect(client, origin=HERE):
         '{"id": 1, "do": "race-go"}',
         "[" * 100_000,
         '{"id": 1, "do": "go", "epoch": ' + "9" * 5000 + "}",
+        '{"id": 1, "do": "go", "epoch": ' + "9" * 400 + "}",
+        '{"id": 1, "do": "race", "epochs": ' + "9" * 400 + "}",
+        '{"id": 1, "do": "picture", "lesson": "mnist", "knobs": {}, "lang": "/../x"}',
+        '{"id": 1, "do": "check", "lesson": "mnist", "exercise": "1", "answer": "1", "lang": "x"}',
+        '{"id": 1, "do": "check", "lesson": "mnist", "exercise": "3", "lang": "en", "answer": "'
+        + "[" * 100_000
+        + '"}',
         "x" * (session.MOST_BYTES + 1),
     ],
     ids=lambda text: text[:60],
 )
-def test_a_message_that_is_none_is_answered_by_an_error(text):
+def test_a_message_that_is_none_is_answered_by_an_error(text, caplog):
     own = session.Session()
     header, _ = frames.unpack(own.answer(text))
     assert set(header["error"]) == {"en", "zh"}
+    assert "recursion" not in header["error"]["en"]
+    assert "No such file" not in header["error"]["en"]
+    assert not caplog.records  # none is an error of ours
     header, _ = frames.unpack(own.answer('{"id": 2, "do": "set", "settings": "data=xor"}'))
     assert "error" not in header  # and the page lives
 

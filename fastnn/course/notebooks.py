@@ -12,7 +12,7 @@ from .html import loop
 from .lesson_texts import ORDER, Block, formulas, lesson_text
 from .play import play
 from .play.records import Pick, Settings
-from .verdicts import judge
+from .verdicts import asked, judge
 
 
 def write_notebooks(out: Path, language: str, quick: bool = False) -> list[Path]:
@@ -74,9 +74,9 @@ def check(lesson: str, exercise: int, answer: Any, language: str = "en") -> None
     if answer is ...:
         print(texts(language)["notebook"]["nothing"])
         return
-    if isinstance(play(lesson).exercises[exercise - 1], Pick):
-        answer = int(answer) - 1
     try:
+        if isinstance(asked(lesson, exercise), Pick) and str(answer).isdecimal():
+            answer = int(answer) - 1
         print(judge(lesson, exercise, answer, language)[1])
     except ValueError as error:
         print(error)

@@ -8,37 +8,40 @@ from . import texts
 from .lesson_texts import lesson_text
 from .phrases import phrase
 from .play import play
-from .play.records import Numbers, Pick, Settings, read_knobs, read_number
+from .play.records import Exercise, Numbers, Pick, Settings, read_knobs, read_number
 
 
 def judge(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tuple[bool, str]:
     """Return whether an answer is right, and what to say; see `site.check`."""
-    own, words = play(lesson).exercises, texts(language)["site"]
-    numbers = [str(n) for n in range(1, len(own) + 1)]
-    if str(exercise) not in numbers:
-        raise ValueError(f"exercise={shown(exercise)}: expected a number from 1 to {len(own)}")
-    place = int(exercise) - 1
-    asked, measured = own[place], ""
-    if isinstance(asked, Settings):
+    question, words, measured = asked(lesson, exercise), texts(language)["site"], ""
+    if isinstance(question, Settings):
         if isinstance(answer, str):
             answer = _from_json(answer)
-        right, values = asked.judge(**read_knobs(asked.knobs, answer))
+        right, values = question.judge(**read_knobs(question.knobs, answer))
         pairs = (f"{phrase(name, language)} {_plain(value)}" for name, value in values.items())
         measured = " " + words["measured"].format(values=", ".join(pairs))
-    elif isinstance(asked, Pick):
-        options = lesson_text(lesson, language).exercises[place].options
+    elif isinstance(question, Pick):
+        options = lesson_text(lesson, language).exercises[int(exercise) - 1].options
         if str(answer) not in [str(i) for i in range(len(options))]:
             raise ValueError(f"answer={shown(answer)}: expected an option, counted from 0")
-        right = int(answer) == asked.solve()
+        right = int(answer) == question.solve()
     else:
-        right = _are_right(asked, answer, words)
+        right = _are_right(question, answer, words)
     return right, words["right" if right else "wrong"] + measured
+
+
+def asked(lesson: str, exercise: Any) -> Exercise:
+    """Return an exercise, counted from 1; ValueError if there is none."""
+    own = play(lesson).exercises
+    if str(exercise) not in [str(n) for n in range(1, len(own) + 1)]:
+        raise ValueError(f"exercise={shown(exercise)}: expected a number from 1 to {len(own)}")
+    return own[int(exercise) - 1]
 
 
 def right_answer(lesson: str, exercise: int) -> Any:
     """Return an answer that is right: for the tests, and for who gives up."""
-    asked = play(lesson).exercises[exercise - 1]
-    return asked.right if isinstance(asked, Settings) else asked.solve()
+    question = asked(lesson, exercise)
+    return question.right if isinstance(question, Settings) else question.solve()
 
 
 def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
@@ -61,7 +64,7 @@ def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
 def _from_json(answer: str) -> Any:
     try:
         return json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"answer={shown(answer)}: expected settings as JSON") from None
 
 

@@ -65,7 +65,15 @@ class Data(NamedTuple):
 
     def inputs(self, settings: Settings, values: NDArray) -> NDArray:
         """Return what a network sees of some points."""
-        return values if self.kind == "images" else points.features(values, settings.features)
+        if self.kind == "images":
+            return values
+        return points.features(values, self.features(settings))
+
+    def features(self, settings: Settings) -> tuple[str, ...]:
+        """Return what a network sees of a point; on a line there is no x2."""
+        if self.kind == "line":
+            return tuple(name for name in ("x1", "x1x1") if name in settings.features) or ("x1",)
+        return settings.features
 
     @property
     def grid(self) -> NDArray[np.float64]:

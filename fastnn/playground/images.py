@@ -58,6 +58,17 @@ def load() -> Images:
     return Images(X.astype(np.uint8), y.astype(np.int64), _fifth(len(y)), 1 / 16, "UCI digits")
 
 
+@cache
+def training_inputs() -> NDArray[np.float64]:
+    """Return the images for training as a single layer sees them: once, for all pages."""
+    return reals(load().X[load().split[0]])
+
+
+def reals(X: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return images from 0 to 1: a single layer does not divide by itself."""
+    return X / load().X.max()
+
+
 def _fifth(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which images are for training, and every fifth for testing."""
     order = np.arange(n)

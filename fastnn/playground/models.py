@@ -83,8 +83,9 @@ def _single_layer(s: Settings, data: Data) -> Recipe:
 
 def inputs_of(s: Settings, data: Data, rows: NDArray) -> NDArray:
     """Return what the estimator sees of some samples."""
-    X = data.inputs(s, data.points[rows])
-    return X / images.load().X.max() if data.kind == "images" and s.model != "network" else X
+    if data.kind == "images" and s.model != "network":
+        return images.training_inputs() if rows is data.train else images.reals(data.points[rows])
+    return data.inputs(s, data.points[rows])
 
 
 def targets_of(s: Settings, data: Data, rows: NDArray) -> NDArray:

@@ -41,6 +41,15 @@ def begin(settings: Settings, data: Data) -> Run:
         return kind(settings, data)
 
 
+def _check_speed(settings: Settings, n_products: int) -> None:
+    """Raise a Problem if a batch of so many products keeps the python back end busy for long."""
+    if settings.backend_name == "python" and n_products > MOST_OF_PYTHON:
+        raise Problem(
+            "This is too slow for the python back end: fewer units, or a smaller batch.",
+            "对 python 后端来说太慢：请减少神经元，或减小批次。",
+        )
+
+
 class NetworkRun(Run):
     """The training of a multi-layer network."""
 
@@ -57,11 +66,7 @@ class NetworkRun(Run):
                 f"{n_parameters:,} 个权值和偏置：最多 {MOST_PARAMETERS:,} 个。",
             )
         n_batch = min(settings.batch or len(data.train), len(data.train))
-        if settings.backend_name == "python" and n_parameters * n_batch > MOST_OF_PYTHON:
-            raise Problem(
-                "This is too slow for the python back end: fewer units, or a smaller batch.",
-                "对 python 后端来说太慢：请减少神经元，或减小批次。",
-            )
+        _check_speed(settings, n_parameters * n_batch)
         model = recipe.make()
         X = models.inputs_of(settings, data, data.train)
         fit = Fit(model, X, models.targets_of(settings, data, data.train), sample_weight=None)
@@ -188,6 +193,8 @@ class LayerRun(Run):
             targets = sign_targets(y, len(data.classes), X.dtype)
         else:
             targets = y.reshape(len(y), -1).astype(X.dtype)
+        n_batch = 1 if arguments["online"] else len(X)
+        _check_speed(settings, X.shape[1] * targets.shape[1] * n_batch)
         start = first_weights(
             X.shape[1], targets.shape[1], True, arguments["weight_init"], settings.seed, X.dtype
         )
@@ -229,9 +236,10 @@ class LayerRun(Run):
 
     def deltas(self) -> list[NDArray]:
         """See `Run`: t - y (1.2)."""
-        z = self.outputs(self.task.X)[0]
+        n = len(self.measured_train)
+        z = self.outputs(self.task.X[:n])[0]
         y = np.sign(z) if self._is_perceptron else z
-        return [np.abs(self.task.targets - y).mean(axis=0)]
+        return [np.abs(self.task.targets[:n] - y).mean(axis=0)]
 
     def measure(self) -> Row:
         """See `Run`: the loss is that of the estimator's `loss_curve_`."""

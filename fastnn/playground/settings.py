@@ -149,22 +149,19 @@ def read(address: str) -> Settings:
 
 
 def _fitted(s: Settings) -> Settings:
-    """Return settings that go together: an activation for each layer, what a model reads."""
+    """Return settings that go together: an activation for each layer, a model's batch."""
     act = s.act
     if len(act) != len(s.hidden):
         last = act[-1] if act else "relu"
         act = (*act[: len(s.hidden)], *[last] * (len(s.hidden) - len(act)))
     batch = s.batch if s.model == "network" or s.batch == 1 else 0
-    features = s.features
-    if s.data == "parabola" or (s.data == "csv" and len(s.columns) == 2):
-        features = tuple(name for name in ("x1", "x1x1") if name in features) or ("x1",)
-    return replace(s, act=act, batch=batch, features=features)
+    return replace(s, act=act, batch=batch)
 
 
 def _written(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.17g}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:

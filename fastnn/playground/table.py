@@ -64,7 +64,7 @@ def read(text: str) -> Table:
     first = text[: text.find("\n") if "\n" in text else len(text)]
     delimiter = max(",;\t", key=first.count)
     try:
-        lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        lines = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, strict=True)
         rows = [[cell.strip() for cell in row] for row in lines if any(map(str.strip, row))]
     except csv.Error as error:
         raise Problem(

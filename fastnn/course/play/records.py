@@ -46,7 +46,7 @@ class Select(NamedTuple):
     def read(self, value: Any) -> Any:
         """Return the option that was set; ValueError if there is none."""
         for option in self.options:
-            if str(option) == str(value):
+            if str(option) == str(value) or option == value:  # 1 is 1.0
                 return option
         raise ValueError(f"{self.name}={shown(value)}: expected one of {self.options}")
 

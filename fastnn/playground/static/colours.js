@@ -18,7 +18,7 @@ export function forget() {
   known = null;
 }
 
-export function rgb(hex) {
+function rgb(hex) {
   const digits = hex.replace("#", "");
   const full = digits.length === 3 ? [...digits].map((d) => d + d).join("") : digits;
   return [0, 2, 4].map((i) => parseInt(full.slice(i, i + 2), 16));

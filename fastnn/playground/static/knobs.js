@@ -137,6 +137,6 @@ function list(box, id, kind, change, current, player, choices) {
   };
 }
 
-export function nameOf(name, prefix = "") {
+function nameOf(name, prefix = "") {
   return has(prefix + name) ? word(prefix + name) : name;
 }
