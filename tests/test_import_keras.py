@@ -272,10 +272,18 @@ def system(config, layers):
 LIES = {
     "code": (lambda_layer, "^layer 2, Lambda: has no counterpart"),
     "another module": (system, "^layer 2, system: has no counterpart"),
-    "more units": (lambda c, la: la[1]["config"].update(units=10**12), "units, but weights"),
+    "more units": (lambda c, la: la[1]["config"].update(units=10**12), "units=.*, but weights"),
     "a negative rate": (lambda c, la: la[2]["config"].update(rate=-1), "Dropout: rate=-1"),
     "a rate of text": (lambda c, la: la[2]["config"].update(rate="x"), "Dropout: rate='x'"),
     "layers that are none": (lambda c, la: la.__setitem__(1, 3), "not a model as Keras"),
+    "a number beyond all": (
+        lambda c, la: c["compile_config"]["optimizer"]["config"].update(beta_1=10**400),
+        "not a model as Keras describes it: OverflowError",
+    ),
+    "a name that moves a cursor": (
+        lambda c, la: la[1].update(class_name="\x1b[2J"),
+        r"^layer 2, \\x1b\[2J: has no counterpart",
+    ),
     "no layers": (lambda c, la: la.clear(), "expected dense layers"),
     "a thousand layers": (lambda c, la: la.extend(la[1:2] * 1000), "expected weights and biases"),
     "another class": (lambda c, la: c.update(class_name="Model2"), "expected a Sequential"),
