@@ -17,7 +17,6 @@ from .plain import CLASSES, LABELS, NUMBERS, PlainNetwork
 from .verified import Exported, begin, difference_of
 
 DTYPES = {"float32": "float", "float64": "double", "int8": "float"}  # and the type of the values
-DTYPES = {"float32": "float", "float64": "double", "int8": "float"}  # and the type of the values
 
 
 def to_c(
