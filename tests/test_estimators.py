@@ -85,6 +85,15 @@ def test_labels_of_any_type(backend, labels):
     assert model.evaluate(X_XOR, y)[1] == 1
 
 
+@pytest.mark.parametrize("loss", ["auto", "hinge"])
+def test_of_one_class_every_answer_is_right(loss, rng):
+    X, y = rng.normal(size=(50, 3)), np.full(50, "only")
+    model = fastnn.MLPClassifier((4,), loss=loss, max_iter=2, tol=None, random_state=0)
+    model.fit(X, y, validation_data=(X, y))
+    assert model.score(X, y) == model.evaluate(X, y)[1] == 1
+    assert model.history_["val_accuracy"] == [1, 1]
+
+
 @pytest.mark.parametrize("loss", ["crossentropy", "half_squared_error", "squared_error"])
 def test_three_classes(backend, loss):
     X = np.array([[0.0, 0], [0, 1], [3, 0], [3, 1], [0, 5], [1, 5]])
