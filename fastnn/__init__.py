@@ -10,8 +10,9 @@ Networks           MLPClassifier, MLPRegressor, Perceptron, LinearNetwork, Image
 Many at once       train_many, GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV,
                    HalvingRandomSearchCV
 During a fit       EarlyStopping, ModelCheckpoint, TimeLimit, CSVLogger, LearningRateScheduler,
-                   ReduceLROnPlateau, plot_history
+                   ReduceLROnPlateau, TensorBoard, MLflow, plot_history
 Files              load (and a model's save), latest_checkpoint, CheckpointError
+Other libraries    from_sklearn, from_keras, from_pytorch, from_onnx, and `fastnn.export`
 Data               load_xor, load_digits, load_mnist, load_fashion_mnist
 Back ends          set_backend, use_backend, get_backend, available_backends
 
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from .backends import available_backends, forking, get_backend, set_backend, use_backend
 
 if TYPE_CHECKING:
+    from . import export as export
     from .backends.interface import ImageDistortion
     from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, TimeLimit
     from .datasets import load_digits, load_fashion_mnist, load_mnist, load_xor
@@ -116,6 +118,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("fastnn")
+    if name == "export":  # a module that nothing else loads
+        return importlib.import_module(".export", __name__)
     if name not in _MODULES:
         raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
     with forking.lock:

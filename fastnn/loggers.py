@@ -34,6 +34,16 @@ class TensorBoard:
     ------
     ImportError
         When a fit begins, if TensorBoard is missing: `pip install 'fastnn[tensorboard]'`.
+
+    Examples
+    --------
+    >>> import os
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=3, tol=None)
+    >>> model = model.fit(X, y, callbacks=[fastnn.TensorBoard("logs")])
+    >>> os.listdir("logs")  # tensorboard --logdir logs
+    ['train']
     """
 
     def __init__(self, log_dir: str | Path = "logs", accuracy: bool = False, every: int = 1):
@@ -102,6 +112,17 @@ class MLflow:
     ------
     ImportError
         When a fit begins, if MLflow is missing: `pip install 'fastnn[mlflow]'`.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> import mlflow
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), max_iter=3, tol=None)
+    >>> with mlflow.start_run() as run:
+    ...     model = model.fit(X, y, callbacks=[fastnn.MLflow()])
+    >>> sorted(mlflow.get_run(run.info.run_id).data.metrics)
+    ['learning_rate', 'loss']
     """
 
     def __init__(self, save_model: bool = True, accuracy: bool = False, every: int = 1):

@@ -136,7 +136,7 @@ class MLPTask:
                 order = random.shuffled(self.n_samples, self.seed, epoch, n_epochs)
             order = self.own(order)
         rates = self.rates.of(self.learning_rate, epoch, n_epochs)
-        return Schedule(order, self.batch_size, self.seed, rates)
+        return Schedule(order, self.batch_size, self.seed, rates, self.shuffle)
 
     def own(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where samples that an order counts from 0 on stand in the table."""

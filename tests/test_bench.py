@@ -147,7 +147,7 @@ def test_ctrl_c_ends_the_paired_comparison(monkeypatch, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_searches_over_the_same_networks_find_the_same():
-    few = Namespace(candidates=4, folds=2, epochs=2)
+    few = Namespace(candidates=18, folds=2, epochs=2, dtype="float64")  # enough for lanes
     cells = searches.row("breast cancer", few).strip("| ").split(" | ")
     assert cells[0] == "breast cancer"
     assert cells[-1] == "0"

@@ -53,6 +53,9 @@ def _no_download(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", DOCUMENTED)
 @pytest.mark.usefixtures("_no_download")
 def test_every_name_has_an_example_that_runs(name):
+    for package in ("torch", "mlflow"):  # too large to ask for
+        if f"import {package}" in (named(name).__doc__ or ""):
+            pytest.importorskip(package)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert examples(named(name)), f"{name} has no example"
     for where, documented in own_functions(name):

@@ -57,6 +57,17 @@ def test_divergence_is_said(backend):
     assert not np.isfinite(model.loss_)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_how_many_epochs_a_call_has_does_not_change_a_bit(backend, shuffle):
+    """Of the smallest networks neither, which have a kernel of their own."""
+    given = {"loss": "half_squared_error", "shuffle": shuffle}
+    whole, parts = xor_model(max_iter=40, **given), xor_model(max_iter=1, warm_start=True, **given)
+    whole.fit(X, Y)
+    for _ in range(40):
+        parts.fit(X, Y)
+    assert np.array_equal(parts.params_, whole.params_)
+
+
 def test_ctrl_c_keeps_what_was_trained(backend, monkeypatch):
     calls = []
     original = training.MLPTask._call

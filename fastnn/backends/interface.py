@@ -182,12 +182,15 @@ class Schedule(NamedTuple):
         Key of the dropout masks, 64 bits.
     learning_rates : (n_epochs,) of float64
         Of each epoch of the call.
+    is_shuffled : bool
+        Whether other epochs have other orders, also where the call has one.
     """
 
     order: NDArray[np.int64]
     batch_size: int
     seed: int
     learning_rates: NDArray[np.float64]
+    is_shuffled: bool = False
 
 
 class ImageDistortion(NamedTuple):

@@ -35,9 +35,13 @@ def loss_gradient(
 def penalty_of(optimizer: Optimizer, net: Network, params: NDArray) -> float:
     """Return what the penalties on weights add to the summed loss of a batch."""
     total, start = 0.0, 0
+    if optimizer.alpha == optimizer.l1 == 0:
+        return total
     for m, n in zip(net.sizes, net.sizes[1:], strict=False):
         W = params[start : start + m * n].astype(np.float64)
-        total += optimizer.alpha * float(W @ W) / 2 + optimizer.l1 * float(np.abs(W).sum())
+        total += optimizer.alpha * float(np.square(W).sum()) / 2 + optimizer.l1 * float(
+            np.abs(W).sum()
+        )
         start += (m + 1) * n
     return total
 

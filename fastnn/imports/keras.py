@@ -67,6 +67,16 @@ def from_keras(model: Any, *, classes: Any = None, training: bool = True, **para
         If the file cannot be read.
     ImportError
         If h5py, which reads the file's numbers, is missing: `pip install 'fastnn[keras]'`.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), "tanh", max_iter=3, tol=None).fit(X, y)
+    >>> written = fastnn.export.to_keras(model, "xor.keras")
+    >>> same = fastnn.from_keras("xor.keras")
+    >>> bool(abs(same.predict_proba(X) - model.predict_proba(X)).max() < 1e-6)
+    True
     """
     check_flag("training", training)
     if isinstance(model, (str, os.PathLike)):

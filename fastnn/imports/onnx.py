@@ -58,6 +58,16 @@ def from_onnx(path: str | Path, *, classes: Any = None, **parameters: Any) -> An
         If the file cannot be read.
     ImportError
         If the package onnx is missing: `pip install 'fastnn[onnx]'`.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> X, y = fastnn.load_xor()
+    >>> model = fastnn.MLPClassifier((8,), "tanh", max_iter=3, tol=None).fit(X, y)
+    >>> written = fastnn.export.to_onnx(model, "xor.onnx")
+    >>> same = fastnn.from_onnx("xor.onnx")
+    >>> bool(abs(same.predict_proba(X) - model.predict_proba(X)).max() < 1e-6)
+    True
     """
     try:
         plain = folded(_Reader(path).network(classes), scale=False)

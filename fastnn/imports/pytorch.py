@@ -65,6 +65,15 @@ def from_pytorch(
     ------
     ValueError
         If a module, the loss or the optimizer has no counterpart, which its place and name say.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    >>> model = fastnn.from_pytorch(module, loss=torch.nn.CrossEntropyLoss())
+    >>> model.predict_proba([[0.5, 1.0]]).shape
+    (1, 3)
     """
     if type(model).__name__ != "Sequential" or not type(model).__module__.startswith("torch."):
         raise ValueError(f"model: expected {_EXPECTED}, got {type(model).__name__}")

@@ -88,6 +88,6 @@ class StreamTask(MLPTask):
             order = random.shuffled(n, self.seed, epoch, part=number)
         rates = self.rates.of(self.learning_rate, epoch, 1)
         state, sent = self.begin_call(), self.kernels.to_device(samples, self.n_threads)
-        schedule = Schedule(order, self.batch_size, self.seed, rates)
+        schedule = Schedule(order, self.batch_size, self.seed, rates, self.shuffle)
         self._in_calls(state, sent, schedule, loss, progress)
         return state._replace(step=state.step + self._steps(n))

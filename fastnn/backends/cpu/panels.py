@@ -230,8 +230,9 @@ def is_small(
 ) -> bool:
     """Say whether `train_small` applies: full batches of few samples, small layers, no dropout."""
     n_orders, rows = schedule.order.shape
-    return (
+    return (  # whatever the number of epochs in a call
         n_orders == 1
+        and not schedule.is_shuffled
         and rows <= min(schedule.batch_size, width // 2)
         and max(net.sizes) <= SMALL_LAYER
         and net.loss in (HALF_SQUARED_ERROR, SUM_SQUARED_ERROR)

@@ -102,7 +102,7 @@ def mlp_train(
 ) -> None:
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
     params, moments, step, _ = state
-    order, batch_size, seed, rates = schedule
+    order, batch_size, seed, rates, _ = schedule
     w, m = params.tolist(), moments.tolist()
     for epoch, rate in enumerate(rates.tolist()):
         chosen = order[epoch % len(order)].tolist()
