@@ -166,6 +166,7 @@ def test_refusals(tmp_path, monkeypatch):
     model, X = network()
     for options, message in (
         ({"dtype": "int4"}, "dtype='int4': expected one of float32, float64, int8"),
+        ({"dtype": ["int8"]}, r"dtype=\['int8'\]: expected one of float32"),
         ({"dtype": "int8"}, "samples=None: expected samples for dtype='int8'"),
         ({"name": "7up"}, "name='7up': expected small letters"),
         (

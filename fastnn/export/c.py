@@ -68,7 +68,7 @@ def to_c(
     OSError
         If the file cannot be written; FileExistsError if it is there.
     """
-    if dtype is not None and dtype not in DTYPES:
+    if dtype is not None and not (isinstance(dtype, str) and dtype in DTYPES):
         raise ValueError(f"dtype={dtype!r}: expected one of {', '.join(DTYPES)}")
     if dtype == "int8" and samples is None:
         raise ValueError("samples=None: expected samples for dtype='int8', to see what is usual")
