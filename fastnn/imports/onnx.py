@@ -184,7 +184,8 @@ class _Reader:
                 bias, self._at = self._constants[others[0]], following.output
         if bias is None:
             bias = np.zeros(weights.shape[-1], weights.dtype)  # which a training may change
-        if any(scaler.factor.size not in (1, len(weights)) for scaler in self._scalers):
+        sizes = {scaler.factor.size for scaler in self._scalers}
+        if not self._chain.layers and not sizes <= {1, len(weights)}:
             raise Refused(place, f"{len(weights)} inputs, but other numbers of factors before it")
         self._chain.dense(place, weights, bias.reshape(-1))
 
