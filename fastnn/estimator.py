@@ -31,6 +31,8 @@ class Estimator(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         backends.receive(state.pop("_sent_from", ""))
+        if not state.keys() >= set(self._get_param_names()):  # of an earlier version
+            state = type(self)().get_params(deep=False) | state
         super().__setstate__(state)
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:

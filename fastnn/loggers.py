@@ -138,7 +138,12 @@ class MLflow:
         if self._is_own:
             mlflow.start_run()
         given = model.get_params(deep=False)
-        mlflow.log_params({name: str(value)[:500] for name, value in given.items()})
+        try:
+            mlflow.log_params({name: str(value)[:500] for name, value in given.items()})
+        except BaseException:  # the fit does not begin: nobody else would end the run
+            if self._is_own:
+                mlflow.end_run("FAILED")
+            raise
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Log what the epoch gave."""

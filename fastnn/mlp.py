@@ -416,7 +416,7 @@ PARAMETERS = f"""
         together, from its first epoch to its last.
     data_fingerprint_ : dict or None
         Shape, dtype and digest of the X and y of the last `fit`: see `fastnn.fingerprint`; None
-        after `partial_fit`, which sees a part.
+        after `partial_fit`, samples that were read in parts, or several ranks.
 """
 
 for _estimator, _n_classes in ((MLPClassifier, 2), (MLPRegressor, 0)):

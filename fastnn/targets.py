@@ -151,6 +151,8 @@ class Classes:
         if model.multilabel_:
             right = (labels_of(outputs, model.network_) == y).all(axis=1)
             return float(np.average(right, weights=weights))
+        if len(model.classes_) == 1:  # whatever the output
+            return 1.0
         return n_right / (len(y) if weights is None else float(weights.sum(dtype=np.float64)))
 
 

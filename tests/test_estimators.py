@@ -1,5 +1,6 @@
 """The estimators as a user meets them."""
 
+import pickle
 import re
 
 import numpy as np
@@ -83,6 +84,26 @@ def test_labels_of_any_type(backend, labels):
     assert model.predict_proba(X_XOR).sum(axis=1) == pytest.approx(1)
     assert model.score(X_XOR, y) == 1
     assert model.evaluate(X_XOR, y)[1] == 1
+
+
+def test_a_pickle_of_an_earlier_version_has_the_parameters_since_then(rng):
+    X, y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)
+    model = fastnn.MLPClassifier((4,), max_iter=2, tol=None, random_state=0).fit(X, y)
+    older = pickle.loads(pickle.dumps(model))
+    del older.buffer_size
+    found = pickle.loads(pickle.dumps(older))
+    assert found.buffer_size == "auto"
+    assert np.array_equal(found.predict(X[:5]), model.predict(X[:5]))
+    assert np.array_equal(found.partial_fit(X, y).params_, model.partial_fit(X, y).params_)
+
+
+@pytest.mark.parametrize("loss", ["auto", "hinge"])
+def test_of_one_class_every_answer_is_right(loss, rng):
+    X, y = rng.normal(size=(50, 3)), np.full(50, "only")
+    model = fastnn.MLPClassifier((4,), loss=loss, max_iter=2, tol=None, random_state=0)
+    model.fit(X, y, validation_data=(X, y))
+    assert model.score(X, y) == model.evaluate(X, y)[1] == 1
+    assert model.history_["val_accuracy"] == [1, 1]
 
 
 @pytest.mark.parametrize("loss", ["crossentropy", "half_squared_error", "squared_error"])

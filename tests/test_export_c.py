@@ -156,10 +156,17 @@ def test_cpp_takes_it_too(dtype, tmp_path):
     subprocess.run([str(tmp_path / "net")], check=True)
 
 
+@pytest.mark.parametrize("name", ["name", "upper", "real", "score", "int", "exp"])
+def test_names_that_mean_something_here_or_in_c(name, tmp_path):
+    written = check(*network(dtype="float32"), tmp_path / f"{name}.h")
+    assert f"{name}_scores(" in written.path.read_text()
+
+
 def test_refusals(tmp_path, monkeypatch):
     model, X = network()
     for options, message in (
         ({"dtype": "int4"}, "dtype='int4': expected one of float32, float64, int8"),
+        ({"dtype": ["int8"]}, r"dtype=\['int8'\]: expected one of float32"),
         ({"dtype": "int8"}, "samples=None: expected samples for dtype='int8'"),
         ({"name": "7up"}, "name='7up': expected small letters"),
         (

@@ -144,6 +144,13 @@ def test_what_keras_trains_otherwise_is_not_compiled(changes, tmp_path):
     assert np.array_equal(found.params_, model.params_)
 
 
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_the_state_of_another_solver_is_not_written(momentum, tmp_path):
+    model = classifier(solver="sgd", momentum=momentum).set_params(solver="adam")
+    assert not to_keras(model, tmp_path / "m.keras").details["compiled"]
+    assert fastnn.from_keras(tmp_path / "m.keras").solver_state_.step == 0
+
+
 def test_a_file_is_the_same_each_time(tmp_path):
     model = classifier()
     to_keras(model, tmp_path / "a.keras")
@@ -153,7 +160,7 @@ def test_a_file_is_the_same_each_time(tmp_path):
         to_keras(model, tmp_path / "a.keras")
 
 
-def test_weights_into_a_model(keras):
+def test_weights_into_a_model(keras, monkeypatch):
     model = classifier()
     L = keras.layers
     made = keras.Sequential(
@@ -174,6 +181,10 @@ def test_weights_into_a_model(keras):
     other = keras.Sequential([keras.Input((5,)), L.Dense(6, "relu"), L.Dense(4), L.Dense(3)])
     before = [array.copy() for array in other.get_weights()]
     with pytest.raises(ValueError, match="differs from the model by"):
+        set_keras_weights(model, other)
+    assert all(map(np.array_equal, before, other.get_weights()))
+    monkeypatch.setattr(other, "predict", lambda *given, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         set_keras_weights(model, other)
     assert all(map(np.array_equal, before, other.get_weights()))
 
@@ -272,10 +283,18 @@ def system(config, layers):
 LIES = {
     "code": (lambda_layer, "^layer 2, Lambda: has no counterpart"),
     "another module": (system, "^layer 2, system: has no counterpart"),
-    "more units": (lambda c, la: la[1]["config"].update(units=10**12), "units, but weights"),
+    "more units": (lambda c, la: la[1]["config"].update(units=10**12), "units=.*, but weights"),
     "a negative rate": (lambda c, la: la[2]["config"].update(rate=-1), "Dropout: rate=-1"),
     "a rate of text": (lambda c, la: la[2]["config"].update(rate="x"), "Dropout: rate='x'"),
     "layers that are none": (lambda c, la: la.__setitem__(1, 3), "not a model as Keras"),
+    "a number beyond all": (
+        lambda c, la: c["compile_config"]["optimizer"]["config"].update(beta_1=10**400),
+        "not a model as Keras describes it: OverflowError",
+    ),
+    "a name that moves a cursor": (
+        lambda c, la: la[1].update(class_name="\x1b[2J"),
+        r"^layer 2, \\x1b\[2J: has no counterpart",
+    ),
     "no layers": (lambda c, la: la.clear(), "expected dense layers"),
     "a thousand layers": (lambda c, la: la.extend(la[1:2] * 1000), "expected weights and biases"),
     "another class": (lambda c, la: c.update(class_name="Model2"), "expected a Sequential"),

@@ -124,8 +124,9 @@ def test_probabilities_without_labels(tmp_path):
     found = fastnn.from_onnx(path, classes=["a", "b", "c", "d"])
     assert set(found.predict(X)) <= set("abcd")
     assert fastnn.from_onnx(path).classes_.tolist() == [0, 1, 2, 3]
-    for wrong in (["b", "a", "c", "d"], ["a", "b"], "abcd", 3):
-        with pytest.raises(ValueError, match=r"classes=.*expected 4 numbers or strings, sorted"):
+    ragged, halves = [[1], [2, 3], [4], [5]], [0.5, 1.5, 2.5, 3.5]
+    for wrong in (["b", "a", "c", "d"], ["a", "b"], "abcd", 3, ragged, halves):
+        with pytest.raises(ValueError, match=r"classes=.*expected 4 integers or strings, sorted"):
             fastnn.from_onnx(path, classes=wrong)
 
 
@@ -163,6 +164,42 @@ REFUSED = {
         [GEMM, ("Gelu", ["z"], ["y"], {"approximate": "tanh"})],
         "node 2, Gelu: has no counterpart",
     ),
+    "an identity of itself": (
+        [("Identity", ["x"], ["x"], {}), GEMM],
+        "node 1, Identity: takes what is computed from its outputs",
+    ),
+    "layers in a circle": (
+        [("Gemm", ["x", "square"], ["q"], {}), ("Identity", ["q"], ["x"], {})],
+        "node 1, Gemm: takes what is computed from its outputs",
+    ),
+    "a Gemm of the inputs alone": (
+        [("Gemm", ["x"], ["y"], {})],
+        "node 1, Gemm: expected constant weights behind the inputs",
+    ),
+    "weights of one dimension": (
+        [("MatMul", ["x", "b"], ["y"], {})],
+        "node 1, MatMul: expected weights of 2 dimensions, got 1",
+    ),
+    "a number that is text": (
+        [GEMM, ("LeakyRelu", ["z"], ["y"], {"alpha": "x"})],
+        "m: not a network as ONNX describes it: TypeError",
+    ),
+    "a division by 0": (
+        [("Div", ["x", "zero"], ["q"], {}), ("Gemm", ["q", "w", "b"], ["y"], {})],
+        "node 1, Div: a factor of inf",
+    ),
+    "a factor for each sample": (
+        [("Mul", ["x", "column"], ["q"], {}), ("Gemm", ["q", "w", "b"], ["y"], {})],
+        r"node 1, Mul: numbers of shape \(3, 1\); expected one for each input",
+    ),
+    "as many offsets as another table has": (
+        [("Sub", ["x", "b"], ["q"], {}), ("Gemm", ["q", "w", "b"], ["y"], {})],
+        "node 2, Gemm: 3 inputs, but other numbers of factors before it",
+    ),
+    "a name that moves a cursor": (
+        [("\x1b[2J", ["x"], ["y"], {})],
+        r"node 1, \\x1b\[2J: has no counterpart",
+    ),
     "a softmax of two": (
         [GEMM, ("MatMul", ["z", "two"], ["s"], {}), ("Softmax", ["s"], ["y"], {})],
         "the last has 2 outputs, of softmax",
@@ -174,8 +211,16 @@ REFUSED = {
 def test_refusals(what, tmp_path):
     nodes, message = REFUSED[what]
     constants = {**BOTH, "two": RNG.normal(size=(4, 2)).astype(np.float32)}
+    constants |= {"square": W[:, :3], "zero": np.float32([0]), "column": W[:, :1]}
     with pytest.raises(ValueError, match=message):
         fastnn.from_onnx(file_of(tmp_path / "m", nodes, constants))
+
+
+def test_no_hidden_layer(tmp_path):
+    path = file_of(tmp_path / "m", [GEMM], BOTH, outputs=("z",))
+    found = fastnn.from_onnx(path)
+    assert found.activation == "relu"
+    assert np.allclose(found.predict(X), X @ W + B, atol=1e-6)
 
 
 def test_files_that_lie(tmp_path):

@@ -204,6 +204,41 @@ def test_refusals(what):
         fastnn.from_pytorch(model)
 
 
+FROZEN = nn.Sequential(nn.Linear(5, 3))
+FROZEN[0].weight.requires_grad_(False)
+BFLOAT = nn.Sequential(nn.Linear(5, 3)).bfloat16()
+
+
+def test_a_module_that_stands_in_several_places():
+    relu = nn.ReLU()
+    model = nn.Sequential(
+        nn.Linear(5, 4), relu, nn.Linear(4, 4), relu, nn.Sequential(nn.Linear(4, 1))
+    ).double()
+    found = fastnn.from_pytorch(model)
+    assert found.activation == "relu"
+    assert np.abs(found.predict(X) - model(torch.tensor(X)).detach().numpy()[:, 0]).max() < 1e-12
+
+
+def test_what_is_frozen_would_be_trained():
+    loss, optimizer = nn.MSELoss(), torch.optim.Adam(FROZEN.parameters())
+    with pytest.raises(ValueError, match=r"^layer 1, Linear: is frozen"):
+        fastnn.from_pytorch(FROZEN, loss=loss, optimizer=optimizer)
+    assert fastnn.from_pytorch(FROZEN, loss=loss).n_outputs_ == 3
+
+
+def test_numbers_that_numpy_has_not():
+    with pytest.raises(ValueError, match=r"^layer 1, Linear: Got unsupported ScalarType BFloat16"):
+        fastnn.from_pytorch(BFLOAT)
+
+
+def test_a_smooth_loss_without_a_smooth_part():
+    model = module(3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    found = fastnn.from_pytorch(model, loss=nn.SmoothL1Loss(beta=0), optimizer=optimizer)
+    assert found.loss == "absolute_error"
+    assert found.learning_rate_init == pytest.approx(0.1 / 3)
+
+
 OF_MODEL = module(3)
 OTHERS = {
     "weights of classes": (

@@ -1,6 +1,7 @@
 """Callbacks that write for TensorBoard and MLflow, read back by these."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,6 +80,26 @@ def mlflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'runs.db'}")
     return mlflow
+
+
+def test_a_run_that_cannot_begin_is_ended(data, monkeypatch):
+    ended = []
+
+    def refuse(parameters):
+        raise OSError("the server is away")
+
+    stand_in = SimpleNamespace(
+        active_run=lambda: None,
+        start_run=lambda: None,
+        log_params=refuse,
+        end_run=ended.append,
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", stand_in)
+    model = network()
+    with pytest.raises(OSError, match="the server is away"):
+        model.fit(*data, callbacks=[fastnn.MLflow()])
+    assert ended == ["FAILED"]
+    assert not hasattr(model, "params_")
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ def test_a_single_shard_is_what_fit_makes_of_it():
     one, other = models[0].evaluate(X, y), models[1].evaluate(X, y, communicator=MPI.COMM_SELF)
     assert np.allclose(one, other, rtol=1e-12)
     assert models[1].history_["val_accuracy"] == models[0].history_["val_accuracy"]
+    assert models[1].data_fingerprint_ is None
 
 
 def test_what_is_no_communicator():

@@ -326,6 +326,15 @@ def test_several_labels(data):
     assert model.score(Slices(X), Y) == whole.score(X, Y)
 
 
+def test_a_part_whose_samples_do_not_count(data):
+    X, y = data
+    weights = np.ones(N)
+    weights[: 2 * BUFFER] = 0
+    model = classifier().fit(Slices(X), y, sample_weight=weights)
+    expected = model.score(X, y, sample_weight=weights)
+    assert model.score(Slices(X), y, sample_weight=weights) == pytest.approx(expected, rel=1e-12)
+
+
 def test_strings_are_classes(data):
     X, y = data
     names = np.array(["low", "middle", "high"])[y]

@@ -17,7 +17,6 @@ from .plain import CLASSES, LABELS, NUMBERS, PlainNetwork
 from .verified import Exported, begin, difference_of
 
 DTYPES = {"float32": "float", "float64": "double", "int8": "float"}  # and the type of the values
-DTYPES = {"float32": "float", "float64": "double", "int8": "float"}  # and the type of the values
 
 
 def to_c(
@@ -69,7 +68,7 @@ def to_c(
     OSError
         If the file cannot be written; FileExistsError if it is there.
     """
-    if dtype is not None and dtype not in DTYPES:
+    if dtype is not None and not (isinstance(dtype, str) and dtype in DTYPES):
         raise ValueError(f"dtype={dtype!r}: expected one of {', '.join(DTYPES)}")
     if dtype == "int8" and samples is None:
         raise ValueError("samples=None: expected samples for dtype='int8', to see what is usual")

@@ -121,14 +121,15 @@ class CHeader:
         text = re.sub(
             r"\b(exp|tanh|log|erfc)_\(", r"\1f(" if self.real == "float" else r"\1(", text
         )
-        for word, meaning in (
-            ("NAME", self.name),
-            ("UPPER", self.name.upper()),
-            ("REAL", self.real),
-            ("SCORE", self.score),
-        ):
-            text = re.sub(rf"\b{word}(?=_|\b)", meaning, text)
-        return text
+        meanings = {
+            "NAME": self.name,
+            "UPPER": self.name.upper(),
+            "REAL": self.real,
+            "SCORE": self.score,
+        }
+        # All at once: the network's own name may be "real", or "score".
+        words = rf"\b({'|'.join(meanings)})(?=_|\b)"
+        return re.sub(words, lambda found: meanings[found[1]], text)
 
     def _about(self, entry: str) -> str:
         plain = self.plain

@@ -119,18 +119,21 @@ def set_keras_weights(
     if shapes != [[array.shape for array in arrays] for arrays in wanted]:
         expected = [array.shape for arrays in wanted for array in arrays]
         raise ValueError(f"keras_model: expected weights of shapes {expected}, got {shapes}")
-    for layer, arrays in zip(found, wanted, strict=True):
-        layer.set_weights(arrays)
-    outputs = np.asarray(keras_model.predict(export.X, verbose=0), plain.dtype)
-    expected_outputs = forward(plain, export.X)
-    difference = difference_of(expected_outputs, outputs.reshape(expected_outputs.shape))
-    if not difference <= tolerance:
+    try:
+        for layer, arrays in zip(found, wanted, strict=True):
+            layer.set_weights(arrays)
+        outputs = np.asarray(keras_model.predict(export.X, verbose=0), plain.dtype)
+        expected_outputs = forward(plain, export.X)
+        difference = difference_of(expected_outputs, outputs.reshape(expected_outputs.shape))
+        if not difference <= tolerance:
+            raise ValueError(
+                f"keras_model: with these weights it differs from the model by {difference:.3g}; "
+                f"expected at most tolerance={tolerance:g}. It has its own again"
+            )
+    except BaseException:  # also of other outputs, or Ctrl-C
         for layer, arrays in zip(found, before, strict=True):
             layer.set_weights(arrays)
-        raise ValueError(
-            f"keras_model: with these weights it differs from the model by {difference:.3g}; "
-            f"expected at most tolerance={tolerance:g}. It has its own again"
-        )
+        raise
     return difference
 
 

@@ -1,7 +1,7 @@
 """Keras's file format: a zip archive of two JSON texts and the weights in HDF5.
 
 It is written and read here without Keras: a file names classes, and Keras would make objects of
-them. Nothing in a file leads to more memory than the file has bytes, or to another file.
+them. Nothing in a file leads to another file, or to more memory than `EXPANSION` times its bytes.
 """
 
 import io
@@ -67,7 +67,7 @@ class KerasFile:
     Raises
     ------
     ValueError
-        If it is no Keras file, or asks for more memory than it has bytes.
+        If it is no Keras file, or asks for much more memory than it has bytes.
     OSError
         If it cannot be read.
     ImportError

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
 from ..backends.interface import Network
-from ..network import matrices
+from ..network import matrices, squares_of
 from ..optimizers import LBFGS, update_rule
 
 ESTIMATORS = ("MLPClassifier", "MLPRegressor", "Perceptron", "LinearNetwork")
@@ -237,11 +237,14 @@ def _network(model: Any, kind: str) -> PlainNetwork:
     return PlainNetwork(kind, layers, params.dtype, task, own["classes_"], **common)
 
 
-def _training(model: Any, net: Network) -> Training:
+def _training(model: Any, net: Network) -> Training | None:
+    """Return the training; None if the solver is not the one that the state is of."""
     solver, state = model.solver, model.solver_state_
     reads: tuple[str, ...] = ()
     if solver != LBFGS:
         rule = OPTIMIZERS[update_rule(model.get_params(deep=False))]
+        if len(state.moments) != rule.n_moments or (squares_of(state.moments, rule) < 0).any():
+            return None
         solver, reads = rule.name, rule.parameters
     names = ("learning_rate_init", *reads, "alpha", "l1")
     return Training(

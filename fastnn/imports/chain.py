@@ -20,7 +20,13 @@ class Refused(ValueError):
     """A layer has no counterpart: its place and name, and why."""
 
     def __init__(self, place: str, why: str):
-        super().__init__(f"{place}: {why}")
+        super().__init__(f"{readable(place)}: {why}")
+
+
+def readable(text: str) -> str:
+    """Return a text of a file for a message: not too long, and without control characters."""
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 @dataclass
@@ -200,12 +206,17 @@ def _classes(task: str, classes: Sequence[Any] | NDArray | None, n_outputs: int)
     n = 2 if task == CLASSES and n_outputs == 1 else n_outputs
     if classes is None or (task == LABELS and np.array_equal(classes, np.arange(n))):
         return np.arange(n)
-    found = np.asarray(classes)
+    try:
+        found = np.asarray(classes)
+    except ValueError:  # of several lengths
+        found = np.empty(0)
     if task == LABELS:
         raise ValueError(f"classes={shown(classes)}: expected None, as a sample has several labels")
     if found.dtype.kind == "O" and all(isinstance(label, str) for label in found.ravel()):
         found = found.astype(str)
     are_labels = found.ndim == 1 and found.dtype.kind in "biufU" and len(found) == n
+    if are_labels and found.dtype.kind == "f":  # as `fit` takes them
+        are_labels = bool((np.isfinite(found) & (found == np.trunc(found))).all())
     if not (are_labels and (found[:-1] < found[1:]).all()):
-        raise ValueError(f"classes={shown(classes)}: expected {n} numbers or strings, sorted")
+        raise ValueError(f"classes={shown(classes)}: expected {n} integers or strings, sorted")
     return found

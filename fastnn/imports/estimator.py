@@ -82,7 +82,7 @@ def _shape(plain: PlainNetwork) -> dict[str, Any]:
     activations, rates = [_formula(layer) for layer in hidden], [layer.dropout for layer in hidden]
     return {
         "hidden_layer_sizes": plain.sizes[1:-1],
-        "activation": activations[0] if len(set(activations)) == 1 else activations,
+        "activation": activations[0] if len(set(activations)) == 1 else activations or "relu",
         "out_activation": _formula(plain.layers[-1]),
         "dropout": (rates or [0.0])[0] if len(set(rates)) <= 1 else rates,
         "input_scale": plain.input_scale,

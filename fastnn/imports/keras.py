@@ -14,7 +14,7 @@ from ..export.keras_format import KerasFile
 from ..export.keras_names import ACTIVATION_NAMES, FUNCTION_PARAMETERS, LOSSES
 from ..parameters import ABOVE_0, check_flag, check_real, shown
 from .aims import Aim, Steps, refuse_unless
-from .chain import LAYERS, Chain, Refused
+from .chain import LAYERS, Chain, Refused, readable
 from .estimator import estimator_of
 
 _ACTIVATIONS = {keras: ours for ours, keras in ACTIVATION_NAMES.items()} | {"swish": "silu"}
@@ -24,6 +24,8 @@ _NO_LAYER = (
     *("kernel_regularizer", "bias_regularizer", "activity_regularizer"),
     *("kernel_constraint", "bias_constraint"),
 )
+# What a file that may say anything may lead to.
+_LIES = KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError
 _NO_STEPS = (
     *("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"),
     "gradient_accumulation_steps",
@@ -85,7 +87,7 @@ def from_keras(model: Any, *, classes: Any = None, training: bool = True, **para
         raise ValueError(f"model={shown(model)}: expected a Keras model or the path of a file")
     try:
         return _read(source, classes, bool(training), parameters)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:  # a file may say anything
+    except _LIES as error:
         raise ValueError(f"model: not a model as Keras describes it: {error!r}") from None
 
 
@@ -199,7 +201,7 @@ def _dense(chain: Chain, place: str, config: Any, weights: Any, training: bool) 
     if len(arrays) != 1 + bool(config.get("use_bias", True)):
         raise Refused(place, f"expected weights and biases, got {len(arrays)} arrays")
     if arrays[0].shape[1:] != (config["units"],):
-        raise Refused(place, f"{config['units']} units, but weights {arrays[0].shape}")
+        raise Refused(place, f"units={shown(config['units'])}, but weights {arrays[0].shape}")
     chain.dense(place, *arrays)
     _activation(chain, place, config.get("activation") or "linear")
 
@@ -297,7 +299,7 @@ def _aim(compiled: dict[str, Any], source: Any, training: bool) -> Aim | None:
 def _steps(optimizer: Any, source: Any) -> Steps:
     """Return the optimizer and its state."""
     kind = optimizer["class_name"] if isinstance(optimizer, dict) else optimizer
-    place = f"optimizer, {kind}"
+    place = readable(f"optimizer, {kind}")
     if kind not in ("SGD", "Adam", "AdamW"):
         raise ValueError(
             f"{place}: its steps have no counterpart; training=False takes the outputs only"

@@ -19,6 +19,9 @@ from .onnx_expressions import Activations, Expressions
 
 MAX_BYTES = 2**31 - 1  # what protobuf can hold
 MOST_NUMBERS = 1000  # scalars of a graph that are tried as the number in an activation
+MOST_NODES = 1000  # of an activation; those of GELU in float64 are 128
+# What a file that may say anything may lead to.
+_LIES = KeyError, TypeError, AttributeError, IndexError, OverflowError, ZeroDivisionError
 _MISSING = "ONNX files need the package onnx: pip install 'fastnn[onnx]'"
 REGRESSION = "variable"  # what skl2onnx, and so `to_onnx`, calls the outputs of a regression
 _PASS = {"Identity", "Dropout"}
@@ -66,8 +69,11 @@ def from_onnx(path: str | Path, *, classes: Any = None, **parameters: Any) -> An
     >>> bool(abs(same.predict_proba(X) - model.predict_proba(X)).max() < 1e-6)
     True
     """
-    plain = _Reader(path).network(classes)
-    return estimator_of(folded(plain, scale=False), "onnx", parameters)
+    try:
+        plain = folded(_Reader(path).network(classes), scale=False)
+    except _LIES as error:
+        raise ValueError(f"{path}: not a network as ONNX describes it: {error!r}") from None
+    return estimator_of(plain, "onnx", parameters)
 
 
 class _Reader:
@@ -85,6 +91,10 @@ class _Reader:
             raise ValueError(f"{path}: expected one input, got {shown(entries)}")
         self._outputs = [output.name for output in graph.output]
         self._at, self._chain, self._scalers = entries[0], Chain(), list[Scaler]()
+        self._takers: dict[str, int] = {}  # the first node that takes each result
+        for number, taker in enumerate(self._nodes):
+            for name in taker.inputs:
+                self._takers.setdefault(name, number)
 
     def _take(self, number: int, node: Any, path: str | Path) -> None:
         """Take down a node, or the constant that it is."""
@@ -103,8 +113,18 @@ class _Reader:
 
     def network(self, classes: Any) -> PlainNetwork:
         """Return the network, with scalers."""
-        while (node := self._next()) is not None and self._step(node):
-            pass
+        been = set[str]()
+        while (node := self._next()) is not None:
+            if self._at in been:
+                raise Refused(self._places[node.output], "takes what is computed from its outputs")
+            been.add(self._at)
+            try:
+                if not self._step(node):
+                    break
+            except Refused:
+                raise
+            except ValueError as error:
+                raise Refused(self._places[node.output], str(error)) from None
         plain = self._decided(classes)
         return PlainNetwork(**{**vars(plain), "scalers": tuple(self._scalers)})
 
@@ -112,7 +132,8 @@ class _Reader:
         """Return the first node that takes the present result; None if it is an output."""
         if self._at in self._outputs:
             return None
-        return next((node for node in self._nodes if self._at in node.inputs), None)
+        number = self._takers.get(self._at)
+        return None if number is None else self._nodes[number]
 
     def _step(self, node: Node) -> bool:
         """Go beyond a node, or several that are an activation; False at the outputs' own nodes."""
@@ -124,7 +145,9 @@ class _Reader:
         elif not chain.layers:
             self._scale(place, node)
         else:
-            found = self._activations.find(self._nodes, self._constants, self._at)
+            first = self._takers[self._at]
+            nodes = self._nodes[first : first + MOST_NODES]
+            found = self._activations.find(nodes, self._constants, self._at)
             if found is None:
                 return False
             chain.activation(place, found.name, found.parameter)
@@ -142,9 +165,11 @@ class _Reader:
         return self._known
 
     def _dense(self, place: str, node: Node) -> None:
-        weights, bias = self._constant(place, node.inputs[1]), None
-        if node.inputs[0] != self._at:
+        if len(node.inputs) < 2 or node.inputs[0] != self._at:
             raise Refused(place, "expected constant weights behind the inputs")
+        weights, bias = self._constant(place, node.inputs[1]), None
+        if weights.ndim != 2:
+            raise Refused(place, f"expected weights of 2 dimensions, got {weights.ndim}")
         self._at = node.output
         if node.operator == "Gemm":
             settings = {"transA": 0, "alpha": 1.0, "beta": 1.0, "transB": 0, **node.attributes}
@@ -159,6 +184,9 @@ class _Reader:
                 bias, self._at = self._constants[others[0]], following.output
         if bias is None:
             bias = np.zeros(weights.shape[-1], weights.dtype)  # which a training may change
+        sizes = {scaler.factor.size for scaler in self._scalers}
+        if not self._chain.layers and not sizes <= {1, len(weights)}:
+            raise Refused(place, f"{len(weights)} inputs, but other numbers of factors before it")
         self._chain.dense(place, weights, bias.reshape(-1))
 
     def _scale(self, place: str, node: Node) -> None:
@@ -170,11 +198,14 @@ class _Reader:
         value = self._constant(place, others[0]).astype(float)
         self._at = node.output
         if value.size == 1 and node.operator in ("Mul", "Div"):
-            factor = float(value.reshape(()))
-            self._chain.scale(place, factor if node.operator == "Mul" else 1 / factor)
+            with np.errstate(divide="ignore"):
+                factor = value.reshape(()) if node.operator == "Mul" else 1 / value.reshape(())
+            self._chain.scale(place, float(factor))
             return
         if self._chain.input_scale != 1:
             raise Refused(place, "behind a factor on all inputs")
+        if value.size != np.atleast_1d(value).shape[-1]:
+            raise Refused(place, f"numbers of shape {value.shape}; expected one for each input")
         value, one = value.reshape(-1), np.ones(value.size)
         with np.errstate(divide="ignore"):
             scaler = {

@@ -83,11 +83,13 @@ def from_pytorch(
     for number, module in enumerate(_modules(model), 1):
         name = type(module).__name__
         place = f"layer {number}, {name}"
+        if optimizer is not None and not all(p.requires_grad for p in module.parameters()):
+            raise Refused(place, "is frozen (requires_grad=False), and would be trained here")
         if not type(module).__module__.startswith("torch.nn.") or name not in _LAYERS:
             raise Refused(place, f"has no counterpart; expected {LAYERS}")
         try:
             _LAYERS[name](chain, place, module)
-        except ValueError as error:
+        except (ValueError, TypeError, NotImplementedError) as error:  # of bfloat16, "meta"
             raise error if str(error).startswith(place) else Refused(place, str(error)) from None
     steps = None if optimizer is None else _steps(optimizer, list(model.parameters()))
     aim = None if loss is None else _aim(loss, steps)
@@ -95,8 +97,11 @@ def from_pytorch(
 
 
 def _modules(model: Any) -> Iterator[Any]:
-    """Yield all modules, those of a Sequential within it in their places."""
-    for module in model.children():
+    """Yield all modules, those of a Sequential within it in their places.
+
+    `children` would leave out a module that stands in several places.
+    """
+    for module in model:
         if type(module).__name__ == "Sequential":
             yield from _modules(module)
         else:
@@ -156,15 +161,20 @@ def _aim(loss: Any, steps: Steps | None) -> Aim:
     return make(name, loss, steps)
 
 
+def _smooth_l1(name: str, loss: Any, steps: Steps | None) -> Aim:
+    beta = float(loss.beta)
+    if beta == 0:
+        return Aim(name, "absolute_error", is_mean=True, steps=steps)
+    return Aim(name, "huber", beta, beta, is_mean=True, steps=steps)
+
+
 _LOSSES: dict[str, Callable[[str, Any, Steps | None], Aim]] = {
     "MSELoss": lambda name, loss, steps: Aim(name, "sum_squared_error", is_mean=True, steps=steps),
     "L1Loss": lambda name, loss, steps: Aim(name, "absolute_error", is_mean=True, steps=steps),
     "HuberLoss": lambda name, loss, steps: Aim(
         name, "huber", float(loss.delta), is_mean=True, steps=steps
     ),
-    "SmoothL1Loss": lambda name, loss, steps: Aim(
-        name, "huber", float(loss.beta), float(loss.beta), is_mean=True, steps=steps
-    ),
+    "SmoothL1Loss": _smooth_l1,
     "BCELoss": lambda name, loss, steps: Aim(
         name, "binary_crossentropy", is_mean=True, steps=steps
     ),

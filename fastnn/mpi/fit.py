@@ -92,6 +92,7 @@ def fit_on_ranks(
         except BaseException:  # of a callback, on another rank
             model.__dict__ = before
             raise
+        model.data_fingerprint_ = None  # it would be of the samples of one rank
         with ranks.ending_all(), warnings.catch_warnings():
             if ranks.number:
                 warnings.simplefilter("ignore")  # rank 0 says it

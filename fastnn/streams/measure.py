@@ -96,6 +96,8 @@ def accuracy(model: Any, X: Any, y: Any, sample_weight: Any, size: int) -> float
     right, total = 0.0, float(n) if weights is None else float(weights.sum(dtype=np.float64))
     for first, end in ranges(n, size):
         own = None if weights is None else weights[first:end]
+        if own is not None and not own.any():  # scikit-learn takes no such part
+            continue
         predicted = model.predict(X[first:end])
         truth = kind.check(y[first:end], predicted)
         right += float(accuracy_score(truth, predicted, normalize=False, sample_weight=own))
