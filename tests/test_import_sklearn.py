@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from export_cases import examples
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.linear_model import Perceptron, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -181,14 +181,23 @@ DRAWN = {
 }
 
 
+def check_drawn(drawn):
+    try:
+        model, X, y = case(**drawn)
+    except ValueError as error:  # of scikit-learn, whose own training ran away
+        assume("non-finite" not in str(error))
+        raise
+    check(model, X, y, tol=1e-9)
+
+
 @examples(15)
 @given(drawn=st.fixed_dictionaries(DRAWN))
 def test_random_networks(drawn):
-    check(*case(**drawn), tol=1e-9)
+    check_drawn(drawn)
 
 
 @pytest.mark.slow
 @examples(300)
 @given(drawn=st.fixed_dictionaries(DRAWN))
 def test_300_random_networks(drawn):
-    check(*case(**drawn), tol=1e-9)
+    check_drawn(drawn)
