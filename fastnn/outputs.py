@@ -19,7 +19,6 @@ from .streams.stored import ranges, too_large
 from .targets import kind_of
 from .validation import check_scaled, check_weights, check_X
 
-
 SMALL_TABLE = 2**20  # bytes of what is read as a whole, wherever it lies
 
 
