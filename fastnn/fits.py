@@ -46,7 +46,7 @@ class Fit:
         self.model, self._draft = model, draft
         self.given, self.keep_losses = (X, y, arguments.get("sample_weight")), keep_losses
         self.is_watched = len(checked) > 0
-        self.side_by_side = False  # with others, whose sums then have another order than alone
+        self.side_by_side = False  # with others: see `train_many` for what that may change
         if not arguments.get("is_partial"):
             checked += hooks_of(model, X, y, arguments["sample_weight"])
         self.task, self.rules, self.data = begin(draft, X, y, **arguments)

@@ -15,6 +15,16 @@ from .parameters import check_flag, check_integer
 from .persistence import save
 
 
+def _measures(epoch: Epoch, accuracy: bool) -> tuple[dict[str, float], dict[str, float]]:
+    """Return what an epoch gave on the training data, and on validation data if there are any."""
+    score = epoch.model._score_name.removeprefix("val_")
+    training = {"loss": epoch.loss, "learning_rate": epoch.model.learning_rate_}
+    if accuracy:
+        training[score] = epoch.score
+    has_validation = epoch.has_validation
+    return training, {"loss": epoch.val_loss, score: epoch.val_score} if has_validation else {}
+
+
 class TensorBoard:
     """Write events for TensorBoard, as Keras's callback does, by TensorBoard's own writer.
 
@@ -61,14 +71,10 @@ class TensorBoard:
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Write, so that a page that is open shows it."""
-        found = {"loss": epoch.loss, "learning_rate": epoch.model.learning_rate_}
-        score = epoch.model._score_name.removeprefix("val_")
-        if self.accuracy:
-            found[score] = epoch.score
-        self._write("train", epoch.number, found)
-        if epoch.has_validation:
-            measured = {"loss": epoch.val_loss, score: epoch.val_score}
-            self._write("validation", epoch.number, measured)
+        training, validation = _measures(epoch, self.accuracy)
+        self._write("train", epoch.number, training)
+        if validation:
+            self._write("validation", epoch.number, validation)
 
     def on_fit_end(self, model: Any) -> None:
         """Close the files."""
@@ -147,12 +153,8 @@ class MLflow:
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Log what the epoch gave."""
-        found = {"loss": epoch.loss, "learning_rate": epoch.model.learning_rate_}
-        score = epoch.model._score_name
-        if self.accuracy:
-            found[score.removeprefix("val_")] = epoch.score
-        if epoch.has_validation:
-            found |= {"val_loss": epoch.val_loss, score: epoch.val_score}
+        training, validation = _measures(epoch, self.accuracy)
+        found = training | {f"val_{name}": value for name, value in validation.items()}
         _mlflow().log_metrics(found, step=epoch.number)
 
     def on_fit_end(self, model: Any) -> None:

@@ -247,10 +247,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         With a communicator on the samples of all ranks, as `evaluate`.
         """
-        if communicator is not None:
+        if communicator is not None or self._size_of_part(X):
             return self._evaluate(X, y, sample_weight, communicator)[1]
-        if self._size_of_part(X):
-            return self._evaluate(X, y, sample_weight)[1]
         kind, inputs = kind_of(self), self._inputs(X)
         y = kind.check(y, inputs)
         kind.encode(self, y, self.params_.dtype)  # raises
