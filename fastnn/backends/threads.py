@@ -4,9 +4,9 @@ The workers of a call meet at barriers, so all of them must run at once: a pool 
 would not do. Starting a thread takes some 50 microseconds, once per call of many epochs.
 """
 
+import _thread
 import os
 import queue
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,7 +59,7 @@ def run_workers(
         worker(index)
         spent.append((begin, time.perf_counter(), time.thread_time() - begin_running))
 
-    lock = threading.Lock()
+    lock = _thread.allocate_lock()
     begun: list[int] = []  # with `stop` set it does not grow any more
     ended: list[int] = []
     news: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -83,14 +83,15 @@ def run_workers(
         with lock:
             return (len(begun) if stop[0] else n_threads) - len(ended)
 
-    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(n_threads)]
     while True:
         try:
+            # Not by threading.Thread: interrupted, `start` may raise RuntimeError instead, and
+            # `join` takes the thread for finished.
             if not errors:
-                for thread in threads:
-                    thread.start()
-            # Not by Thread.join: interrupted, it takes the thread for finished. With a timeout:
-            # a signal that came to another thread is handled here, between two waits.
+                for index in range(n_threads):
+                    _thread.start_new_thread(work, (index,))
+            # With a timeout: a signal that came to another thread is handled here, between two
+            # waits.
             while n_running():
                 with suppress(queue.Empty):
                     news.get(timeout=0.1)
@@ -98,9 +99,6 @@ def run_workers(
         except BaseException as error:
             errors.append(error)
             stop[0] = 1
-    for thread in threads:
-        if thread.is_alive():
-            thread.join()
     if errors:
         raise errors[0]
     # The first to begin waits for the last at their first barrier: no part of the work.
