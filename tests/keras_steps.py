@@ -111,7 +111,7 @@ def main():
                 found[key] = from_keras(aim, optimizer, 3 * (i % 3 > 0), folder, (i + j) % 2 == 0)
         for aim in AIMS:
             if aim not in ("smoothed", "logits", "huber"):
-                for solver in ("sgd", "momentum", "adam", "adamw"):
+                for solver in ("sgd", "momentum", "adam", "adamw", "adamw_keras"):
                     found[f"to {aim}, {solver}"] = to_keras_and_on(aim, solver, folder)
     json.dump(found, sys.stdout)
 

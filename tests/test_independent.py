@@ -139,16 +139,26 @@ CONSTANTS = {
     "beta_1": 0.85,
     "beta_2": 0.95,
     "rho": 0.9,
-    # So small that it does not matter whether it is added before or after a correction.
+    # So small that it does not matter whether it is added before or after a correction ...
     "epsilon": 1e-30,
     "weight_decay": 0.05,
 }
+# ... and large, for whoever adds it where the rule says.
+LARGE = CONSTANTS | {"epsilon": 0.2}
+IN_TORCH = [(row, CONSTANTS) for row in codes.OPTIMIZERS if row.judge.startswith("torch")]
+IN_TORCH += [(row, LARGE) for row in codes.OPTIMIZERS if row.name in ("rmsprop", "adamw", "nadam")]
+IN_KERAS = [(row, CONSTANTS) for row in codes.OPTIMIZERS if row.name != "nadam"]  # another pace
+IN_KERAS += [(row, LARGE) for row in codes.OPTIMIZERS if row.name in ("adam", "adamw_keras")]
 RATE = 0.03
 
 
-def make_ours(row):
+def name_of(value):
+    return value.name if isinstance(value, codes.UpdateRule) else f"epsilon={value['epsilon']}"
+
+
+def make_ours(row, constants):
     """Return an optimizer with the constants that its update rule reads."""
-    value = {name: CONSTANTS[name] for name in row.parameters}
+    value = {name: constants[name] for name in row.parameters}
     fields = {
         "beta_1": value.get("momentum", value.get("beta_1")),
         "beta_2": value.get("rho", value.get("beta_2")),
@@ -158,7 +168,7 @@ def make_ours(row):
     return Optimizer(row.code, **{k: v for k, v in fields.items() if v is not None})
 
 
-def in_torch(row, torch):
+def in_torch(row, constants, torch):
     """Return a function that makes steps of PyTorch's optimizer on a vector."""
     names = {
         "momentum": "momentum",
@@ -166,9 +176,9 @@ def in_torch(row, torch):
         "rho": "alpha",
         "weight_decay": "weight_decay",
     }
-    given = {theirs: CONSTANTS[ours] for ours, theirs in names.items() if ours in row.parameters}
+    given = {theirs: constants[ours] for ours, theirs in names.items() if ours in row.parameters}
     if "beta_1" in row.parameters:
-        given["betas"] = CONSTANTS["beta_1"], CONSTANTS["beta_2"]
+        given["betas"] = constants["beta_1"], constants["beta_2"]
     if row.name == "nesterov":
         given["nesterov"] = True
 
@@ -186,12 +196,10 @@ def in_torch(row, torch):
     return start
 
 
-def in_keras(row, keras):
-    """Return the same for Keras; None where it has another formula or none."""
-    kind = getattr(keras.optimizers, row.judge.rpartition(".")[2], None)
-    if kind is None or row.name == "nadam":  # its momentum falls at another pace
-        return None
-    given = {name: CONSTANTS[name] for name in row.parameters}
+def in_keras(row, constants, keras):
+    """Return the same for Keras."""
+    kind = getattr(keras.optimizers, row.judge.rpartition(".")[2])
+    given = {name: constants[name] for name in row.parameters}
     if row.name == "nesterov":
         given["nesterov"] = True
     assert given.keys() <= inspect.signature(kind).parameters.keys()
@@ -210,7 +218,7 @@ def in_keras(row, keras):
     return start
 
 
-def compare_steps(row, start, tolerance, rng):
+def compare_steps(row, constants, start, tolerance, rng):
     """Make 20 steps with full batches, each with gradients of its own parameters."""
     kernels = backends.kernels()
     net = network((4, 5, 2), (codes.TANH, codes.IDENTITY), codes.HALF_SQUARED_ERROR)
@@ -218,7 +226,7 @@ def compare_steps(row, start, tolerance, rng):
     params = rng.normal(size=net.n_parameters)
     state = State(params.copy(), np.zeros((row.n_moments, len(params))))
     schedule = Schedule(np.arange(6)[np.newaxis], 6, 0, np.full(20, RATE))
-    kernels.mlp_train(net, make_ours(row), state, samples, schedule, np.zeros(20), 1)
+    kernels.mlp_train(net, make_ours(row, constants), state, samples, schedule, np.zeros(20), 1)
     step = start(params)
     for _ in range(20):
         _, gradient = kernels.mlp_loss_gradient(net, params, samples, Optimizer(codes.SGD), 0, 0)
@@ -226,23 +234,20 @@ def compare_steps(row, start, tolerance, rng):
     assert relative_error(state.params, params) < tolerance
 
 
-@pytest.mark.parametrize("row", codes.OPTIMIZERS, ids=lambda row: row.name)
-def test_an_optimizer_makes_the_steps_of_torch(backend, row, rng):
+@pytest.mark.parametrize(("row", "constants"), IN_TORCH, ids=name_of)
+def test_an_optimizer_makes_the_steps_of_torch(backend, row, constants, rng):
     torch = pytest.importorskip("torch")
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)  # also of what an optimizer keeps between steps
     try:
-        compare_steps(row, in_torch(row, torch), 1e-11, rng)
+        compare_steps(row, constants, in_torch(row, constants, torch), 1e-11, rng)
     finally:
         torch.set_default_dtype(before)
 
 
-@pytest.mark.parametrize("row", codes.OPTIMIZERS, ids=lambda row: row.name)
-def test_an_optimizer_makes_the_steps_of_keras(backend, keras, row, rng):
-    start = in_keras(row, keras)
-    if start is None:
-        pytest.skip("Keras has another formula, or none")
-    compare_steps(row, start, 1e-9, rng)
+@pytest.mark.parametrize(("row", "constants"), IN_KERAS, ids=name_of)
+def test_an_optimizer_makes_the_steps_of_keras(backend, keras, row, constants, rng):
+    compare_steps(row, constants, in_keras(row, constants, keras), 1e-9, rng)
 
 
 def train_sklearn(estimator, X, y, coefs, intercepts, sample_weight=None):

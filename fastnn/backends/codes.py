@@ -357,8 +357,18 @@ OPTIMIZERS: tuple[UpdateRule, ...] = numbered(
         ("beta_1", "beta_2", "epsilon"),
         "torch.optim.NAdam",
     ),
+    UpdateRule(
+        "adamw_keras",
+        "w -= r weight_decay w, and as adam",
+        r"w \leftarrow w - r \left(\lambda w + \frac{\sqrt{1 - \beta_2^n}}{1 - \beta_1^n} "
+        r"\frac{m}{\sqrt v + \epsilon}\right)",
+        "Loshchilov & Hutter 2019, algorithm 2, with epsilon where Keras's AdamW has it: as in adam",
+        2,
+        ("beta_1", "beta_2", "epsilon", "weight_decay"),
+        "keras.optimizers.AdamW",
+    ),
 )
-SGD, MOMENTUM, ADAM, NESTEROV, RMSPROP, ADAMW, NADAM = range(len(OPTIMIZERS))
+SGD, MOMENTUM, ADAM, NESTEROV, RMSPROP, ADAMW, NADAM, ADAMW_KERAS = range(len(OPTIMIZERS))
 STORE_GRADIENT = 100  # in place of an optimizer: the gradient goes into the first moment
 
 # What a stream of random numbers is for: the highest word of the Philox counter.

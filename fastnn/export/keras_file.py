@@ -1,6 +1,7 @@
 """A network for Keras: a `.keras` file, or the weights of a model that is there."""
 
 from dataclasses import replace
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def to_keras(
     """Write a fitted estimator, or a pipeline of scalers that ends in one, as a `.keras` file.
 
     `keras.models.load_model` makes a `Sequential` of it, in its safe mode. It is compiled, with
-    the optimizer's state, where Keras has the loss and the optimizer: adam, adamw, sgd with and
+    the optimizer's state, where Keras has the loss and the optimizer: adam, adamw (its epsilon that
+    of the next step), adamw_keras, sgd with and
     without momentum, and no penalties. Keras is not needed to write it. scikit-learn's scalers
     become part of the first layer.
 
@@ -199,12 +201,14 @@ def _compiled(
     factor = float(plain.sizes[-1]) if loss.is_mean else 1.0
     if training.loss == "half_squared_error":
         factor /= 2
-    if solver in ("adam", "adamw"):
+    if solver in ("adam", "adamw", "adamw_keras"):
         name = "Adam" if solver == "adam" else "AdamW"
         own = {name: numbers[name] for name in ("beta_1", "beta_2")}
         own |= {"learning_rate": rate, "epsilon": numbers["epsilon"] / factor}
-        if solver == "adamw":
+        if name == "AdamW":
             own["weight_decay"] = numbers["weight_decay"]
+        if solver == "adamw":  # its epsilon is corrected, as the mean square is: of the next step
+            own["epsilon"] *= sqrt(1 - numbers["beta_2"] ** (training.step + 1))
         moments = moments / np.array([[factor], [factor**2]])
     else:
         momentum = numbers.get("momentum", 0.0)

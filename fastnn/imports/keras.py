@@ -320,7 +320,7 @@ def _steps(optimizer: Any, source: Any) -> Steps:
         solver, n_moments = "adam", 2
         numbers |= {name: float(config[name]) for name in ("beta_1", "beta_2", "epsilon")}
         if config.get("weight_decay"):
-            solver, numbers["weight_decay"] = "adamw", float(config["weight_decay"])
+            solver, numbers["weight_decay"] = "adamw_keras", float(config["weight_decay"])
     variables = source.variables()
     step = int(variables[0]) if variables else 0
     moments = variables[2:]  # after the iteration and the learning rate

@@ -222,7 +222,8 @@ cdef void step_sizes(
     """
     cdef double b1 = numbers[BETA_1], b2 = numbers[BETA_2], root, following
     now.size = rate
-    if now.optimizer == ADAM:
+    if now.optimizer == ADAM or now.optimizer == ADAMW_KERAS:
+        now.decay = rate * numbers[WEIGHT_DECAY]
         now.size = rate * (sqrt(1 - pow(b2, <double>step)) / (1 - pow(b1, <double>step)))
     elif now.optimizer == ADAMW:
         now.decay = rate * numbers[WEIGHT_DECAY]
@@ -300,8 +301,8 @@ cdef vec rare_step(
         v = vmuladd(beta_2, vload(moment_1), vmul(vsub(one, beta_2), vmul(g, g)))
         vstore(moment_1, v)
         w = vmuladd(vneg(size), vdiv_by_root(g, v, epsilon), w)
-    elif optimizer == ADAMW or optimizer == NADAM:
-        if optimizer == ADAMW:
+    elif optimizer == ADAMW or optimizer == NADAM or optimizer == ADAMW_KERAS:
+        if optimizer != NADAM:
             w = vmuladd(vneg(decay), w, w)
         m, v = vload(moment_1), vload(moment_2)
         m = vmuladd(beta_1, m, vmul(vsub(one, beta_1), g))

@@ -269,7 +269,7 @@ def step_sizes(numbers, s, rate, step):
     """
     b1, b2, epsilon = numbers[BETA_1], numbers[BETA_2], numbers[EPSILON]
     size, gradient_size, product = rate, 0.0, s.product
-    if s.optimizer == codes.ADAM:
+    if s.optimizer in (codes.ADAM, codes.ADAMW_KERAS):
         size *= np.sqrt(1 - b2 ** float(step)) / (1 - b1 ** float(step))
     elif s.optimizer == codes.ADAMW:
         root = np.sqrt(1 - b2 ** float(step))
@@ -345,8 +345,8 @@ def rare_step(p, at, g, w, u):
         v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
         vstore(p.moment_1, at, v)
         w = vfma(vneg(vsplat(u.size)), vdiv_by_root(g, v, u.epsilon), w)
-    elif u.optimizer in (codes.ADAMW, codes.NADAM):
-        if u.optimizer == codes.ADAMW:
+    elif u.optimizer in (codes.ADAMW, codes.NADAM, codes.ADAMW_KERAS):
+        if u.optimizer != codes.NADAM:
             w = vfma(vneg(vsplat(u.decay)), w, w)
         m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_1)), g))
         v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))

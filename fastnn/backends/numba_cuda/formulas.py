@@ -218,7 +218,7 @@ def step_sizes(optimizer, numbers, rate, n, product):
     """
     size, gradient_size, epsilon = rate, 0.0, numbers[EPSILON]
     b1, b2 = numbers[BETA_1], numbers[BETA_2]
-    if optimizer == codes.ADAM:
+    if optimizer == codes.ADAM or optimizer == codes.ADAMW_KERAS:
         size *= math.sqrt(1 - power(b2, n))
         size /= 1 - power(b1, n)
     elif optimizer == codes.ADAMW:
@@ -282,7 +282,7 @@ def optimizer_step(step, state, p, g):
         mean[p] = b1 * mean[p] + (one - b1) * g
         square[p] = b2 * square[p] + (one - b2) * g * g
         w[p] -= step.size * mean[p] / (math.sqrt(square[p]) + step.epsilon)
-    elif step.optimizer == codes.ADAMW or step.optimizer == codes.NADAM:
+    elif step.optimizer in (codes.ADAMW, codes.NADAM, codes.ADAMW_KERAS):
         w[p] -= step.decay * w[p]
         mean[p] = b1 * mean[p] + (one - b1) * g
         square[p] = b2 * square[p] + (one - b2) * g * g

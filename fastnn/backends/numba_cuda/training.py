@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from ..codes import ADAMW, NADAM
+from ..codes import ADAMW, ADAMW_KERAS, NADAM
 from .device import START, UNITS, add_losses, count_of, finish_rows
 from .formulas import (
     ALPHA,
@@ -32,7 +32,7 @@ def step_of(optimizer, numbers, rate, n, product, count, like):
         optimizer,
         real(like, size),
         real(like, gradient_size),
-        real(like, rate * numbers[WEIGHT_DECAY] if optimizer == ADAMW else 0.0),
+        real(like, rate * numbers[WEIGHT_DECAY] if optimizer in (ADAMW, ADAMW_KERAS) else 0.0),
         real(like, numbers[BETA_1]),
         real(like, numbers[BETA_2]),
         real(like, epsilon),

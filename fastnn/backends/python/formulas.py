@@ -147,7 +147,7 @@ def step_sizes(optimizer: Optimizer, rate, step):
     the three numbers.
     """
     b1, b2, epsilon = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
-    if optimizer.kind == codes.ADAM:
+    if optimizer.kind in (codes.ADAM, codes.ADAMW_KERAS):
         return rate * (sqrt(1 - b2**step) / (1 - b1**step)), 0.0, epsilon
     if optimizer.kind == codes.ADAMW:
         root = sqrt(1 - b2**step)
@@ -191,10 +191,10 @@ def optimizer_step(optimizer: Optimizer, w, moments, gradient, rate, step):
         for i, g in enumerate(gradient):
             square[i] = b2 * square[i] + (1 - b2) * g * g
             w[i] -= size * g / (sqrt(square[i]) + epsilon)
-    elif kind in (codes.ADAM, codes.ADAMW, codes.NADAM):
+    elif kind in (codes.ADAM, codes.ADAMW, codes.NADAM, codes.ADAMW_KERAS):
         mean, square = moments
         for i, g in enumerate(gradient):
-            if kind == codes.ADAMW:
+            if kind in (codes.ADAMW, codes.ADAMW_KERAS):
                 w[i] -= rate * optimizer.weight_decay * w[i]
             mean[i] = b1 * mean[i] + (1 - b1) * g
             square[i] = b2 * square[i] + (1 - b2) * g * g
