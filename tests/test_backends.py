@@ -99,7 +99,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_worker_processes_use_the_back_end_of_their_parent(tmp_path):
     (tmp_path / "workers.py").write_text(WORKERS)
-    subprocess.run([sys.executable, "workers.py"], cwd=tmp_path, check=True, timeout=300)
+    subprocess.run([sys.executable, "workers.py"], cwd=tmp_path, check=True, timeout=600)
 
 
 def test_messages_to_workers(monkeypatch):
@@ -173,6 +173,6 @@ def test_a_fork_while_another_thread_begins(what):
         [sys.executable, "-W", "ignore", "-c", FORK, what],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert printed.stdout.strip() == "0", printed.stderr

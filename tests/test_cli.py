@@ -267,7 +267,7 @@ def test_ctrl_c_before_the_first_epoch(monkeypatch):
 
 def run_process(*arguments, **options):
     command = (sys.executable, "-m", "fastnn", *arguments)
-    return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, **options)
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=600, **options)
 
 
 def test_as_a_module():

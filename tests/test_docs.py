@@ -78,7 +78,7 @@ def test_the_programs_of_keras_run():
     environment = os.environ | {"KERAS_BACKEND": "jax", "MPLBACKEND": "Agg"}
     text = FEW_IMAGES_FOR_KERAS + "".join(f"exec({block!r}, {{}})\n" for block in KERAS)
     command = [sys.executable, "-c", text]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_the_programs_of_others_run(library):
     if not find_spec(library):
         pytest.skip(f"needs {library}")
     (text,) = [block for _, _, block in BLOCKS if f"import {library}\n" in block]
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.removeprefix("tensor(").rstrip(")\n")) > 0.8
 

@@ -51,7 +51,7 @@ def folder(request, tmp_path):
 
 
 def call(folder, *command):
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.skipif(not shutil.which(ARM), reason="needs gcc-arm-none-eabi and its newlib")

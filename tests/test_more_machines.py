@@ -40,7 +40,7 @@ def run(tmp_path, program):
     path = tmp_path / "program.py"
     path.write_text(program, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, path], capture_output=True, text=True, timeout=300, cwd=tmp_path
+        [sys.executable, path], capture_output=True, text=True, timeout=600, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

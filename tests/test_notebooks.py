@@ -44,7 +44,7 @@ def test_notebooks_run(name, language):
     (system,) = course.find(name)
     made = json.dumps(notebooks.notebook(system, language, quick=True))
     book = nbformat.reads(made, as_version=4)
-    nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
+    nbclient.NotebookClient(book, timeout=600, kernel_name="python3").execute()
     outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
     printed = "".join(out.get("text", "") for out in outputs)
     assert course.texts(language)["notebook"]["nothing"] in printed or "测得" in printed
