@@ -86,6 +86,7 @@ def _run(command: list[str], folder: str) -> int | None:
     It then writes down what it has; a second Ctrl-C does not wait for that.
     """
     process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, process_group=0)
+    before = signal.signal(signal.SIGTERM, _end)  # or pytest would outlive us
     try:
         while True:  # with a timeout: a signal that came to another thread is handled in between
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -98,6 +99,11 @@ def _run(command: list[str], folder: str) -> int | None:
         if process.poll() is None:
             process.kill()
             process.wait()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _interrupt(process: subprocess.Popen) -> None:

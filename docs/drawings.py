@@ -81,7 +81,7 @@ def panels() -> None:
         215,
         "A row of a panel is two vectors (here 4 units, for lack of room): load, multiply-add.",
     )
-    picture.text(20, 235, "What is missing in the last panel is 0, and never looked at.")
+    picture.text(20, 235, "What is missing in the last panel is 0, and changes nothing.")
     picture.save("panels.svg")
 
 
@@ -157,7 +157,7 @@ def barrier() -> None:
     picture.text(85 + 118, 36, "barrier", "middle", 12)
     for n, text in enumerate(
         (
-            "Each thread owns panels: it alone writes their outputs, deltas and weights.",
+            "Each thread has its share of panels or rows: it alone writes there.",
             "At a barrier it adds 1 to a counter, and waits until all have: first it looks some",
             "2000 times, then it sleeps (futex), so that a thread that the system has put aside",
             "gets its processor.",

@@ -179,8 +179,8 @@ def bench(
 ) -> None:
     """Time every back end and peer, each proven right first; write a report and pictures.
 
-    With names of workloads, such as xor, only those; of the paired comparison also all that begin
-    alike: narrow stands for narrow-8, narrow-30 and so on.
+    With names of workloads, such as xor, only those whose names contain them; of the paired
+    comparison all that begin alike: narrow stands for narrow-8, narrow-30 and so on.
     """
     from .bench import run
 

@@ -68,6 +68,8 @@ class HeldOutScore:
         Epochs on end that may pass without that.
     """
 
+    _stop_reason = "validation_score"
+
     def __init__(self, tol: float | None, n_iter_no_change: float):
         self._tol, self._most = tol, n_iter_no_change
         self._idle = 0

@@ -38,6 +38,11 @@ class Hooks:
         return getattr(self._callback, "needs_validation", False)
 
     @property
+    def reason(self) -> str:
+        """What a fit that it stops has as its `stop_reason_`."""
+        return getattr(self._callback, "_stop_reason", "callback")
+
+    @property
     def restores(self) -> tuple[str, ...]:
         """The hyper-parameters that it changes within a fit only."""
         return getattr(self._callback, "restores", ())

@@ -406,7 +406,9 @@ PARAMETERS = f"""
     coef_, intercept_ : (n_outputs, n_features) and (n_outputs,)
         Of a network without hidden layers.
     stop_reason_ : str
-        See `fastnn.training.train`.
+        Why the last fit ended: "max_iter", "tol", "loss_threshold", "weight_threshold",
+        "validation_score" (early_stopping), "callback", "interrupted" (Ctrl-C, an exception) or
+        "diverged"; "imported" before the first.
     backend_ : str
         The back end that trained.
     fit_time_ : float

@@ -204,7 +204,9 @@ class Observer:
         seconds = time.perf_counter() - self._begin
         epoch = Epoch(self._model, number, seconds, self._data, self._measured[1])
         answers = [callback.on_epoch_end(epoch) for callback in due]  # all, also after a stop
-        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+        stops = [isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers]
+        if any(stops):
+            self.reason = due[stops.index(True)].reason
             return True
         if self._model.stop_reason_ == "interrupted":  # what it is as long as the fit goes on
             self._begin_epoch(due, task)

@@ -257,7 +257,7 @@ def train(
         Takes down in one step how far the training has come: the state, the losses of the epochs
         since the last time, and why it ended, "interrupted" as long as it goes on. Other reasons
         are "max_iter", "loss_threshold", "weight_threshold", "tol", "no_mistake", what the
-        observer calls its own ("callback"), and "diverged".
+        observer calls its own ("callback", "validation_score"), and "diverged".
     observer : observer.Observer, optional
         Says after how many epochs it wants to look, and whether it wants to stop then.
     loop : callable of (task, rules, record, observer, bar), optional

@@ -315,7 +315,11 @@ def class_index(y: NDArray, classes: NDArray, name: str = "y") -> NDArray[np.int
                 return index
     except TypeError:  # numbers and strings in one array of objects
         pass
-    raise ValueError(f"{name}: expected labels among {shown(classes.tolist())}")
+    known, labels = classes.tolist(), y.tolist()
+    row = next((i for i, label in enumerate(labels) if label not in known), 0)  # else all are
+    raise ValueError(
+        f"{name}: {shown(labels[row])} at row {row}; expected labels among {shown(known)}"
+    )
 
 
 def _sort(labels: NDArray) -> str:

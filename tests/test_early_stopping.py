@@ -21,7 +21,7 @@ OPTIONS |= {"random_state": 0, "n_iter_no_change": 3}
 
 def test_it_ends_with_the_best_epoch(backend):
     model = fastnn.MLPClassifier(**OPTIONS).fit(X, Y)
-    assert model.stop_reason_ == "callback"
+    assert model.stop_reason_ == "validation_score"
     assert len(model.validation_scores_) == model.n_iter_ < 200
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert model.best_loss_ is None

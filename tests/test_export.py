@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastnn
-from fastnn.export import FORMATS, to_numpy
+from fastnn.export import FORMATS, to_c, to_keras, to_numpy
 from fastnn.export.forward import forward, model_results, results_of
 from fastnn.export.plain import describe
 from fastnn.export.verified import begin
@@ -116,8 +116,23 @@ def test_an_activation_without_a_formula_is_refused(tmp_path, monkeypatch):
     from fastnn.export import numpy_functions
 
     monkeypatch.delattr(numpy_functions, "gelu")
-    with pytest.raises(ValueError, match="layer 2, gelu: there is no NumPy formula"):
+    with pytest.raises(ValueError, match="layer 2, gelu: there is no formula in NumPy"):
         to_numpy(network(hidden=(3, 3), activation=["tanh", "gelu"])[0], tmp_path / "m.py")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_activation_that_a_format_does_not_know_is_refused(tmp_path, monkeypatch):
+    """As one that is new here: its samples alone would not show that its number gets lost."""
+    from fastnn.export import c_activations, keras_names
+
+    model = network(hidden=(3, 3), activation=["gelu", ("elu", 0.3)])[0]
+    monkeypatch.delitem(c_activations.ACTIVATIONS, "gelu")
+    monkeypatch.delitem(keras_names.ACTIVATION_LAYERS, "elu")
+    monkeypatch.delitem(keras_names.FUNCTION_PARAMETERS, "elu")
+    with pytest.raises(ValueError, match="layer 1, gelu: there is no formula in C"):
+        to_c(model, tmp_path / "m.h")
+    with pytest.raises(ValueError, match="layer 2, elu: no layer of Keras is known for its number"):
+        to_keras(model, tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
 
 

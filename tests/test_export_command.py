@@ -60,7 +60,7 @@ def test_fixed_point_with_samples_and_their_classes(run):
         ("--to numpy m.py --samples m.fastnn", "'--samples': m.fastnn:"),
         ("--to numpy m.py --samples other.npz", "it holds a; expected X, or X and y"),
         ("--to numpy nowhere/m.py", "there is no folder"),
-        ("--to c m.h --dtype int8", "samples=None: expected samples"),
+        ("--to c m.h --dtype int8", "--dtype int8 needs --samples FILE"),
     ],
 )
 def test_refusals(arguments, message, run, tmp_path):

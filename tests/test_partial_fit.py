@@ -61,7 +61,9 @@ def test_errors(data):
         model.partial_fit(X, y)
     with pytest.raises(ValueError, match="classes=3: expected a sequence"):
         model.partial_fit(X, y, classes=3)
-    with pytest.raises(ValueError, match=r"y: expected labels among \[0, 1\], as classes says"):
+    with pytest.raises(
+        ValueError, match=r"y: .* at row \d+; expected labels among \[0, 1\], as classes says"
+    ):
         model.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes: .*continuous"):
         model.partial_fit(X, y, classes=[0.5, 1])
@@ -70,7 +72,7 @@ def test_errors(data):
     before = model.params_.copy()
     with pytest.raises(ValueError, match=r"classes=\[0, 1\]: expected \[0, 1, 2\]"):
         model.partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"y: expected labels among"):
+    with pytest.raises(ValueError, match=r"y: .* at row \d+; expected labels among"):
         model.partial_fit(X, y + 1)
     with pytest.raises(ValueError, match=r"X: .*features"):
         model.partial_fit(X[:, :2], y)

@@ -340,7 +340,7 @@ def test_wrong_calls_of_partial_fit(data):
         with pytest.raises(ValueError, match="partial_fit sees a part of the samples only"):
             fastnn.Perceptron(**parameters).partial_fit(X, y, ["no", "yes"])
     with pytest.raises(
-        ValueError, match=r"y: expected labels among .*, the classes that are known"
+        ValueError, match=r"y: .* at row \d+; expected labels among .*, the classes that are known"
     ):
         model.partial_fit(X, y, ["no", "maybe"])
     with pytest.raises(ValueError, match="classes: found 1 class"):

@@ -520,7 +520,7 @@ def test_batches_that_change(data):
     batches = cut(X, y)
     for other, message in [
         ((X[:, :4], y), r"batches\[4\]: X: X has 4 features"),
-        ((X, y + 1), r"batches\[4\]: y: expected labels among"),
+        ((X, y + 1), r"batches\[4\]: y: .* at row \d+; expected labels among"),
         ((X, y[1:]), r"batches\[4\]: y: X has 230 samples"),
         ((X, y, y), r"batches\[4\]: sample_weight: missing in some"),
         ((csr_array(X), y), r"batches\[4\]: X: sparse in some parts"),

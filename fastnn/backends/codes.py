@@ -362,7 +362,7 @@ OPTIMIZERS: tuple[UpdateRule, ...] = numbered(
         "w -= r weight_decay w, and as adam",
         r"w \leftarrow w - r \left(\lambda w + \frac{\sqrt{1 - \beta_2^n}}{1 - \beta_1^n} "
         r"\frac{m}{\sqrt v + \epsilon}\right)",
-        "Loshchilov & Hutter 2019, algorithm 2, with epsilon where Keras's AdamW has it: as in adam",
+        "Loshchilov & Hutter 2019, algorithm 2, but for epsilon, which stands as in adam",
         2,
         ("beta_1", "beta_2", "epsilon", "weight_decay"),
         "keras.optimizers.AdamW",

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from .c_fixed import fixed_point, fixed_results
 from .c_header import CHeader
 from .c_run import compile_and_run, compiler
+from .c_text import check_activations
 from .forward import Results
 from .plain import CLASSES, LABELS, NUMBERS, PlainNetwork
 from .verified import Exported, begin, difference_of
@@ -81,6 +82,7 @@ def to_c(
         tolerance=tolerance,
         overwrite=overwrite,
     )
+    check_activations(export.plain)
     if dtype == "float32" and tolerance is None:
         export = replace(export, tolerance=1e-4)
     compiler()

@@ -153,19 +153,18 @@ def _string(text: str) -> str:
     return f'"{plain}"'
 
 
-def activations(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
-    """Return the functions of the activations that layers have.
+def check_activations(plain: PlainNetwork) -> None:
+    """Raise ValueError if there is no C for a layer's activation."""
+    for number, layer in enumerate(plain.layers, 1):
+        if layer.activation != "softmax" and layer.activation not in ACTIVATIONS:
+            raise ValueError(f"layer {number}, {layer.activation}: there is no formula in C")
 
-    Raises
-    ------
-    ValueError
-        If one has no counterpart.
-    """
+
+def activations(plain: PlainNetwork, fixed: FixedNetwork | None) -> str:
+    """Return the functions of the activations that layers have."""
     texts: dict[str, str] = {}
     for number, layer in enumerate(plain.layers, 1):
         name, is_last = layer.activation, number == len(plain.layers)
-        if name != "softmax" and name not in ACTIVATIONS:
-            raise ValueError(f"layer {number}, {name}: there is no C for it here")
         if name == "identity" or (plain.is_constant if is_last else fixed is not None):
             continue
         if name == "softmax":

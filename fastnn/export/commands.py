@@ -52,6 +52,8 @@ def export_command(
             option = f"--{name.replace('_', '-')}"
             raise click.BadParameter(f"--to {form} has no such choice", param_hint=f"'{option}'")
     given = {name: value for name, value in options.items() if value is not None}
+    if given.get("dtype") == "int8" and samples is None:
+        raise click.UsageError("--dtype int8 needs --samples FILE, to see what is usual")
     try:
         written = write(load(model), out, **given)
     except FileExistsError:

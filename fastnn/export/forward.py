@@ -43,7 +43,7 @@ def forward(plain: PlainNetwork, X: ArrayLike) -> NDArray:
     for number, layer in enumerate(plain.layers, 1):
         function = getattr(numpy_functions, layer.activation, None)
         if function is None:
-            raise ValueError(f"layer {number}, {layer.activation}: there is no NumPy formula")
+            raise ValueError(f"layer {number}, {layer.activation}: there is no formula in NumPy")
         given = (layer.parameter,) if function.__code__.co_argcount == 2 else ()
         y = function(y @ layer.weights + layer.bias, *given)
     return y

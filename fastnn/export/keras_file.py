@@ -163,7 +163,8 @@ def sequential(plain: PlainNetwork) -> tuple[dict[str, Any], dict[str, NDArray]]
         arrays |= {f"{path}/vars/0": layer.weights, f"{path}/vars/1": layer.bias}
         if function is None:
             kind, parameter = ACTIVATION_LAYERS[layer.activation]
-            add(kind, {"LeakyReLU": "leaky_re_lu"}.get(kind, "elu"), **{parameter: layer.parameter})
+            stem = {"LeakyReLU": "leaky_re_lu"}.get(kind, kind.lower())
+            add(kind, stem, **{parameter: layer.parameter})
         if layer.dropout:
             path = add("Dropout", "dropout", rate=layer.dropout)
             arrays[f"{path}/seed_generator/vars/0"] = np.array([number, 0], np.uint32)
@@ -179,10 +180,14 @@ def sequential(plain: PlainNetwork) -> tuple[dict[str, Any], dict[str, NDArray]]
 def _function(number: int, layer: Layer) -> str | None:
     """Return the name of Keras's function, None if its number needs a layer."""
     if layer.activation not in ACTIVATION_NAMES:
-        raise ValueError(f"layer {number}, {layer.activation}: Keras has no such activation")
+        raise ValueError(f"layer {number}, {layer.activation}: no activation of Keras is known")
     if layer.activation == "leaky_relu" and layer.parameter < 0:
         raise ValueError(f"layer {number}, leaky_relu: Keras has no negative_slope below 0")
-    if layer.parameter != FUNCTION_PARAMETERS.get(layer.activation, layer.parameter):
+    if layer.parameter != FUNCTION_PARAMETERS.get(layer.activation, 0.0):
+        if layer.activation not in ACTIVATION_LAYERS:
+            raise ValueError(
+                f"layer {number}, {layer.activation}: no layer of Keras is known for its number"
+            )
         return None
     return ACTIVATION_NAMES[layer.activation]
 

@@ -72,7 +72,7 @@ def text_of(plain: PlainNetwork) -> str:
     for number, layer in enumerate(plain.layers, 1):
         function = getattr(numpy_functions, layer.activation, None)
         if function is None:
-            raise ValueError(f"layer {number}, {layer.activation}: there is no NumPy formula")
+            raise ValueError(f"layer {number}, {layer.activation}: there is no formula in NumPy")
         if layer.activation != "identity":
             used[layer.activation] = function
     functions = [inspect.getsource(function) for function in used.values()]

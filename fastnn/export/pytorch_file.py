@@ -107,7 +107,7 @@ def _modules(plain: PlainNetwork) -> tuple[list[str], list[int]]:
 
 def _activation(number: int, layer: Layer) -> str:
     if layer.activation not in MODULES:
-        raise ValueError(f"layer {number}, {layer.activation}: PyTorch has no such module")
+        raise ValueError(f"layer {number}, {layer.activation}: no module of PyTorch is known")
     name, parameter = MODULES[layer.activation]
     if layer.activation == "softmax":
         return "Softmax(dim=1)"

@@ -7,6 +7,10 @@ import numpy as np
 from .plain import Scaler
 
 NAMES = "StandardScaler, MinMaxScaler or MaxAbsScaler"
+ELSE = (
+    "what has other steps goes to ONNX by skl2onnx, after fastnn.export.register_converters(), and "
+    "its network alone, pipeline[-1], anywhere"
+)
 
 
 def scalers_of(pipeline: Any) -> tuple[Scaler, ...]:
@@ -27,7 +31,7 @@ def _scaler(name: str, step: Any) -> Scaler | None:
     kind = type(step).__name__
     make = _SCALERS.get(kind)
     if make is None or not type(step).__module__.startswith("sklearn."):
-        raise ValueError(f"model: step {name!r} of the pipeline, {kind}: expected {NAMES}")
+        raise ValueError(f"model: step {name!r} of the pipeline, {kind}: expected {NAMES}; {ELSE}")
     if not hasattr(step, "n_features_in_"):
         raise ValueError(f"model: step {name!r} of the pipeline, {kind}, is not fitted yet")
     return make(step)

@@ -175,7 +175,7 @@ def begin(
     seed : int, default 0
         Of the samples that are drawn.
     tolerance : float, optional
-        The largest difference; by default 1e-4 in float32 and 1e-9 in float64.
+        The largest difference; by default 1e-4 if the network or its input is float32, else 1e-9.
     overwrite : bool, default False
         Whether a file that is there is replaced.
 
@@ -198,7 +198,8 @@ def begin(
         message = "the file is there; overwrite=True replaces it"
         raise FileExistsError(errno.EEXIST, message, str(path))
     if tolerance is None:
-        tolerance = TOLERANCES[plain.dtype.name]
+        kinds = (plain.dtype.name, plain.entry_dtype.name)
+        tolerance = max(TOLERANCES[kind] for kind in kinds if kind in TOLERANCES)
     X = drawn_samples(plain, seed) if samples is None else _checked_samples(plain, samples)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="X does not have valid feature names")

@@ -43,7 +43,7 @@ def check_stream(
         If something is wrong with them, or a parameter needs all samples in memory.
     """
     if isinstance(X, Batches):
-        _refuse(network)
+        _refuse(network, "")
         if holds_out(network) and validation_data is None:
             raise ValueError(
                 "early_stopping=True: fit_batches can hold no samples out; expected "
@@ -125,9 +125,9 @@ def _check_class_weight(network: Any, kind: Any, targets: Targets) -> None:
         kind.weights(network, targets, None)  # raises
 
 
-def _refuse(network: Any) -> None:
+def _refuse(network: Any, hint: str = ", or a larger buffer_size") -> None:
     """Raise ValueError for what needs all samples in memory at once."""
-    why = "needs all samples in memory at once; expected {}, or a larger buffer_size"
+    why = f"needs all samples in memory at once; expected {{}}{hint}"
     if network.solver == LBFGS:
         raise ValueError(f"solver={LBFGS!r}: it {why.format('another solver')}")
     if network.distortion is not None:
