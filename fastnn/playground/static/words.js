@@ -147,6 +147,10 @@ const WORDS = {
   copied: ["copied", "已复制"],
   program: ["Python program", "Python 程序"],
   copy: ["Copy", "复制"],
+  isScaled: [
+    "This file expects inputs scaled as the Python program does.",
+    "此文件要求输入按 Python 程序中的方式缩放。",
+  ],
   "file-model": ["Model file", "模型文件"],
   "file-c": ["C", "C"],
   "file-onnx": ["ONNX", "ONNX"],
