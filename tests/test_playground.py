@@ -97,6 +97,7 @@ def test_an_address_is_written_as_it_was_read(address):
         *("data=mars", "hidden=0", "hidden=65", "hidden=1000000", "lr=nan", "lr=inf", "lr=0"),
         *("n=1e9", "n=-1", "noise=-1", "test=0.9", "epoch=1e300", "epoch=10000001", "seed=-1"),
         *("color=red", "features=", "solver=lbfgs", "backend=abacus", "box=1,0,0,1", "columns=-1"),
+        *("act=sigmod", "act=softmax", "out=sigmod"),
         *("hidden=" + ",".join("8" * 9), "&".join(f"n={i}" for i in range(200))),
     ],
 )
@@ -105,6 +106,8 @@ def test_a_wrong_setting_is_refused(address):
         read(address)
     assert found.value.en
     assert found.value.zh
+    if "=sigmod" in address:
+        assert found.value.en.startswith(address.replace("sigmod", "'sigmod': expected one of"))
 
 
 @pytest.mark.parametrize("name", [name for name in DATA_SETS if name not in ("drawn", "csv")])
@@ -287,6 +290,8 @@ def test_a_race_ends_level(page):
     names = [name for name, why in fastnn.available_backends().items() if why is None]
     race = Race(settings, data_sets.make(data_sets.key(settings)), names, 20)
     told = race.turn()
+    states = [lane["state"] for lane in told["lanes"]]
+    assert states == ["running", "starting", *["waiting"] * (len(names) - 2)][: len(names)]
     while not told["done"]:
         told = race.turn()
     assert [lane["name"] for lane in told["lanes"]] == names
