@@ -13,6 +13,7 @@ import fastnn
 from fastnn import course
 from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
 from fastnn.cli import main
+from fastnn.course import images, report
 from fastnn.course.lesson import Lesson
 from fastnn.course.lesson_texts import lesson_text
 from fastnn.datasets import DataError
@@ -64,6 +65,34 @@ def test_images(name, tmp_path):
 def test_systems_1_and_2_print_what_the_text_prints(backend):
     for name in ("perceptron", "perceptron-matrix"):
         assert "\n".join(run(name).lines) == course.texts("en")[name]["expected"]
+
+
+def test_a_name_that_is_nearly_right_is_found():
+    with pytest.raises(ValueError, match=r"no 'bpxor' \(did you mean 'bp-xor'\?\); choose"):
+        course.find("bpxor")
+    assert [system.name for system in course.find("7")] == ["bp-xor"]
+
+
+def test_the_report_counts_what_it_runs_also_into_a_file(capsys):
+    for system in report.in_order()[:2]:
+        report._tell(system, " on numba")
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["1/19 truth-table on numba", "2/19 perceptron on numba"]
+
+
+def test_an_epoch_of_images_is_told_when_it_is_over():
+    digits = fastnn.load_digits()
+    lesson, told = Lesson(silent=True), []
+    model = fastnn.MLPClassifier((4,), max_iter=2, tol=None, random_state=0, verbose=False)
+
+    class Watch:
+        def on_epoch_end(self, epoch):
+            told.append(list(lesson.lines))
+
+    callbacks = [images.Log(lesson), Watch()]
+    model.fit(*digits, callbacks=callbacks, validation_data=digits)
+    assert [len(lines) for lines in told] == [1, 2]
+    assert lesson.lines[1].startswith("epoch  2  loss ")
 
 
 def test_what_the_text_shows(backend):
