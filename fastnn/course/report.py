@@ -154,8 +154,8 @@ def _run(
 
 def _tell(system: System, what: str) -> None:
     """Say what comes next, in a file as well: all systems take minutes."""
-    place = ORDER.index(system.name) + 1
-    print(f"{place}/{len(ORDER)} {system.name}{what}", file=sys.stderr, flush=True)
+    place = in_order().index(system) + 1
+    print(f"{place}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr, flush=True)
 
 
 def _timed(system: System, lesson: Lesson) -> float:
