@@ -112,7 +112,10 @@ def train(dataset: str, recipe: str | None, as_json: bool, mpi: bool, **options:
         ):
             click.echo(f"sample {row}: {inputs} -> {output:.6f} -> class {label}")
     click.echo(f"seconds per epoch {result['seconds_per_epoch']:.3g}")
-    click.echo(f"seconds in all    {time.perf_counter() - begin:.3g}")
+    seconds = time.perf_counter() - begin
+    rest = seconds - result["seconds"]
+    click.echo(f"seconds besides   {rest:.3g} (imports, compilation, data, evaluation)")
+    click.echo(f"seconds in all    {seconds:.3g}")
     following = "course run" if dataset == "fashion-mnist" else "compare"
     click.echo(f"next: fastnn {following} {dataset}")
 

@@ -221,6 +221,8 @@ def compare_backends(
     }
     names = [name for name, reason in backends.available_backends().items() if reason is None]
     for name in sorted(names, key=lambda name: name != "python"):
+        if is_watched():
+            print(f"{name}: {parameters['max_iter']} epochs ...", file=sys.stderr)
         with backends.use_backend(name):
             warm_up(parameters, X, y)
             model = MLPClassifier(**parameters)

@@ -56,6 +56,16 @@ def test_chinese_output_has_the_same_numbers(name):
     assert not CHINESE.search(english)
 
 
+def test_what_the_text_has_is_chinese_too(tmp_path, capsys):
+    for name in ("perceptron", "perceptron-matrix"):
+        lesson = Lesson(silent=True, language="zh")
+        course.find(name)[0].run(lesson)
+        assert "\n".join(lesson.lines) == course.texts("zh")[name]["expected"]
+    with Lesson(tmp_path, language="zh").figure("one"):
+        pass
+    assert f"图片: {tmp_path / 'one.png'}" in capsys.readouterr().err
+
+
 def test_phrases_are_all_used():
     """A phrase that no program has any more is a phrase too many."""
     for system in course.SYSTEMS:
@@ -96,7 +106,7 @@ def test_without_a_font_pictures_stay_english_and_it_is_said(monkeypatch, capsys
     fonts.chinese_font.cache_clear()
     try:
         assert fonts.font_settings("zh") == {}
-        assert "install fonts-noto-cjk" in capsys.readouterr().err
+        assert "请安装 fonts-noto-cjk" in capsys.readouterr().err
         lesson = Lesson(silent=True, quick=True, language="zh")
         (system,) = course.find("stopping-rules")
         system.run(lesson)

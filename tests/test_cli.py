@@ -106,6 +106,14 @@ def test_the_laptop_recipe_fills_its_time(monkeypatch):
     assert json.loads(run(*options, "9", "--epochs", "3").output)["epochs"] == 3
 
 
+def test_a_comparison_says_what_it_waits_for(monkeypatch, capsys):
+    monkeypatch.setattr(recipe_runs, "is_watched", lambda: True)
+    monkeypatch.setattr(recipe_runs.backends, "available_backends", lambda: {"python": None})
+    few = replace(recipes.RECIPES["xor"], reference_epochs=3)
+    recipe_runs.compare_backends(few, 0, None)
+    assert "python: 3 epochs ..." in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_compare():
     result = json.loads(run("compare", "digits", "--json").output)
@@ -127,6 +135,7 @@ def test_json_of_a_diverged_training():
 
 def test_a_training_ends_with_its_time_and_a_next_step():
     lines = run("train", "xor", "--epochs", "5").stdout.splitlines()
+    assert lines[-3].startswith("seconds besides")
     assert lines[-2].startswith("seconds in all")
     assert lines[-1] == "next: fastnn compare xor"
     assert run("train", "digits", "--epochs", "1").stdout.endswith("next: fastnn compare digits\n")

@@ -13,6 +13,7 @@ import fastnn
 from fastnn import course
 from fastnn.backends.codes import ACTIVATIONS, LOSSES, OPTIMIZERS
 from fastnn.cli import main
+from fastnn.course import images
 from fastnn.course.lesson import Lesson
 from fastnn.course.lesson_texts import lesson_text
 from fastnn.datasets import DataError
@@ -64,6 +65,27 @@ def test_images(name, tmp_path):
 def test_systems_1_and_2_print_what_the_text_prints(backend):
     for name in ("perceptron", "perceptron-matrix"):
         assert "\n".join(run(name).lines) == course.texts("en")[name]["expected"]
+
+
+def test_a_name_that_is_nearly_right_is_found():
+    with pytest.raises(ValueError, match=r"no 'bpxor' \(did you mean 'bp-xor'\?\); choose"):
+        course.find("bpxor")
+    assert [system.name for system in course.find("7")] == ["bp-xor"]
+
+
+def test_an_epoch_of_images_is_told_when_it_is_over():
+    digits = fastnn.load_digits()
+    lesson, told = Lesson(silent=True), []
+    model = fastnn.MLPClassifier((4,), max_iter=2, tol=None, random_state=0, verbose=False)
+
+    class Watch:
+        def on_epoch_end(self, epoch):
+            told.append(list(lesson.lines))
+
+    callbacks = [images.Log(lesson), Watch()]
+    model.fit(*digits, callbacks=callbacks, validation_data=digits)
+    assert [len(lines) for lines in told] == [1, 2]
+    assert lesson.lines[1].startswith("epoch  2  loss ")
 
 
 def test_what_the_text_shows(backend):
@@ -180,17 +202,17 @@ def test_report(language, tmp_path, monkeypatch):
     assert content.count("<section") == 4
 
 
-def test_a_report_tells_who_looks_where_it_is(tmp_path, monkeypatch, capsys):
+def test_a_report_counts_what_it_runs_also_into_a_file(tmp_path, monkeypatch, capsys):
     from fastnn.course import report
 
-    monkeypatch.setattr(report, "SYSTEMS", course.SYSTEMS[:2])
-    report.write_report(tmp_path, "en", quick=True)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(report, "is_watched", lambda: True)
+    few = [s for s in course.SYSTEMS if s.name in ("perceptron", "truth-table")]
+    monkeypatch.setattr(report, "SYSTEMS", few)
     report.write_report(tmp_path, "en", quick=True)
     printed = capsys.readouterr()
     assert not printed.out
-    assert {"1/2 perceptron", "2/2 perceptron-matrix on python"} <= set(printed.err.splitlines())
+    lines = printed.err.splitlines()
+    assert lines[0] == "1/2 truth-table"  # the first in the order of learning
+    assert "2/2 perceptron on python" in lines
 
 
 def test_ctrl_c_leaves_the_old_report_whole(tmp_path, monkeypatch):
@@ -204,7 +226,8 @@ def test_ctrl_c_leaves_the_old_report_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "SYSTEMS", course.SYSTEMS[:2])
     monkeypatch.setattr("fastnn.course.s02_perceptron_matrix.run", interrupted)
     result = CliRunner().invoke(main, ["course", "report", "--quick", "--out", str(tmp_path)])
-    assert (result.exit_code, result.output) == (130, "interrupted\n")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.endswith("\ninterrupted\n")
     assert page.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [page]
 

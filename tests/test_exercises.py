@@ -104,6 +104,7 @@ def test_answers_come_as_a_page_sends_them(name, n):
         (("perceptron", 9, 1), "exercise=9: expected a number from 1 to 3"),
         (("perceptron", "1; import os", 1), "exercise="),
         (("perceptron", 1, "1, 2"), "Expected 3 numbers, separated by commas, got 2"),
+        (("bp-xor", 1, "0,032"), r"Expected 1 number \(with a point\), got 2"),
         (("perceptron", 2, "__import__('os')"), "Expected a number, got"),
         (("perceptron", 2, "nan"), "Expected a number, got"),
         (("perceptron", 2, "1e999"), "Expected a number, got"),

@@ -14,6 +14,7 @@ import pytest
 import fastnn
 from fastnn import backends, course
 from fastnn.course import drawings, lesson_texts, markup, phrases, site, snippets
+from fastnn.course.html import loop
 from fastnn.course.lesson_texts import ORDER, formulas, lesson_text
 from fastnn.course.play import play
 from fastnn.course.play.records import Embedded, Live, Pick, Select, Settings, Slider, read_knobs
@@ -70,6 +71,12 @@ def test_loops_beside_formulas_are_lines_of_the_python_back_end():
     for number in set(NUMBERS) - without:
         for line in snippets.snippet(number).splitlines():
             assert line.strip() in lines
+
+
+def test_a_loop_says_where_it_stands():
+    assert loop("2.16", "zh").startswith("# fastnn/backends/python/formulas.py, activate\n")
+    assert loop("2.13", "en").startswith("# fastnn/backends/python/__init__.py, _forward\n")
+    assert not loop("2.3", "en")
 
 
 def test_a_loop_that_is_gone_is_named(monkeypatch):

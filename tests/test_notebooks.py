@@ -20,8 +20,8 @@ def test_notebooks_are_valid(language, tmp_path):
     nbformat = pytest.importorskip("nbformat")
     paths = notebooks.write_notebooks(tmp_path, language)
     assert [path.name for path in paths][:2] == [
-        f"01-truth-table.{language}.ipynb",
-        f"02-perceptron.{language}.ipynb",
+        f"truth-table.{language}.ipynb",
+        f"perceptron.{language}.ipynb",
     ]
     for path, name in zip(paths, ORDER, strict=True):
         book = nbformat.read(path, as_version=4)

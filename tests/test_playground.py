@@ -97,6 +97,7 @@ def test_an_address_is_written_as_it_was_read(address):
         *("data=mars", "hidden=0", "hidden=65", "hidden=1000000", "lr=nan", "lr=inf", "lr=0"),
         *("n=1e9", "n=-1", "noise=-1", "test=0.9", "epoch=1e300", "epoch=10000001", "seed=-1"),
         *("color=red", "features=", "solver=lbfgs", "backend=abacus", "box=1,0,0,1", "columns=-1"),
+        *("act=sigmod", "act=softmax", "out=sigmod"),
         *("hidden=" + ",".join("8" * 9), "&".join(f"n={i}" for i in range(200))),
     ],
 )
@@ -105,6 +106,8 @@ def test_a_wrong_setting_is_refused(address):
         read(address)
     assert found.value.en
     assert found.value.zh
+    if "=sigmod" in address:
+        assert found.value.en.startswith(address.replace("sigmod", "'sigmod': expected one of"))
 
 
 @pytest.mark.parametrize("name", [name for name in DATA_SETS if name not in ("drawn", "csv")])
@@ -147,6 +150,30 @@ def test_a_csv_file_is_scaled_and_its_classes_are_named():
 def test_a_table_that_is_none_is_refused(text, says):
     with pytest.raises(Problem, match=says):
         data_sets.make(read(points(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a,b,c\nx,y,z\nu,v,w\n", "No column of numbers"),
+        ("a\tb\n1,5\t2\n2,5\t3\n", "Column a, row 1: numbers need a point, .*'1,5'"),
+        ("a;b\n1,000;2.5\n2,000;3.5\n", "Column a, row 1: numbers need a point"),
+        ("a,b,c\n1,2,x\n,3,y\n4,5,x\n", "Column a, row 2 is empty"),
+        ("a,b,c\n1,2,x\n3,4,\n5,6,y\n", "Column c, row 2 is empty"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_which_cell_is_wrong(text, says):
+    def drop():
+        columns = ",".join(map(str, table.choice(table.read(text))))
+        data_sets.make(read(f"data=csv&columns={columns}&table={table.encode(text)}"))
+
+    with pytest.raises(Problem, match=says):
+        drop()
+
+
+def test_a_decimal_comma_is_read_where_semicolons_separate():
+    assert table.read("h;s;p\n1,5;2;no\n2,5;3;yes\n").rows[0] == ["1.5", "2", "no"]
+    assert table.read("1,5;2,5;no\n2,5;3;yes\n").rows[0] == ["1.5", "2.5", "no"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -263,6 +290,8 @@ def test_a_race_ends_level(page):
     names = [name for name, why in fastnn.available_backends().items() if why is None]
     race = Race(settings, data_sets.make(data_sets.key(settings)), names, 20)
     told = race.turn()
+    states = [lane["state"] for lane in told["lanes"]]
+    assert states == ["running", "starting", *["waiting"] * (len(names) - 2)][: len(names)]
     while not told["done"]:
         told = race.turn()
     assert [lane["name"] for lane in told["lanes"]] == names
@@ -389,6 +418,72 @@ def test_every_export_is_made(page):
     run = page.session._run
     X = run.data.points[:50]
     np.testing.assert_allclose(made["predict_proba"](X)[:, 1], run.outputs(X)[-1][:, 0], rtol=1e-6)
+
+
+PASSED = "hours,sleep,passed\n" + "\n".join(
+    f"{h},{s / 10},{'yes' if 10 * h + s > 130 else 'no'}"
+    for h in range(1, 12)
+    for s in (40, 65, 80)
+)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *("hidden=6&epoch=60", "model=perceptron&epoch=60", "features=x2&hidden=6&epoch=60"),
+        *("columns=0,1&hidden=6&epoch=60", "columns=1,2,0&hidden=&epoch=60"),
+        *("model=linear&lr=0.001&epoch=60", "columns=0,1&model=linear&lr=0.001&epoch=60"),
+    ],
+)
+def test_what_is_taken_along_of_a_file_knows_its_numbers_and_labels(page, tmp_path, chosen):
+    text = PASSED.replace("yes", "1.5").replace("no", "0.5") if "1,2,0" in chosen else PASSED
+    address = f"data=csv&test=0&{chosen}&table={table.encode(text)}"
+    run = run_to(address)
+    own, is_linear = run.data.own, run.settings.model == "linear"
+    header, _ = page.ask("set", settings=address)
+    while not header["done"]:
+        header, _ = page.ask("go", epoch=60)
+    header, arrays = page.ask("file", kind="model")
+    assert not header["is_scaled"]
+    path = tmp_path / header["name"]
+    path.write_bytes(arrays["content"].tobytes())
+    inputs = own.X[:, 1:] if "features=x2" in chosen else own.X
+    predicted = fastnn.load(path).predict(inputs)
+
+    outputs = run.outputs(models.inputs_of(run.settings, run.data, run.data.train))[-1][:, 0]
+    if not run.data.classes:
+        middle, half = own.target
+        np.testing.assert_allclose(predicted, outputs * half + middle, rtol=1e-9)
+    elif is_linear:
+        np.testing.assert_allclose(predicted, outputs, rtol=1e-9)
+    else:
+        limit = 0 if run.settings.model == "perceptron" else 0.5
+        assert predicted.tolist() == np.where(outputs > limit, "yes", "no").tolist()
+        if chosen.startswith("hidden"):
+            assert (predicted == own.y).all()
+
+    made = {}
+    exec(program(run.settings, run.data, "en"), made)
+    if run.settings.model == "network":
+        np.testing.assert_array_equal(made["model"].params_, run.parameters)
+    answer = program(run.settings, run.data, "zh").strip().rpartition("print(")[2][:-1]
+    told = eval(answer, made)
+    if is_linear and run.data.classes:
+        predicted = np.where(predicted > 0, "yes", "no")
+    if run.data.classes:
+        assert told.tolist() == predicted[:3].tolist()
+    else:
+        np.testing.assert_allclose(told, predicted[:3], rtol=1e-9)
+
+
+def test_a_model_of_products_says_that_its_inputs_are_scaled(page):
+    page.ask("set", settings=f"data=csv&features=x1,x1x2&hidden=3&table={table.encode(PASSED)}")
+    assert page.ask("file", kind="model")[0]["is_scaled"]
+    run = page.session._run
+    made = {}
+    exec(program(run.settings, run.data, "en"), made)
+    assert made["scaled"](run.data.own.X).max() == 1
+    assert set(made["model"].classes_) == {"no", "yes"}
 
 
 def test_a_drawn_digit_is_named(page, small_images):

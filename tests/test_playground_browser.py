@@ -227,6 +227,7 @@ def test_a_csv_file_is_dropped(open_page):
     wait(page, "player.settings.data === 'csv'")
     rest(page)
     assert page.evaluate("player.data.classes") == ["no", "yes"]
+    assert page.locator(".of-classes").inner_text().split() == ["no", "yes"]
     page.get_by_label("Up").select_option("-1")
     wait(page, "player.error || player.data.columns.length === 2")
     assert page.locator(".problem").is_visible()  # with one input the target must be a number

@@ -8,6 +8,7 @@ notebooks (`notebooks`), all by way of `html`, `markup` and `drawings`. `phrases
 pictures into Chinese ones, `fonts` finds the glyphs, `texts/` has the words around.
 """
 
+import difflib
 import importlib
 import inspect
 import tomllib
@@ -64,9 +65,11 @@ def find(wanted: str) -> list[System]:
         return list(SYSTEMS)
     found = [s for s in SYSTEMS if wanted in (s.name, s.number, s.number.lstrip("0"))]
     if not found:
+        near = difflib.get_close_matches(wanted, NAMES, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
-            f"system: there is no {wanted!r}; choose a number from 01 to {len(SYSTEMS)}, a name "
-            "that 'fastnn course' lists, or 'all'"
+            f"system: there is no {wanted!r}{hint}; choose a number from 01 to {len(SYSTEMS)}, "
+            "a name that 'fastnn course' lists, or 'all'"
         )
     return found
 

@@ -25,7 +25,7 @@ def course(context: click.Context, lang: str) -> None:
 
 @course.command()
 @click.argument("system")
-@backend_option("cython, numba or python.  [default: the fastest available]")
+@backend_option("cython, numba, python or numba-cuda.  [default: the fastest]")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @out_option("out/course", "Folder of the pictures.")
 @click.option("--show", is_flag=True, help="Open a window per picture.")
@@ -59,7 +59,7 @@ def run(system: str, seed: int, out: Path, show: bool, lang: str, quick: bool) -
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Fewer epochs, to see that it works.")
 def report(out: Path, lang: str, seed: int, quick: bool) -> None:
-    """Run everything and write one self-contained HTML page."""
+    """Run everything, for some minutes, and write one self-contained HTML page."""
     from .report import write_report
 
     click.echo(f"report: {write_report(make_folder(out), lang, seed, quick)}")

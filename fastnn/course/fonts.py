@@ -15,7 +15,7 @@ _FAMILIES = (
 
 @cache
 def chinese_font() -> str | None:
-    """Return the name of a font that has Chinese glyphs, or None after saying how to get one."""
+    """Return the name of a font that has Chinese glyphs; without one, say how to get it."""
     from matplotlib import font_manager
 
     for fresh in (False, True):
@@ -26,8 +26,8 @@ def chinese_font() -> str | None:
             if family in installed:
                 return family
     print(
-        "no font with Chinese glyphs: the pictures keep English labels. To have Chinese ones, "
-        "install fonts-noto-cjk (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora).",
+        "没有中文字体：图中的文字仍为英文。需要中文时请安装 fonts-noto-cjk（Debian、Ubuntu）"
+        "或 google-noto-sans-cjk-fonts（Fedora）。",
         file=sys.stderr,
     )
     return None

@@ -7,7 +7,7 @@ from .lesson_texts import Block, formulas
 from .markup import markdown, math
 from .phrases import translated
 from .play import play
-from .snippets import snippet
+from .snippets import place, snippet
 
 
 def blocks(parts: list[Block], language: str, words: dict) -> str:
@@ -48,8 +48,13 @@ def _numbered(number: str, language: str) -> str:
 
 
 def loop(number: str, language: str) -> str:
-    """Return the lines of the python back end that compute a formula, "" if there are none."""
-    return translated(snippet(number), "python", language) if snippet(number) else ""
+    """Return the lines of the python back end that compute a formula, "" if there are none.
+
+    Above them stand their file and function.
+    """
+    if not snippet(number):
+        return ""
+    return f"# {place(number)}\n{translated(snippet(number), 'python', language)}"
 
 
 def worked(name: str, language: str) -> str:

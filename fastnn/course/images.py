@@ -9,15 +9,19 @@ from fastnn import plotting
 
 
 class Log:
-    """Keeps loss and accuracy of every epoch, in training and in test."""
+    """Prints and keeps loss and accuracy of every epoch, in training and in test."""
 
-    def __init__(self):
-        self.rows = []
+    def __init__(self, lesson):
+        self.lesson, self.rows = lesson, []
 
     def on_epoch_end(self, epoch):
         """Take down the four figures."""
-        train = epoch.model.evaluate(*epoch.training_data)
-        self.rows.append((*train, epoch.val_loss, epoch.val_accuracy))
+        loss, accuracy = epoch.model.evaluate(*epoch.training_data)
+        self.rows.append((loss, accuracy, epoch.val_loss, epoch.val_accuracy))
+        self.lesson.print(
+            f"epoch {epoch.number:2}  loss {loss:.4f}  accuracy {accuracy:.4f}  "
+            f"test loss {epoch.val_loss:.4f}  test accuracy {epoch.val_accuracy:.4f}"
+        )
 
 
 def show_images(lesson, data, names):
@@ -35,13 +39,8 @@ def checkpointed(lesson, model, data, pattern):
     test = data.X_test, data.y_test
     untrained = clone(model).set_params(max_iter=0).fit(data.X_train, data.y_train)
     lesson.print(f"untrained, test accuracy {untrained.score(*test):.4f}")
-    log, saver = Log(), fastnn.ModelCheckpoint(pattern, every=1)
+    log, saver = Log(lesson), fastnn.ModelCheckpoint(pattern, every=1)
     model.fit(data.X_train, data.y_train, callbacks=[saver, log], validation_data=test)
-    for epoch, (loss, accuracy, test_loss, test_accuracy) in enumerate(log.rows, 1):
-        lesson.print(
-            f"epoch {epoch:2}  loss {loss:.4f}  accuracy {accuracy:.4f}  "
-            f"test loss {test_loss:.4f}  test accuracy {test_accuracy:.4f}"
-        )
     restored = fastnn.load(fastnn.latest_checkpoint(pattern))
     lesson.print(f"trained,   test accuracy {model.score(*test):.4f}")
     lesson.print(f"restored,  test accuracy {restored.score(*test):.4f}")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_file
+from ..progress import write_line
 from .fonts import font_settings
-from .phrases import line, translate_figure
+from .phrases import line, phrase, translate_figure
 
 
 class Lesson:
@@ -57,7 +58,7 @@ class Lesson:
         text = line(" ".join(map(str, values)), self.language)
         self.lines.append(text)
         if not self._silent:
-            print(text, flush=True)  # a pipe's reader sees it now
+            write_line(text)  # also while a bar is shown
 
     def epochs(self, full: int, quick: int) -> int:
         """Return how many epochs to train."""
@@ -101,4 +102,4 @@ class Lesson:
         write_file(path, picture.getvalue())
         self.figures.append(path)
         if not self._silent:
-            print(f"picture: {path}", file=sys.stderr)
+            print(f"{phrase('picture', self.language)}: {path}", file=sys.stderr)

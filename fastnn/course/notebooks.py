@@ -28,9 +28,9 @@ def write_notebooks(out: Path, language: str, quick: bool = False) -> list[Path]
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = []
-    for place, name in enumerate(ORDER, 1):
+    for name in ORDER:
         system = next(s for s in SYSTEMS if s.name == name)
-        path = out / f"{place:02}-{name}.{language}.ipynb"
+        path = out / f"{name}.{language}.ipynb"
         content = json.dumps(notebook(system, language, quick), ensure_ascii=False, indent=1)
         write_file(path, (content + "\n").encode())
         paths.append(path)

@@ -17,7 +17,6 @@ from pathlib import Path
 from .. import backends
 from ..datasets import load_fashion_mnist, load_mnist
 from ..files import write_file
-from ..progress import is_watched
 from . import SYSTEMS, System, texts
 from .appendix import appendix
 from .html import blocks, worked
@@ -85,7 +84,7 @@ def _page(sections: list[str], words: dict, language: str, seed: int) -> str:
         f"<title>{escape(report['title'])}</title>"
         f"<style>{STYLE.read_text(encoding='utf-8')}</style></head><body>"
         f"<h1>{escape(report['title'])}</h1><p>{escape(report['intro'])}</p>"
-        f"<nav><h3>{escape(report['contents'])}</h3><ol>{links}</ol></nav>"
+        f"<nav><h3>{escape(report['contents'])}</h3><ul>{links}</ul></nav>"
         f"{''.join(sections)}{appendix(words['appendix'])}<footer><p>{escape(made)}</p></footer></body></html>\n"
     )
 
@@ -105,8 +104,8 @@ def _section(
         f"<div><dt>{name}</dt><dd>{value:.3g}</dd></div>" for name, value in seconds.items()
     )
     return (
-        f'<section id="{system.name}"><h2><span class="number">{system.number}</span>'
-        f"{escape(text.title)}</h2>{blocks(text.idea, language, words)}"
+        f'<section id="{system.name}"><h2>{escape(text.title)}</h2>'
+        f"{blocks(text.idea, language, words)}"
         f"<h3>{escape(report['derivation'])}</h3>{blocks(text.derivation, language, words)}"
         f"<h3>{escape(report['worked'])}</h3>{markdown(text.worked)}{worked(system.name, language)}"
         f'<div class="both"><div><h3>{escape(report["output"])}</h3>'
@@ -154,9 +153,9 @@ def _run(
 
 
 def _tell(system: System, what: str) -> None:
-    """Say what comes next, if somebody looks: all systems take minutes."""
-    if is_watched():
-        print(f"{int(system.number)}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr)
+    """Say what comes next, in a file as well: all systems take minutes."""
+    place = in_order().index(system) + 1
+    print(f"{place}/{len(SYSTEMS)} {system.name}{what}", file=sys.stderr, flush=True)
 
 
 def _timed(system: System, lesson: Lesson) -> float:

@@ -92,11 +92,10 @@ def _contents(words: dict) -> str:
     site, out = words["site"], ""
     for chapter, names in CHAPTERS.items():
         links = "".join(
-            f'<li value="{ORDER.index(name) + 1}"><a href="/lessons/{name}">'
-            f"{escape(words[name]['title'])}</a></li>"
+            f'<li><a href="/lessons/{name}">{escape(words[name]["title"])}</a></li>'
             for name in names
         )
-        out += f"<section><h2>{escape(words['chapters'][chapter])}</h2><ol>{links}</ol></section>"
+        out += f"<section><h2>{escape(words['chapters'][chapter])}</h2><ul>{links}</ul></section>"
     return f"<h1>{escape(site['contents'])}</h1><p>{escape(site['intro'])}</p>{out}"
 
 
@@ -126,11 +125,8 @@ def _lesson(name: str, language: str, words: dict) -> str:
 
 def _where(name: str, words: dict) -> str:
     chapter = next(chapter for chapter, names in CHAPTERS.items() if name in names)
-    place = f"{ORDER.index(name) + 1} / {len(ORDER)}"
-    return (
-        f'<a href="/lessons/">{escape(words["site"]["contents"])}</a> · '
-        f"{escape(words['chapters'][chapter])} · {place}"
-    )
+    contents = escape(words["site"]["contents"])
+    return f'<a href="/lessons/">{contents}</a> · {escape(words["chapters"][chapter])}'
 
 
 def _turn(name: str, words: dict) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 from ..backends import python
@@ -22,11 +23,7 @@ def snippet(number: str) -> str:
     if code is None:
         return ""
     function, first, last = code
-    target: Any = python
-    for name in function.split("."):
-        target = getattr(target, name, None)
-    if target is None:
-        raise LookupError(f"({number}): the python back end has no {function}")
+    target = _found(number, function)
     lines = inspect.getsource(target).splitlines()
     begin = next((i for i, line in enumerate(lines) if first in line), None)
     if begin is None:
@@ -38,6 +35,24 @@ def snippet(number: str) -> str:
     if end < 0:
         raise LookupError(f"({number}): {function} has no line with {last!r} after {first!r}")
     return textwrap.dedent("\n".join(lines[begin : end + 1]))
+
+
+def place(number: str) -> str:
+    """Return file and function of the lines that `snippet` returns."""
+    code = formulas()[number].code
+    assert code is not None
+    target = _found(number, code[0])
+    file = PurePath(inspect.getsourcefile(target) or "").name
+    return f"fastnn/backends/python/{file}, {target.__name__}"
+
+
+def _found(number: str, function: str) -> Any:
+    target: Any = python
+    for name in function.split("."):
+        target = getattr(target, name, None)
+    if target is None:
+        raise LookupError(f"({number}): the python back end has no {function}")
+    return target
 
 
 def _is_last(line: str, mark: str) -> bool:

@@ -50,7 +50,8 @@ def _are_right(asked: Numbers, answer: Any, words: dict) -> bool:
     given = answer if isinstance(answer, (list, tuple)) else [answer]
     wanted = asked.solve()
     if len(given) != len(wanted):
-        raise ValueError(words["several"].format(n=len(wanted), got=len(given)))
+        said = words["one" if len(wanted) == 1 else "several"]
+        raise ValueError(said.format(n=len(wanted), got=len(given)))
     try:
         numbers = [read_number("answer", value) for value in given]
     except ValueError:

@@ -28,6 +28,27 @@ PLANE_AXES: Axes = (("x₁", 0.0, 1.0), ("x₂", 0.0, 1.0))
 LINE_AXES: Axes = (("x", 0.0, 1.0), ("y", 0.0, 1.0))
 
 
+class Own(NamedTuple):
+    """What a file says itself, before its numbers are scaled.
+
+    Attributes
+    ----------
+    X : (n, 1) or (n, 2)
+    y : (n,)
+        The label of each sample's class, or a real number.
+    middle, half : (1,) or (2,)
+        Of the range of each input.
+    target : tuple of float
+        Middle and half of the range of y; 0 and 1 for classes.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray
+    middle: NDArray[np.float64]
+    half: NDArray[np.float64]
+    target: tuple[float, float]
+
+
 class Data(NamedTuple):
     """The samples of a page.
 
@@ -50,6 +71,8 @@ class Data(NamedTuple):
         Of a file, those in use.
     names : tuple of str
         Of a file, those of all columns.
+    own : Own or None
+        Of a file, what it says itself.
     """
 
     kind: str
@@ -62,6 +85,7 @@ class Data(NamedTuple):
     axes: Axes = PLANE_AXES
     columns: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    own: Own | None = None
 
     def inputs(self, settings: Settings, values: NDArray) -> NDArray:
         """Return what a network sees of some points."""
@@ -151,14 +175,18 @@ def _own(s: Settings) -> Data:
         axes = LINE_AXES if is_line else PLANE_AXES
         box = (*s.box,) if len(s.box) == 4 else SQUARE
         return Data(kind, np.column_stack(inputs), y, classes, *split(len(y), s), box, axes)
+    X, target = np.column_stack(inputs), (0.0, 1.0)
     scales: list[tuple[str, float, float]] = []
     for i, index in enumerate(columns[:-1]):
         inputs[i], middle, half = scaled(inputs[i])
         scales.append((found.names[index], middle, half))
+    labels = table.labels(found, columns[-1]) if classes else y
+    middles, halves = (np.array([scale[i] for scale in scales]) for i in (1, 2))
     if not classes:
         y, middle, half = scaled(y)
+        target = middle, half
         if is_line:
-            scales.append((found.names[columns[-1]], middle, half))
+            scales.append((found.names[columns[-1]], *target))
     return Data(
         kind,
         np.column_stack(inputs),
@@ -169,6 +197,7 @@ def _own(s: Settings) -> Data:
         tuple(scales),
         columns,
         tuple(found.names),
+        Own(X, labels, middles, halves, target),
     )
 
 

@@ -11,6 +11,7 @@ from .data import Data
 from .models import inputs_of, recipe, targets_of
 from .problems import Problem
 from .settings import Settings
+from .unscaled import unscale
 
 
 def available() -> list[str]:
@@ -26,15 +27,18 @@ def _formats() -> dict[str, Any]:
 
 
 def fitted(s: Settings, data: Data) -> Any:
-    """Return the estimator that the page's program makes."""
+    """Return the estimator that the page's program makes; classes have the labels of a file."""
     model = recipe(s, data).make()
     model.verbose = False
+    y = targets_of(s, data, data.train)
+    if data.own is not None and data.classes and s.model != "linear":
+        y = data.own.y[data.train]
     with backends.use_backend(s.backend_name):
-        return model.fit(inputs_of(s, data, data.train), targets_of(s, data, data.train))
+        return model.fit(inputs_of(s, data, data.train), y)
 
 
 def make(kind: str, s: Settings, data: Data) -> tuple[str, bytes]:
-    """Return name and content of a file.
+    """Return name and content of a file: a model for numbers as the user has them, if it can be.
 
     Raises
     ------
@@ -44,6 +48,7 @@ def make(kind: str, s: Settings, data: Data) -> tuple[str, bytes]:
     if kind not in available():
         raise Problem(f"There is no export {kind[:20]!r} here.", f"这里没有 {kind[:20]!r} 导出。")
     model, formats = fitted(s, data), _formats()
+    unscale(model, s, data)
     with tempfile.TemporaryDirectory() as folder:
         if kind == "model":
             path = Path(folder, "model.safetensors")

@@ -4,6 +4,8 @@ import inspect
 import pprint
 from typing import Any
 
+import numpy as np
+
 from . import images, points
 from .data import Data
 from .models import recipe
@@ -18,7 +20,11 @@ WORDS = {
         "train": "train",
         "labels": "a linear network learns -1 and 1",
         "result": "how good it is",
-        "table": "the points of the page, or those of your file, scaled to -1 to 1",
+        "table": "the points of the page",
+        "file": "the numbers and labels of your file",
+        "scaled": "Return what the network sees: numbers scaled to -1 to 1, as on the page.",
+        "target": "its target is scaled, too",
+        "own": "what it says of the first rows; put your own numbers there",
         "more": "the page has also trained on {n} batches of the next epoch",
     },
     "zh": {
@@ -29,7 +35,11 @@ WORDS = {
         "train": "训练",
         "labels": "线性神经网络学习 -1 和 1",
         "result": "结果如何",
-        "table": "页面上的点，或文件中缩放到 -1 到 1 的值",
+        "table": "页面上的点",
+        "file": "文件中的数和类别",
+        "scaled": "返回网络看到的输入：与页面一样，把数缩放到 -1 到 1。",
+        "target": "目标值也缩放",
+        "own": "对前几行的回答；可换成自己的数",
         "more": "页面在下一轮中还训练了 {n} 个批次",
     },
 }
@@ -45,10 +55,10 @@ def program(s: Settings, data: Data, language: str) -> str:
         lines += _points(s, data, words)
     y_train = "y_train"
     if s.model == "linear" and data.classes:
-        y_train = "2.0 * y_train - 1"
-        if len(data.classes) > 2:
-            n = len(data.classes)
-            y_train = f"np.where(y_train[:, np.newaxis] == np.arange({n}), 1.0, -1.0)"
+        y_train = "np.where(y_train[:, np.newaxis] == np.unique(y), 1.0, -1.0)"
+        if len(data.classes) == 2:
+            second = 1 if data.own is None else np.unique(data.own.y)[1].item()
+            y_train = f"np.where(y_train == {second!r}, 1.0, -1.0)"
         lines += [f"# {words['labels']}"]
     lines += [f"# {words['train']}"]
     if s.backend != "auto":
@@ -66,12 +76,28 @@ def program(s: Settings, data: Data, language: str) -> str:
         lines += ["for W, b in zip(model.coefs_, model.intercepts_):", "    print(W, b)"]
     else:
         lines += ["print(model.coef_, model.intercept_)"]
+    if data.own is not None:
+        lines += ["", f"# {words['own']}", f"print({_answer(s, data)})"]
     return "\n".join(lines) + "\n"
+
+
+def _answer(s: Settings, data: Data) -> str:
+    """Return what names classes, or numbers, as a file has them."""
+    told = "model.predict(scaled(own[:3]))"
+    if not data.classes:
+        centre, span = data.own.target if data.own is not None else (0.0, 1.0)
+        return f"{told} * {span!r} + {centre!r}"
+    if s.model != "linear":
+        return told
+    index = "argmax(axis=1)" if len(data.classes) > 2 else "astype(int)"
+    return f"np.unique(y)[({told}{' > 0' if len(data.classes) == 2 else ''}).{index}]"
 
 
 def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
     lines = []
-    if s.data in ("drawn", "csv"):
+    if data.own is not None:
+        lines += _file(s, data, words)
+    elif s.data == "drawn":
         lines += [f"# {words['table']}", f"X = np.array({_array(data.points)})"]
         lines += [f"y = np.array({_array(data.y)})"]
     else:
@@ -79,13 +105,8 @@ def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
         lines += ["", *function, "", ""]
         call = f"{s.data}({s.n}, {s.noise!r}, np.random.default_rng({s.draw}))"
         lines += [f"# {words['points']}", f"X, y = {call}"]
-    features = data.features(s)
-    if features != ("x1", "x2") and features != ("x1",):
-        lines += [f"# {words['network']}", "x1, x2 = X[:, 0], X[:, -1]"]
-        terms = [name if len(name) == 2 else f"{name[:2]} * {name[2:]}" for name in features]
-        lines += [f"X = np.column_stack([{', '.join(terms)}])"]
-    elif features == ("x1",) and data.kind == "plane":
-        lines += ["X = X[:, :1]"]
+    if data.own is None:
+        lines += _features(s, data, words)
     if len(data.test):
         lines += [f"# {words['split']}"]
         lines += [f"order = np.random.default_rng({s.draw}).permutation(len(X))"]
@@ -96,6 +117,35 @@ def _points(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
     else:
         lines += ["X_train, y_train = X, y", ""]
     return lines
+
+
+def _file(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
+    """Return lines that hold a file's own numbers, and scale them as the page does."""
+    own = data.own
+    assert own is not None
+    scaling = f"X = (X - {own.middle.tolist()}) / {own.half.tolist()}"
+    seen = [f"    {line}" for line in (scaling, *_features(s, data, words), "return X")]
+    lines = ["", "def scaled(X):", f'    """{words["scaled"]}"""', *seen, "", ""]
+    lines += [f"# {words['file']}", f"own = np.array({_array(own.X)})"]
+    lines += [f"y = np.array({_array(own.y)})", "X = scaled(own)"]
+    if not data.classes:
+        lines += [f"# {words['target']}", f"y = (y - {own.target[0]!r}) / {own.target[1]!r}"]
+    return lines
+
+
+def _features(s: Settings, data: Data, words: dict[str, str]) -> list[str]:
+    """Return lines that make what the network sees of coordinates X, where that is not X."""
+    features = data.features(s)
+    if features == ("x1",) and data.kind == "plane":
+        return ["X = X[:, :1]"]
+    if features in (("x1", "x2"), ("x1",)):
+        return []
+    terms = [name if len(name) == 2 else f"{name[:2]} * {name[2:]}" for name in features]
+    return [
+        f"# {words['network']}",
+        "x1, x2 = X[:, 0], X[:, -1]",
+        f"X = np.column_stack([{', '.join(terms)}])",
+    ]
 
 
 def _images(s: Settings) -> list[str]:

@@ -77,10 +77,13 @@ class Race:
 
     def _told(self) -> dict[str, Any]:
         lanes: list[dict[str, Any]] = []
+        waiting = [n for n in self.names if n not in self._runs and n not in self._left_out]
         for name in self.names:
             run = self._runs.get(name)
             if run is None:
                 state = "left out" if name in self._left_out else "waiting"
+                if name in waiting[:1]:
+                    state = "starting"
                 lanes.append({"name": name, "state": state})
                 continue
             is_there = run.where.epoch >= self.epochs or bool(run.reason)

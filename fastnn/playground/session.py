@@ -38,6 +38,7 @@ from .settings import (
     Settings,
 )
 from .settings import read as read_settings
+from .unscaled import is_scaled
 
 MOST_BYTES = 2_000_000  # of a message
 BUDGET = 0.025  # seconds of training for an answer
@@ -125,16 +126,9 @@ class Session:
         return replace(run.settings, epoch=run.where.epoch, batch_at=run.where.batch), run.data
 
     def _table(self, message: dict) -> Answer:
-        """Read a file that was dropped: its columns, and what they hold."""
+        """Read a file that was dropped: which of its columns are to be what."""
         found = table.read(table.decode(_text(message, "table")))
-        kinds = []
-        for index in range(len(found.names)):
-            try:
-                table.column(found, index)
-                kinds.append("number")
-            except Problem:
-                kinds.append("text")
-        return {"names": found.names, "kinds": kinds, "n": len(found.rows)}, {}
+        return {"columns": table.choice(found)}, {}
 
     def _digit(self, message: dict) -> Answer:
         """Name the digit that a hand has drawn."""
@@ -180,7 +174,8 @@ class Session:
             name, content = exports.make(_text(message, "kind"), *self._here())
         finally:
             _making.release()
-        return {"name": name}, {"content": np.frombuffer(content, np.uint8)}
+        header = {"name": name, "is_scaled": is_scaled(run.settings, run.data)}
+        return header, {"content": np.frombuffer(content, np.uint8)}
 
     def _begin_race(self, message: dict) -> Answer:
         """Begin a race of all back ends that can be used here."""

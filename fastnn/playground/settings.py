@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from .. import backends
+from ..backends.codes import ACTIVATIONS
 from ..network import INITIALIZERS
 from ..optimizers import LBFGS, SOLVERS
 from .problems import Problem
@@ -241,6 +242,11 @@ def _text(_: str, text: str) -> str:
     return text
 
 
+def _activations(hidden: bool = False) -> list[str]:
+    rows = [row for row in ACTIVATIONS if not (hidden and row.output_only)]
+    return [name for row in rows for name in (row.name, *row.aliases)]
+
+
 def _backend(name: str, text: str) -> str:
     _one_of(name, text, ("auto", *backends.available_backends()))
     reason = None if text == "auto" else backends.available_backends()[text]
@@ -249,7 +255,7 @@ def _backend(name: str, text: str) -> str:
     return text
 
 
-# What activations and losses there are, and which go together, fastnn's own checks know.
+# What losses there are, and which activations and losses go together, fastnn's own checks know.
 READERS: dict[str, Callable[[str, str], Any]] = {
     "data": _choice(*DATA_SETS),
     "n": _integer(0, MOST_POINTS),
@@ -262,8 +268,8 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "features": _features,
     "model": _choice(*MODELS),
     "hidden": _list(_integer(1, MOST_UNITS), MOST_LAYERS),
-    "act": _list(_text, MOST_LAYERS),
-    "out": _text,
+    "act": _list(_choice(*_activations(hidden=True)), MOST_LAYERS),
+    "out": _choice("auto", *_activations()),
     "loss": _text,
     "solver": _choice(*(name for name in SOLVERS if name != LBFGS)),
     "lr": _real(0, 1000, is_open=True),

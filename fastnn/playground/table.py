@@ -60,9 +60,12 @@ def encode(text: str) -> str:
 
 
 def read(text: str) -> Table:
-    """Return the rows of a file of comma-separated (or by semicolon, or tab) values."""
+    """Return the rows of a file of comma-separated (or by semicolon, or tab) values.
+
+    With semicolons numbers may have a decimal comma, if none has a point.
+    """
     first = text[: text.find("\n") if "\n" in text else len(text)]
-    delimiter = max(",;\t", key=first.count)
+    delimiter = max(";\t,", key=first.count)
     try:
         lines = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, strict=True)
         rows = [[cell.strip() for cell in row] for row in lines if any(map(str.strip, row))]
@@ -70,6 +73,9 @@ def read(text: str) -> Table:
         raise Problem(
             f"The file cannot be read as CSV: {error}.", f"无法按 CSV 读取此文件：{error}。"
         ) from None
+    cells = [cell for row in rows for cell in row]
+    if delimiter == ";" and not any("." in cell and _is_number(cell) for cell in cells):
+        rows = [[_with_point(cell) for cell in row] for row in rows]
     if not rows or len(rows[0]) < 2:
         raise Problem(
             "Expected a file with two columns at least, one sample a line.",
@@ -100,13 +106,42 @@ def column(table: Table, index: int) -> NDArray[np.float64]:
     values = np.empty(len(table.rows))
     for i, row in enumerate(table.rows):
         if not _is_number(row[index]):
-            name, cell = table.names[index], row[index][:30]
-            raise Problem(
-                f"Column {name}, row {i + 1}: {cell!r} is not a number.",
-                f"列 {name} 第 {i + 1} 行：{cell!r} 不是数。",
-            )
+            raise _no_number(table, i, index)
         values[i] = float(row[index])
     return values
+
+
+def _no_number(table: Table, row: int, index: int) -> Problem:
+    """Return what is wrong with a cell."""
+    cell, where = table.rows[row][index], f"Column {table.names[index]}, row {row + 1}"
+    place = f"列 {table.names[index]} 第 {row + 1} 行"
+    if not cell:
+        return Problem(f"{where} is empty.", f"{place}是空的。")
+    shown = repr(cell[:30])
+    if _is_number(_with_point(cell)):
+        return Problem(
+            f"{where}: numbers need a point, not a comma: {shown}.",
+            f"{place}：小数点应为“.”，不能用逗号：{shown}。",
+        )
+    return Problem(f"{where}: {shown} is not a number.", f"{place}：{shown} 不是数。")
+
+
+def choice(table: Table) -> tuple[int, ...]:
+    """Return the columns to begin with: the target is the last, inputs are two others of numbers.
+
+    Where there are no two, columns that have something else in a few rows are taken for them: who
+    meant them as inputs is told which cell is wrong.
+    """
+    last = len(table.names) - 1
+    inputs = [index for index in range(last) if _has_numbers(table, index)]
+    if len(inputs) < 2:
+        inputs = [index for index in range(last) if _is_mostly_numbers(table, index)]
+    if not inputs:
+        raise Problem(
+            "No column of numbers beside the last, the target: one or two are needed as inputs.",
+            "除最后一列（目标）外没有数值列：需要一到两列作为输入。",
+        )
+    return (*inputs[:2], last)
 
 
 def target(table: Table, index: int) -> tuple[NDArray, list[str]]:
@@ -114,24 +149,45 @@ def target(table: Table, index: int) -> tuple[NDArray, list[str]]:
 
     Whole numbers, if there are ten or fewer of them, are classes, and so is all that is no number.
     """
-    cells = [row[index] for row in table.rows]
-    names = sorted(set(cells), key=lambda cell: (not _is_number(cell), _order(cell)))
-    are_numbers = all(map(_is_number, names))
-    if are_numbers:
+    for i, row in enumerate(table.rows):
+        if not row[index]:
+            raise _no_number(table, i, index)
+    if _has_numbers(table, index):
         values = column(table, index)
         is_whole = bool((values == np.round(values)).all())
         if not is_whole or len(set(values.tolist())) > MOST_CLASSES:
             return values, []
-        found, y = np.unique(values, return_inverse=True)
-        names = [f"{value:g}" for value in found]
-    else:
-        y = np.array([names.index(cell) for cell in cells])
+    found, y = np.unique(labels(table, index), return_inverse=True)
+    names = [f"{label:g}" if found.dtype.kind == "f" else str(label) for label in found]
     if not 2 <= len(names) <= MOST_CLASSES:
         raise Problem(
             f"The target has {len(names)} classes: expected 2 to {MOST_CLASSES}.",
             f"目标列有 {len(names)} 个类别：应为 2 到 {MOST_CLASSES} 个。",
         )
-    return y, [name[:40] for name in names]
+    return y, names
+
+
+def labels(table: Table, index: int) -> NDArray:
+    """Return the label of each sample's class: a whole number, or a word."""
+    if not _has_numbers(table, index):
+        return np.array([row[index][:40] for row in table.rows])
+    values = column(table, index)
+    return values.astype(np.int64) if np.abs(values).max() < 2**53 else values
+
+
+def _has_numbers(table: Table, index: int) -> bool:
+    return all(_is_number(row[index]) for row in table.rows)
+
+
+def _is_mostly_numbers(table: Table, index: int) -> bool:
+    numbers = [row for row in table.rows if _is_number(_with_point(row[index]))]
+    return 2 * len(numbers) > len(table.rows)
+
+
+def _with_point(cell: str) -> str:
+    """Return a number with a decimal comma as one with a point; other cells as they are."""
+    number = cell.replace(",", ".")
+    return number if _is_number(number) else cell
 
 
 def _is_number(cell: str) -> bool:
@@ -139,7 +195,3 @@ def _is_number(cell: str) -> bool:
         return math.isfinite(float(cell)) and abs(float(cell)) < 1e100
     except ValueError:
         return False
-
-
-def _order(cell: str) -> tuple[float, str]:
-    return (float(cell) if _is_number(cell) else 0.0), cell

@@ -1,5 +1,6 @@
 // The playground's page: its parts, put together.
 
+import { colourOf } from "./colours.js";
 import { LossCurve, Deltas } from "./curves.js";
 import { DigitPad } from "./digits.js";
 import { FileDrop } from "./files.js";
@@ -61,6 +62,7 @@ makeTools();
 
 player.on("settings", showWhatCounts);
 player.on("settings", showUnits);
+player.on("settings", showClasses);
 player.on("rest", () => {
   writeAddress();
   find("canvas.plane").setAttribute("aria-label", picture.label());
@@ -152,6 +154,20 @@ function showWhatCounts() {
     tool.hidden = (data.kind === "line" && /[12]/.test(name)) || (settings.data === "csv" && /[012]/.test(name) && data.kind === "plane");
     if (name === "0") tool.lastChild.textContent = word(data.kind === "line" ? "tool-line" : "tool-0");
   }
+}
+
+// Which colour is which class of a file.
+function showClasses() {
+  const { settings, data } = player;
+  const names = settings.data === "csv" ? data.classes : [];
+  find(".of-classes").hidden = !names.length;
+  find(".of-classes").replaceChildren(
+    ...names.flatMap((name, i) => {
+      const key = Object.assign(document.createElement("span"), { className: "key" });
+      key.style.background = colourOf(i);
+      return [key, `${name} `];
+    }),
+  );
 }
 
 function showUnits() {

@@ -1,6 +1,10 @@
 // Colours of the style sheet as numbers, and the scale from one class to the other.
 
 let known = null;
+const CLASSES = ["--zero", "--one", "--two", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8", "--c9"];
+
+// Of a class, for the style of an element.
+export const colourOf = (index) => `var(${CLASSES[index]})`;
 
 export function colours() {
   if (known) return known;
@@ -8,7 +12,7 @@ export function colours() {
   const of = (name) => style.getPropertyValue(name).trim();
   const names = ["back", "card", "text", "soft", "line", "mark", "zero", "one", "two", "good", "bad"];
   known = Object.fromEntries(names.map((name) => [name, of(`--${name}`)]));
-  known.classes = ["--zero", "--one", "--two", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8", "--c9"].map(of);
+  known.classes = CLASSES.map(of);
   known.scale = scale(rgb(known.zero), rgb(of("--middle")), rgb(known.one));
   return known;
 }

@@ -34,11 +34,8 @@ export class FileDrop {
     }
     try {
       const table = await packTable(await file.text());
-      const { names, kinds } = await this.player.query({ do: "table", table });
-      // The last column is the target; the first two others with numbers are the inputs.
-      const target = names.length - 1;
-      const inputs = names.map((_, i) => i).filter((i) => i !== target && kinds[i] === "number");
-      this.player.change({ data: "csv", table, columns: [...inputs.slice(0, 2), target] });
+      const { columns } = await this.player.query({ do: "table", table });
+      this.player.change({ data: "csv", table, columns });
     } catch (error) {
       if (!error.words) throw error;
       this.onerror(error.words);

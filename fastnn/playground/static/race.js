@@ -35,6 +35,7 @@ export class RaceView {
     try {
       const { names } = await this.player.query({ do: "race", epochs: Number(this.epochs.value) });
       this.make(names);
+      this.draw({ lanes: names.map((name, i) => ({ name, state: i ? "waiting" : "starting" })), epochs: 1 });
       let answer = { done: false };
       while (this.running && !answer.done) {
         answer = await this.player.query({ do: "race-go" });
@@ -71,8 +72,8 @@ export class RaceView {
     lanes.forEach((lane, i) => {
       const [, progress, rate, speed, difference] = this.body.children[i].children;
       progress.firstChild.value = (lane.epoch ?? 0) / epochs;
-      const idle = { waiting: word("raceWaiting"), "left out": word("raceLeftOut") }[lane.state];
-      rate.textContent = idle ? idle : lane.rate ? Math.round(lane.rate).toLocaleString("en") : "–";
+      const idle = { starting: "raceStarting", "left out": "raceLeftOut" }[lane.state] ?? "raceWaiting";
+      rate.textContent = lane.rate ? Math.round(lane.rate).toLocaleString("en") : word(idle);
       speed.textContent = lane.rate && fastest ? `${number((100 * lane.rate) / fastest)} %` : "";
       difference.textContent = lane.difference === null || lane.difference === undefined ? "" : number(lane.difference);
       this.body.children[i].classList.toggle("best", lane.rate === fastest && fastest > 0);

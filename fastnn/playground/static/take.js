@@ -37,7 +37,8 @@ export class TakeAlong {
 
   async file(kind) {
     await this.try(async () => {
-      const { name, arrays } = await this.player.query({ do: "file", kind });
+      const { name, is_scaled, arrays } = await this.player.query({ do: "file", kind });
+      if (is_scaled) this.note.textContent = word("isScaled");
       save(name, arrays.content, "application/octet-stream");
     });
   }
