@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument(
         "--float32", action="store_const", const="float32", default="float64", dest="dtype"
     )
-    parser.add_argument("table", nargs="*", choices=[*TABLES, []], default=[])
+    parser.add_argument("table", nargs="*", choices=TABLES)
     chosen = parser.parse_args()
     for category in (ConvergenceWarning, RuntimeWarning):
         warnings.simplefilter("ignore", category)

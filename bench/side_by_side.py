@@ -68,7 +68,7 @@ def main() -> None:
     """Print a Markdown table of some programs, or of all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("program", nargs="*", choices=[*PROGRAMS, []], default=[])
+    parser.add_argument("program", nargs="*", choices=PROGRAMS)
     chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of fastnn
     header = "program", "scikit-learn", "fastnn", "difference", "s", "s, fastnn", "faster"

@@ -121,7 +121,8 @@ def __getattr__(name: str) -> Any:
     if name == "export":  # a module that nothing else loads
         return importlib.import_module(".export", __name__)
     if name not in _MODULES:
-        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+        problem = f"module 'fastnn' has no attribute {name!r}"
+        raise AttributeError(problem, name=name, obj=sys.modules[__name__])
     with forking.lock:
         value = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = value
@@ -129,7 +130,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    if sys._getframe(1).f_globals.get("__name__") == "inspect":
+    caller = sys._getframe().f_back  # None where Python looks for a near name
+    if caller is not None and caller.f_globals.get("__name__") == "inspect":
         # `help` looks through it, and would print all classes with all their methods: 4,000 lines.
         return [name for name in globals() if name not in _MODULES]
     return sorted({*globals(), *__all__})

@@ -70,7 +70,7 @@ def card_of(model: Any, saved: Mapping[str, str] | None = None) -> dict[str, Any
     card["parameters"] = _changed(model)
     card["training"] = _training(model)
     if data := getattr(model, "data_fingerprint_", None):
-        card["data"] = {name: {**of, "shape": list(of["shape"])} for name, of in data.items()}
+        card["data"] = {name: _table(**of) for name, of in data.items()}
     if saved:
         card["saved_by"] = dict(saved)
     return card
@@ -117,6 +117,12 @@ def _training(model: Any) -> dict[str, Any]:
         "stopped by": own.get("stop_reason_"),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _table(shape: tuple[int, ...], dtype: str, sha256: str) -> dict[str, Any]:
+    """Return what is known of X or y; strings are strings, however long the longest is."""
+    dtype = "str" if dtype.startswith("str") else dtype
+    return {"shape": list(shape), "dtype": dtype, "sha256": sha256}
 
 
 def _line(name: str, value: Any) -> str:

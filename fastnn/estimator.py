@@ -1,15 +1,34 @@
 """What all estimators share beyond scikit-learn's base class."""
 
+import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sklearn.base import BaseEstimator
 
 from . import backends
+from .parameters import did_you_mean
 from .persistence import save
 from .summary import summary_of
+
+M = TypeVar("M", bound=Callable)
+
+
+def named_parameters(init: M) -> M:
+    """Make `__init__` say of a parameter that there is not which was meant, and of which class."""
+    known = inspect.signature(init).parameters
+
+    @wraps(init)
+    def checked(self: Any, *args: Any, **parameters: Any) -> None:
+        for name in parameters.keys() - known.keys():
+            text = f"{type(self).__name__}: there is no parameter {name!r}"
+            hint = did_you_mean(name, known)
+            raise TypeError(f"{text}; {hint}" if hint else text)
+        init(self, *args, **parameters)
+
+    return cast(M, checked)
 
 
 class Estimator(BaseEstimator):

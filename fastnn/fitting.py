@@ -31,6 +31,7 @@ from .parameters import (
     check_real,
     check_scale,
     check_verbose,
+    shown,
 )
 from .state import SolverState, record
 from .stopping import StoppingRules, Watch
@@ -237,11 +238,23 @@ def _strata(y: NDArray, targets: Targets) -> NDArray | None:
     return y
 
 
+def _rarest(y: NDArray, targets: Targets) -> str:
+    """Return which class an error is about, where strata were not named by it."""
+    if not targets.n_classes or y.ndim > 1:
+        return ""
+    classes, counts = np.unique(y, return_counts=True)
+    label = shown(classes.tolist()[counts.argmin()])
+    return f"; the rarest class, {label}, has {counts.min()} of {len(y)} samples"
+
+
 def _hold_out(network: Any, data: Data, seed: int) -> tuple[NDArray[np.int64], Measured]:
     """Return which samples to train on, and those that `early_stopping` holds out."""
     samples, y = data.samples, data.y
     strata = _strata(y, data.targets)
-    rows, others = split(len(samples.X), network.validation_fraction, seed, strata)
+    try:
+        rows, others = split(len(samples.X), network.validation_fraction, seed, strata)
+    except ValueError as error:
+        raise ValueError(f"{error}{_rarest(y, data.targets)}") from None
     return rows, (_part(samples, others), y[others], _rows_of(samples.weights, others))
 
 

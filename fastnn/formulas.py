@@ -16,6 +16,7 @@ from .backends.rows import Activation, Loss, by_name
 from .parameters import FRACTION, Range, check_choice, check_real, check_sequence, shown
 
 HIDDEN = tuple(row for row in ACTIVATIONS if not row.output_only)
+_OUTPUT_ONLY = tuple(row for row in ACTIVATIONS if row.output_only)
 # The classifier's "crossentropy": which of them it is, the number of classes says.
 _CROSSENTROPIES = (BINARY_CROSSENTROPY, CATEGORICAL_CROSSENTROPY, SPARSE_CATEGORICAL_CROSSENTROPY)
 
@@ -69,12 +70,12 @@ def hidden_activations(value: Any, n_hidden: int) -> list[Formula]:
 
 
 def _hidden_activation(value: Any) -> Formula:
-    formula = activation(value, "activation")
-    if formula.row.output_only:
+    name = value.row.name if isinstance(value, Formula) else _split(value)[0]
+    if isinstance(name, str) and name in by_name(_OUTPUT_ONLY):
         raise ValueError(
             f"activation={shown(value)}: only the output layer can have it (out_activation)"
         )
-    return formula
+    return find("activation", value, HIDDEN)
 
 
 def loss_rows(n_classes: int) -> tuple[Loss, ...]:

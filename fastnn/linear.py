@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, random
 from .backends.interface import State
-from .estimator import Estimator
+from .estimator import Estimator, named_parameters
 from .fingerprint import fingerprint
 from .parameters import (
     ABOVE_0,
@@ -96,6 +96,7 @@ class LinearNetwork(RegressorMixin, Estimator):
     n_features_in_: int
     _seed: int
 
+    @named_parameters
     def __init__(
         self,
         *,

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .assigned import assign, get
 from .backends.interface import ImageDistortion, Network
-from .estimator import Estimator
+from .estimator import Estimator, named_parameters
 from .fits import Fit
 from .mpi import fit_on_ranks
 from .optimizers import LBFGS
@@ -58,6 +58,7 @@ class BaseMLP(Outputs, CallbackSupport, Estimator):
     fit_time_: float
     data_fingerprint_: dict[str, dict[str, Any]] | None
 
+    @named_parameters
     def __init__(
         self,
         hidden_layer_sizes: Sequence[int] = (100,),

@@ -1,7 +1,8 @@
 """Checks of parameters: each error names the argument, what is wrong and what is accepted."""
 
+import difflib
 import math
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,7 +110,18 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
     if isinstance(value, str) and value in choices:
         return value
     known = ", ".join(repr(choice) for choice in choices)
-    raise ValueError(f"{name}={shown(value)}: expected one of {known}")
+    hint = did_you_mean(value, choices)
+    expected = f"{hint} Expected" if hint else "expected"
+    raise ValueError(f"{name}={shown(value)}: {expected} one of {known}")
+
+
+def did_you_mean(value: Any, choices: Iterable[str]) -> str:
+    """Return a question that names the choice spelled most alike, or "" if none is near."""
+    if not isinstance(value, str):
+        return ""
+    spelled = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(value[:100].lower(), spelled, n=1)
+    return f"did you mean {spelled[near[0]]!r}?" if near else ""
 
 
 def check_sequence(name: str, values: Any, expected: str) -> list:
@@ -185,8 +197,8 @@ def check_hidden_sizes(sizes: Any) -> tuple[int, ...]:
     """Return the units of each hidden layer; ValueError unless they are integers above 0."""
     if is_integer(sizes):
         sizes = (sizes,)
-    expected = "an integer or a sequence of integers"
-    if isinstance(sizes, str):  # first in scikit-learn's MLPRegressor is the loss
+    expected = "an integer or a sequence of integers, such as (8, 8)"
+    if isinstance(sizes, str) and sizes.isidentifier():  # scikit-learn's MLPRegressor begins so
         expected += f"; a loss is not the first argument here, but has a name: loss={shown(sizes)}"
     items = check_sequence("hidden_layer_sizes", sizes, expected)
     for size in items:

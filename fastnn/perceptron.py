@@ -13,7 +13,7 @@ from .backends.compressed import CompressedRows
 from .backends.interface import State
 from .class_weights import is_balanced, with_class_weight
 from .early_stopping import split
-from .estimator import Estimator
+from .estimator import Estimator, named_parameters
 from .fingerprint import fingerprint
 from .held_out import HeldOut
 from .parameters import (
@@ -147,6 +147,7 @@ class Perceptron(ClassifierMixin, Estimator):
     _seed: int
     _epoch: int  # epochs that changed the weights, over all fits
 
+    @named_parameters
     def __init__(
         self,
         *,

@@ -48,6 +48,10 @@ _CONTENT = _REQUIRED | {"requests", "saved_by"}  # those if there are any, and i
 _METHODS = ("fit", "partial_fit", "predict", "predict_proba", "decision_function", "score")
 _KEYS = (bool, int, float, str)  # types of a mapping's keys
 _DTYPE = re.compile(r"[<>|=](?:[iuf][1248]|b1|O|U[0-9]{1,8})")
+_PICKLES = b"\x80", b"x", b"\x1f\x8b", b"PK"  # as they begin: plain, in zlib, gzip or zip
+_OF_PICKLES = (
+    "; if it is a pickle of your own, joblib.load reads it, and fastnn.export exports the model"
+)
 # What content that lies may lead to while it is decoded and checked.
 _LIES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -224,6 +228,7 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load as to_tensors
 
+    start = b""
     try:
         # One reading: a file that changes meanwhile cannot be two things.
         with open_regular(path) as file:
@@ -252,8 +257,9 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
     except CheckpointError:
         raise
     except (*_LIES, MemoryError, SafetensorError) as error:
+        hint = _OF_PICKLES if start.startswith(_PICKLES) else ""
         raise CheckpointError(
-            f"{path}: not a whole safetensors file ({error}): truncated, damaged or foreign"
+            f"{path}: not a whole safetensors file ({error}): truncated, damaged or foreign{hint}"
         ) from None
     if not is_right:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")

@@ -90,7 +90,7 @@ def plot_history(model_or_history: Any, axes: Any = None, log: bool = False) -> 
     if not isinstance(history, Mapping) or "loss" not in history:
         raise ValueError(
             f"model_or_history={shown(model_or_history)}: expected a fitted MLPClassifier or "
-            "MLPRegressor, or its history_"
+            "MLPRegressor, or its history_; a pipeline's network is pipeline[-1]"
         )
     if axes is None:
         import matplotlib.pyplot as plt

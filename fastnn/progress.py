@@ -82,6 +82,12 @@ def _bar_class() -> Any:
 
     class Bar(tqdm):
         monitor_interval = 0
+        ncols: int | None
+
+        def __init__(self, **options: Any):
+            super().__init__(**options)
+            if self.ncols is not None and self.ncols < 1:  # of a terminal that has no size
+                self.ncols, self.nrows = 80, 24
 
         def expect(self, n: int) -> None:
             self.total = n

@@ -151,11 +151,24 @@ def check_X(
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, TypeError) and not _has_gaps(X):  # scikit-learn's contract
             raise TypeError(f"{name}: {error}") from None
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{name}: {_explained(error, X)}") from None
     found = compressed_rows(found) if issparse(found) else found
     if all_finite or is_bytes:
         check_finite(name, found, dtype)
     return found.astype(np.uint8) if is_bytes and is_table else found
+
+
+def _explained(error: Exception, X: Any) -> str:
+    """Return what NumPy or scikit-learn found wrong with X, and the way out where there is one."""
+    text = str(error)
+    if "could not convert string" in text:
+        return f"{text}; encode columns of words first, as by scikit-learn's OneHotEncoder"
+    if "inhomogeneous" in text and isinstance(X, (list, tuple)):
+        lengths = [len(row) if isinstance(row, Sized) else 1 for row in X]
+        for row, length in enumerate(lengths):
+            if length != lengths[0]:
+                return f"row {row} has length {length}, row 0 has {lengths[0]}; expected the same"
+    return text
 
 
 def _is_ready(estimator: Any, X: Any, dtype: np.dtype, reset: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import hostile
 import numpy as np
@@ -49,6 +50,12 @@ def test_data_that_differ(rng):
     labels = [y, y[::-1], np.array(["a", "b", "d"])[np.arange(5000) % 3]]
     assert len({fingerprint(X, of)["y"]["sha256"] for of in labels}) == 3
     assert fingerprint(X, y.astype(object))["y"]["sha256"] == fingerprint(X, y)["y"]["sha256"]
+
+
+def test_strings_are_shown_as_strings(rng):
+    model = network().fit(rng.normal(size=(4, 2)), np.array(["churn", "stay"] * 2))
+    assert re.search(r"^  y  4 str, sha256 ", text_of(model), re.M)
+    assert card_of(model)["data"]["y"]["dtype"] == "str"
 
 
 def test_the_last_row_counts(rng):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -96,6 +97,12 @@ def test_the_programs_of_others_run(library):
 def test_every_program_of_keras_has_one_of_ours_beside_it():
     of_page = [block for page, _, block in BLOCKS if page == "docs/from-keras.md"]
     assert ["import keras" in block for block in of_page] == [True, False] * (len(of_page) // 2)
+
+
+def test_every_extra_is_on_the_page_about_installing():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+    assert [name for name in project["optional-dependencies"] if f"`{name}`" not in text] == []
 
 
 def titles(path):

@@ -4,6 +4,8 @@ import doctest
 import inspect
 import pydoc
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -90,3 +92,9 @@ def test_help_fits_a_few_screens():
 
 def test_names_are_completed():
     assert set(fastnn.__all__) <= set(dir(fastnn))
+
+
+def test_a_misspelled_name_brings_the_right_one():
+    command = [sys.executable, "-c", "import fastnn; fastnn.MLPClasifier"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Did you mean: 'MLPClassifier'?" in done.stderr

@@ -116,6 +116,11 @@ def test_bad_parameters(changes, message):
     assert not hasattr(model, "params_")
 
 
+def test_an_error_names_the_rarest_class():
+    with pytest.raises(ValueError, match="the rarest class, 'yes', has 1 of 4 samples"):
+        fastnn.MLPClassifier(**OPTIONS).fit([[0], [1], [2], [3]], ["no", "no", "yes", "no"])
+
+
 def test_the_warning_of_max_iter():
     model = fastnn.MLPClassifier((3,), max_iter=2)
     with pytest.warns(ConvergenceWarning, match="max_iter=2: the training has not converged yet"):

@@ -163,7 +163,13 @@ def test_warm_start_goes_on_bitwise(backend):
 BAD_PARAMETERS = [
     ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes"),
     ({"hidden_layer_sizes": (2.5,)}, "hidden_layer_sizes"),
-    ({"activation": "rely"}, "activation='rely': expected one of 'sign'"),
+    (
+        {"hidden_layer_sizes": "8,8"},
+        "'8,8': expected an integer or a sequence of integers, such as",
+    ),
+    ({"activation": "step"}, "activation='step': expected one of 'sign'"),
+    ({"activation": "sigmod"}, "activation='sigmod': did you mean 'sigmoid'? Expected one of"),
+    ({"activation": "ReLu"}, "activation='ReLu': did you mean 'relu'? Expected one of 'sign'"),
     ({"activation": "softmax"}, "activation='softmax'"),
     ({"out_activation": "relu"}, "out_activation='relu'"),
     ({"loss": "huber"}, "loss='huber'"),
@@ -206,6 +212,27 @@ def test_bad_parameters(parameters, message):
         fastnn.MLPClassifier((4,)).set_params(**parameters).fit(X_XOR, Y_XOR)
 
 
+def test_hidden_layers_are_not_offered_softmax():
+    with pytest.raises(ValueError, match="activation='step': expected one of") as caught:
+        fastnn.MLPClassifier((4,), "step").fit(X_XOR, Y_XOR)
+    assert "softmax" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("MLPClassifier", "learning_rate_int", "; did you mean 'learning_rate_init'?"),
+        ("MLPRegressor", "nothing", ""),
+        ("Perceptron", "eta", "; did you mean 'eta0'?"),
+        ("LinearNetwork", "max_itr", "; did you mean 'max_iter'?"),
+    ],
+)
+def test_a_parameter_that_there_is_not(kind, name, hint):
+    with pytest.raises(TypeError) as caught:
+        getattr(fastnn, kind)(**{name: 1})
+    assert str(caught.value) == f"{kind}: there is no parameter {name!r}{hint}"
+
+
 BAD_DATA = [
     ([[0, 1], [np.nan, 1]], [0, 1], r"X: contains NaN .* first at index \(1, 0\)"),
     ([[0, 1], [np.inf, 1]], [0, 1], r"X: contains infinity"),
@@ -214,7 +241,8 @@ BAD_DATA = [
     ([0.0, 1.0], [0, 1], "X: Expected 2D array, got 1D array"),
     ([[0, 1], [1, 0]], [0, 1, 1], "y: X has 2 samples but y has 3"),
     ([[0, 1], [1, 0]], None, "y: this estimator requires y"),
-    ([[0, "a"], [1, 0]], [0, 1], "X: "),
+    ([[0, "a"], [1, 0]], [0, 1], "X: .*'a'; encode columns of words first"),
+    ([[0, 1], [1]], [0, 1], "X: row 1 has length 1, row 0 has 2"),
     ([[0, 1j], [1, 0]], [0, 1], "X: .*complex"),
     (np.array([[0, 1j], [1, 0]]), [0, 1], "X: Complex data not supported"),
 ]

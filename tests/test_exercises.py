@@ -99,8 +99,9 @@ def test_answers_come_as_a_page_sends_them(name, n):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("no-lesson", 1, 1), "lesson: there is no 'no-lesson'"),
-        (("../x", 1, 1), "lesson: there is no"),
+        (("no-lesson", 1, 1), "lesson='no-lesson': expected one of"),
+        (("../x", 1, 1), "lesson='../x': expected one of"),
+        (("bpxor", 1, 1), r"lesson='bpxor': did you mean 'bp-xor'\? Expected one of"),
         (("perceptron", 9, 1), "exercise=9: expected a number from 1 to 3"),
         (("perceptron", "1; import os", 1), "exercise="),
         (("perceptron", 1, "1, 2"), "Expected 3 numbers, separated by commas, got 2"),

@@ -268,7 +268,7 @@ def test_pictures_refuse_what_is_no_setting():
         site.picture("gradient-descent", None)
     with pytest.raises(ValueError, match="is a playground"):
         site.picture("bp-xor", {})
-    with pytest.raises(ValueError, match="there is no"):
+    with pytest.raises(ValueError, match="lesson='nothing': expected one of"):
         site.picture("nothing", {})
 
 

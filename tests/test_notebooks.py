@@ -53,6 +53,8 @@ def test_notebooks_run(name, language):
 
 
 def test_the_notebooks_check(capsys):
+    notebooks.check("percepton", 1, 1)
+    assert "did you mean 'perceptron'?" in capsys.readouterr().out
     notebooks.check("perceptron", 1, ...)
     notebooks.check("perceptron", 1, [-4, 0, -1])
     notebooks.check("perceptron-matrix", 1, 2)

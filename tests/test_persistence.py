@@ -10,6 +10,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -171,6 +172,15 @@ def test_damaged_files(blobs, kind, tmp_path):
     damage(path, kind)
     with pytest.raises(fastnn.CheckpointError, match=r"m\.safetensors: (not a whole|damaged)"):
         fastnn.load(path)
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3)])
+def test_a_pickle_is_named(blobs, compress, tmp_path):
+    joblib.dump(network().fit(*blobs), tmp_path / "m", compress=compress)
+    with pytest.raises(
+        fastnn.CheckpointError, match=r"a pickle of your own, joblib\.load reads it"
+    ):
+        fastnn.load(tmp_path / "m")
 
 
 def test_a_file_of_somebody_else(tmp_path):

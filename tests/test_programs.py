@@ -1,11 +1,13 @@
 """Programs for scikit-learn, with its networks and with ours: see bench/side_by_side.py."""
 
 import math
+import sys
 
 import pytest
 import sklearn
 from sklearn.utils.fixes import parse_version
 
+from fastnn.bench import searches, side_by_side
 from fastnn.bench.side_by_side import PROGRAMS, run, source_of
 
 is_recent = parse_version(sklearn.__version__) >= parse_version("1.7")
@@ -18,6 +20,14 @@ def test_there_are_ten_and_one_line_is_another():
         changed = [line for line, other in zip(ours, theirs, strict=True) if line != other]
         assert len(changed) == 1
         assert changed[0].startswith("from fastnn import")
+
+
+@pytest.mark.parametrize("program", [side_by_side, searches])
+def test_the_help_lists_names_only(program, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["program", "--help"])
+    with pytest.raises(SystemExit):
+        program.main()
+    assert "[]" not in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not is_recent, reason="networks take weights of samples from 1.7 on")

@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 from typing import Any, NamedTuple
 
+from ..parameters import check_choice
 from . import SYSTEMS, texts
 from .html import blocks, worked
 from .lesson_texts import CHAPTERS, ORDER, lesson_text
@@ -50,7 +51,7 @@ def picture(lesson: str, knobs: Any, language: str = "en") -> dict[str, Any]:
     ValueError
         If there is no such lesson or picture, or a knob is out of range.
     """
-    live = play(_known(lesson)).live
+    live = play(check_choice("lesson", lesson, ORDER)).live
     if isinstance(live, Embedded):
         raise ValueError(f"lesson={lesson!r}: its picture is a playground")
     panels = live.draw(**read_knobs(live.knobs, knobs))
@@ -77,15 +78,9 @@ def check(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tupl
     Raises
     ------
     ValueError
-        If there is no such exercise, or the answer is none.
+        If there is no such lesson or exercise, or the answer is none.
     """
-    return judge(_known(lesson), exercise, answer, language)
-
-
-def _known(lesson: Any) -> str:
-    if lesson not in ORDER:
-        raise ValueError(f"lesson: there is no {str(lesson)[:40]!r}")
-    return str(lesson)
+    return judge(lesson, exercise, answer, language)
 
 
 def _contents(words: dict) -> str:

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from ..parameters import shown
+from ..parameters import check_choice, shown
 from . import texts
-from .lesson_texts import lesson_text
+from .lesson_texts import ORDER, lesson_text
 from .phrases import phrase
 from .play import play
 from .play.records import Exercise, Numbers, Pick, Settings, read_knobs, read_number
@@ -32,7 +32,7 @@ def judge(lesson: str, exercise: Any, answer: Any, language: str = "en") -> tupl
 
 def asked(lesson: str, exercise: Any) -> Exercise:
     """Return an exercise, counted from 1; ValueError if there is none."""
-    own = play(lesson).exercises
+    own = play(check_choice("lesson", lesson, ORDER)).exercises
     if str(exercise) not in [str(n) for n in range(1, len(own) + 1)]:
         raise ValueError(f"exercise={shown(exercise)}: expected a number from 1 to {len(own)}")
     return own[int(exercise) - 1]
