@@ -72,7 +72,7 @@ def _parse_hidden(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--activation", help=f"Of the hidden layers: {HIDDEN}.")
 @click.option("--dropout", type=float, help="Fraction of hidden outputs dropped.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@click.option("--dtype", type=click.Choice(["float32", "float64"]))
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the arithmetic.")
 @click.option("--threads", type=click.IntRange(1), help="Threads at most.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--mpi", is_flag=True, help="One of several: mpiexec -n 4 fastnn train mnist --mpi.")
@@ -168,7 +168,9 @@ def _show_comparison(result: dict[str, Any]) -> None:
 @click.option("--pinned", is_flag=True, help="The same, each on one processor: CPU seconds count.")
 @click.option("--gpu", is_flag=True, help="The paired comparison on a GPU.")
 @out_option("out/bench", "Folder of the report.")
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option(
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Of each contestant."
+)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="If paired.")
 def bench(
     workloads: tuple[str, ...],

@@ -44,6 +44,7 @@ def minimize(
         params = intermediate_result.x.astype(dtype)
         penalty = penalty_of(task.optimizer, task.net, params) / task.total_weight
         losses = np.array([intermediate_result.fun - penalty])
+        change = np.abs(params - task.state.params).max()
         task.state = task.state._replace(
             params=params, step=task.state.step + 1, epoch=task.state.epoch + 1
         )
@@ -52,11 +53,13 @@ def minimize(
             reason = "diverged"
         elif rules.loss_threshold is not None and losses[0] < rules.loss_threshold:
             reason = "loss_threshold"
+        elif rules.weight_threshold is not None and change < rules.weight_threshold:
+            reason = "weight_threshold"
         record(task.state, losses, reason)
         bar.update(task.n_samples)
         bar.epochs(task.state.epoch - first, losses)
         if observer is not None and observer.after(task) and reason == "interrupted":
-            reason = "callback"
+            reason = observer.reason
             record(task.state, np.empty(0), reason)
         if reason != "interrupted":
             raise _Stop

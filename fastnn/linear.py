@@ -70,7 +70,7 @@ class LinearNetwork(RegressorMixin, Estimator):
     n_iter_ : int
         Epochs of the last fit.
     stop_reason_ : str
-        See `fastnn.training.train`.
+        "max_iter", "tol", "loss_threshold", "weight_threshold", "diverged" or "interrupted".
     backend_ : str
     fit_time_, data_fingerprint_ : float, and dict or None
         As `MLPClassifier` has them.

@@ -293,7 +293,8 @@ def _parameters(rows: Iterable[Activation | Loss]) -> str:
 def _constants() -> str:
     """Return which solver reads which parameters."""
     rules = [row for row in OPTIMIZERS if row.parameters]
-    text = "; ".join(f'"{row.name}" has {", ".join(row.parameters)}' for row in rules)
+    text = '"sgd" has momentum and nesterovs_momentum; '
+    text += "; ".join(f'"{row.name}" has {", ".join(row.parameters)}' for row in rules)
     return textwrap.fill(text, 92).replace("\n", "\n        ")
 
 
@@ -337,8 +338,8 @@ PARAMETERS = f"""
         How the rate changes from epoch to epoch: a name, with its numbers or without, of
         `fastnn.learning_rates.SCHEDULES`
         ({_names(SCHEDULES)}),
-        a function of the epoch's number or a rate for each epoch. Only learning_rate_init can be
-        changed by a callback.
+        a function of the epoch's number or a rate for each epoch. A callback changes
+        learning_rate_init, not this.
     power_t : float, default 0.5
         The power of "invscaling".
     learning_rate_decay : float, default 1
@@ -360,7 +361,9 @@ PARAMETERS = f"""
         memory at once; "auto" are those of 64 MiB. A larger table is read in chunks in a random
         order, and shuffled as many at once; with room for all it is the shuffle of `fit` in memory.
     max_iter, tol, n_iter_no_change, loss_threshold, weight_threshold
-        Stopping rules: see `fastnn.stopping.StoppingRules`.
+        Stopping rules: see `fastnn.stopping.StoppingRules`. Of "lbfgs", `tol` is the largest
+        partial derivative, and `stop_reason_` is "tol" also where nothing better is found,
+        "max_iter" also after `max_fun` evaluations.
     early_stopping : bool, default False
         Whether to hold out a part of the samples, stop when their score has not risen by `tol`
         in more than `n_iter_no_change` epochs on end, and keep the parameters of the best epoch.

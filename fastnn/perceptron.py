@@ -115,7 +115,8 @@ class Perceptron(ClassifierMixin, Estimator):
     converged_ : bool
         Whether the last epoch made no mistake.
     stop_reason_ : str
-        "no_mistake", "max_iter", "tol", "validation_score", "diverged" or "interrupted".
+        "no_mistake", "max_iter", "tol", "validation_score", "diverged", "interrupted" or
+        "imported".
     t_ : float
         1 + samples seen, since the last `fit` began.
     history_ : (n_iter_, n_outputs, n_inputs)

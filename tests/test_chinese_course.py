@@ -117,7 +117,7 @@ def test_without_a_font_pictures_stay_english_and_it_is_said(monkeypatch, capsys
 
 def test_run_in_chinese(tmp_path):
     result = CliRunner().invoke(
-        main, ["course", "run", "5", "--lang", "zh", "--out", str(tmp_path)]
+        main, ["course", "--lang", "zh", "run", "5", "--out", str(tmp_path)]
     )
     assert result.exit_code == 0
     assert result.stdout.startswith("权值：")

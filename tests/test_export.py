@@ -38,7 +38,8 @@ def test_a_description_has_the_state_of_the_training():
     training = plain.training
     assert (training.loss, training.solver) == ("binary_crossentropy", "adam")
     numbers = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "l1": 0.0}
-    assert training.numbers == numbers | {"learning_rate_init": 0.01, "alpha": 0.1}
+    numbers |= {"learning_rate_init": 0.01, "alpha": 0.1, "max_norm": 0.0}
+    assert training.numbers == numbers
     assert training.step == training.epoch == 4
     for (weights, bias), layer in zip(plain.parts(model.params_), plain.layers, strict=True):
         np.testing.assert_array_equal(weights, layer.weights)

@@ -134,12 +134,22 @@ def test_the_optimizer_comes_back(tmp_path):
     assert not fastnn.from_keras(tmp_path / "m.keras", training=False).solver_state_.moments.any()
 
 
-@pytest.mark.parametrize("changes", [{"solver": "nadam"}, {"solver": "lbfgs"}, {"alpha": 0.1}])
+@pytest.mark.parametrize(
+    "changes", [{"solver": "nadam"}, {"solver": "lbfgs"}, {"alpha": 0.1}, {"max_norm": 1.0}]
+)
 def test_what_keras_trains_otherwise_is_not_compiled(changes, tmp_path):
     model = classifier(**{**changes, "dropout": 0})
     assert not to_keras(model, tmp_path / "m.keras").details["compiled"]
     found = fastnn.from_keras(tmp_path / "m.keras")
     assert np.array_equal(found.params_, model.params_)
+
+
+def test_the_rate_is_that_of_the_next_epoch(tmp_path):
+    model = classifier(dropout=0, learning_rate_decay=0.5)
+    to_keras(model, tmp_path / "m.keras")
+    found = fastnn.from_keras(tmp_path / "m.keras")
+    assert found.learning_rate_init == pytest.approx(model.learning_rate_)
+    assert model.learning_rate_ < model.learning_rate_init
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])

@@ -202,6 +202,15 @@ def test_lbfgs_stops_and_is_saved(tmp_path, rng):
     assert model.set_params(max_iter=0).fit(X, y).n_iter_ == 0
 
 
+def test_lbfgs_obeys_the_rule_of_weights():
+    X, y = fastnn.load_xor()
+    model = fastnn.MLPClassifier((4,), solver="lbfgs", tol=None, random_state=0, verbose=False)
+    model.set_params(weight_threshold=1e9).fit(X, y)
+    assert (model.n_iter_, model.stop_reason_) == (1, "weight_threshold")
+    model.set_params(weight_threshold=0.0).fit(X, y)
+    assert model.stop_reason_ != "weight_threshold"
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("l1", 0.1), ("max_norm", 1.0), ("dropout", 0.5), ("dropout", [0.1])]
 )

@@ -16,6 +16,7 @@ from .lesson import Lesson
 @click.pass_context
 def course(context: click.Context, lang: str) -> None:
     """List the course's systems, run one, make the page of all, or notebooks."""
+    context.default_map = {name: {"lang": lang} for name in course.commands}
     if context.invoked_subcommand is None:
         check_environment()
         words = texts(lang)

@@ -24,7 +24,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="On which the file is compared with the model: X in .npy, or X and y in .npz.  "
     "[default: some are drawn]",
 )
-@click.option("--input-dtype", type=click.Choice(["uint8", "float32", "float64"]))
+@click.option(
+    "--input-dtype",
+    type=click.Choice(["uint8", "float32", "float64"]),
+    help="Of what the file is given.  [default: uint8 if the samples are, else the network's]",
+)
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64", "int8"]),

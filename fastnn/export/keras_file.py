@@ -199,8 +199,8 @@ def _compiled(
     loss = loss_for(training.loss, training.loss_parameter)
     numbers, rate = training.numbers, training.numbers["learning_rate_init"]
     solver, moments = training.solver, training.moments
-    has_penalty = numbers.get("alpha", 0) != 0 or numbers.get("l1", 0) != 0
-    if loss is None or has_penalty or solver in ("rmsprop", "nadam", "lbfgs"):
+    has_more = any(numbers.get(name, 0) != 0 for name in ("alpha", "l1", "max_norm"))
+    if loss is None or has_more or solver in ("rmsprop", "nadam", "lbfgs"):
         return None
     # fastnn's gradient is that of Keras times the factor: see `imports.aims`.
     factor = float(plain.sizes[-1]) if loss.is_mean else 1.0

@@ -65,8 +65,8 @@ class Training(NamedTuple):
     solver : str
         A name in `backends.codes.OPTIMIZERS`, or "lbfgs".
     numbers : dict of str to float
-        learning_rate_init, the constants that the solver reads, and the penalties alpha and l1,
-        under the names of the estimators' parameters.
+        learning_rate_init (of the next epoch), the constants that the solver reads, the penalties
+        alpha and l1, and max_norm (0: None), under the names of the estimators' parameters.
     moments : (n_moments, n_parameters)
         The solver's state, laid out as the parameters are: see `PlainNetwork.parts`.
     step, epoch : int
@@ -247,11 +247,15 @@ def _training(model: Any, net: Network) -> Training | None:
             return None
         solver, reads = rule.name, rule.parameters
     names = ("learning_rate_init", *reads, "alpha", "l1")
+    numbers = {name: float(getattr(model, name)) for name in names}
+    numbers["max_norm"] = float(model.max_norm or 0)
+    if not (model.learning_rate == "constant" and model.learning_rate_decay == 1):
+        numbers["learning_rate_init"] = vars(model).get("learning_rate_", model.learning_rate_init)
     return Training(
         LOSSES[net.loss].name,
         net.formula_parameters[-1],
         solver,
-        {name: float(getattr(model, name)) for name in names},
+        numbers,
         state.moments.copy(),
         state.step,
         state.epoch,
