@@ -82,6 +82,13 @@ def row(table: str, chosen: Any) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _table(name: str) -> str:
+    """Return a name that is known; argparse refuses `choices` where there may be none."""
+    if name not in TABLES:
+        raise argparse.ArgumentTypeError(f"{name!r}: expected one of {', '.join(TABLES)}")
+    return name
+
+
 def main() -> None:
     """Print a Markdown table of some tables, or of all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -91,7 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--float32", action="store_const", const="float32", default="float64", dest="dtype"
     )
-    parser.add_argument("table", nargs="*", choices=TABLES)
+    parser.add_argument("table", nargs="*", type=_table, help=", ".join(TABLES))
     chosen = parser.parse_args()
     for category in (ConvergenceWarning, RuntimeWarning):
         warnings.simplefilter("ignore", category)

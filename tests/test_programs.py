@@ -30,6 +30,23 @@ def test_the_help_lists_names_only(program, monkeypatch, capsys):
     assert "[]" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("program", "all_names"), [(side_by_side, PROGRAMS), (searches, searches.TABLES)]
+)
+def test_without_names_all_are_measured(program, all_names, monkeypatch, capsys):
+    monkeypatch.setattr(program, "row", lambda name, *chosen: f"| {name} |")
+    monkeypatch.setattr(searches, "measure", lambda *arguments: None)
+    for names in ([], [next(iter(all_names))]):
+        monkeypatch.setattr(sys, "argv", ["program", *names])
+        program.main()
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[2:] == [f"| {name} |" for name in names or all_names]
+    monkeypatch.setattr(sys, "argv", ["program", "no such name"])
+    with pytest.raises(SystemExit):
+        program.main()
+    assert "'no such name': expected one of" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not is_recent, reason="networks take weights of samples from 1.7 on")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", PROGRAMS)
