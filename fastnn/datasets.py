@@ -58,7 +58,18 @@ _CHUNK = 2**20
 
 
 class DataError(ValueError):
-    """A data set cannot be found, or a file of it is not what it should be."""
+    """A data set cannot be found, or a file of it is not what it should be.
+
+    Examples
+    --------
+    >>> from fastnn.datasets import DataError, read_idx
+    >>> _ = open("labels", "w").write("hello")
+    >>> try:
+    ...     read_idx("labels")
+    ... except DataError:
+    ...     print("refused")
+    refused
+    """
 
 
 class ImageData(NamedTuple):
