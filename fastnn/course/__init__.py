@@ -8,13 +8,13 @@ notebooks (`notebooks`), all by way of `html`, `markup` and `drawings`. `phrases
 pictures into Chinese ones, `fonts` finds the glyphs, `texts/` has the words around.
 """
 
-import difflib
 import importlib
 import inspect
 import tomllib
 from importlib import resources
 from typing import Any, NamedTuple
 
+from ..parameters import did_you_mean
 from .fonts import font_settings
 from .lesson import Lesson
 from .lesson_texts import lesson_text
@@ -65,8 +65,8 @@ def find(wanted: str) -> list[System]:
         return list(SYSTEMS)
     found = [s for s in SYSTEMS if wanted in (s.name, s.number, s.number.lstrip("0"))]
     if not found:
-        near = difflib.get_close_matches(wanted, NAMES, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = did_you_mean(wanted, NAMES)
+        hint = f" ({near})" if near else ""
         raise ValueError(
             f"system: there is no {wanted!r}{hint}; choose a number from 01 to {len(SYSTEMS)}, "
             "a name that 'fastnn course' lists, or 'all'"
