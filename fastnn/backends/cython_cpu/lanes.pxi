@@ -147,9 +147,11 @@ cdef int new_group(Group *g, LaneLayer *layers, lanes, samples) except -1:
 cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
     """Train for all epochs, or until told to stop."""
     cdef Py_ssize_t epoch, start, i, longest = 0
+    cdef Py_ssize_t alike[LANES]  # the first lane with the same sizes in all steps
     cdef bint is_fixed = True, is_loaded = False  # the same samples in every step
     for i in range(LANES):
         first_sizes(&sizes[i], g.optimizer, g.numbers + i * g.n_numbers, g.steps[i])
+        alike[i] = alike[i - 1] if i and is_alike(g, i) else i
         longest = max(longest, g.places[3 * i + N_SAMPLES])
         is_fixed = is_fixed and g.places[3 * i + N_ORDERS] <= 1
     is_fixed = is_fixed and longest <= g.batch
@@ -162,7 +164,7 @@ cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
                 choose_lanes(g, epoch, start)
                 load_lanes(g)
                 is_loaded = True
-            size_lanes(g, sizes, g.rates + epoch * LANES, start)
+            size_lanes(g, sizes, alike, g.rates + epoch * LANES, start)
             step_lanes(g, sums + epoch * LANES)
             start += g.batch
 
@@ -239,37 +241,36 @@ cdef void load_lane(Group *g, real *x, int64_t sample) noexcept nogil:
 
 
 cdef void size_lanes(
-    Group *g, Sizes *sizes, const double *rates, Py_ssize_t start
+    Group *g, Sizes *sizes, const Py_ssize_t *alike, const double *rates, Py_ssize_t start
 ) noexcept nogil:
     """Set what depends on the number of each lane's step, and count it.
 
     All sizes are in proportion to the learning rate; for a rate of 1 many lanes have the same.
     """
     cdef Py_ssize_t lane
-    cdef const double *numbers = g.numbers
+    cdef Sizes *size
     cdef real *now = g.now
     for lane in range(LANES):
+        size = &sizes[alike[lane]]
         if start < g.places[3 * lane + N_SAMPLES]:
             g.steps[lane] += 1
-            if lane and is_alike(g, lane, start):
-                sizes[lane] = sizes[lane - 1]
-            else:
-                step_sizes(&sizes[lane], numbers, 1, g.steps[lane])
-        now[NOW_SIZE * LANES + lane] = <real>(rates[lane] * sizes[lane].size)
-        now[NOW_GRADIENT_SIZE * LANES + lane] = <real>(rates[lane] * sizes[lane].gradient_size)
-        now[NOW_EPSILON * LANES + lane] = <real>sizes[lane].epsilon
-        now[NOW_DECAY * LANES + lane] = <real>(rates[lane] * sizes[lane].decay)
-        numbers += g.n_numbers
+            if alike[lane] == lane:
+                step_sizes(size, g.numbers + lane * g.n_numbers, 1, g.steps[lane])
+        now[NOW_SIZE * LANES + lane] = <real>(rates[lane] * size.size)
+        now[NOW_GRADIENT_SIZE * LANES + lane] = <real>(rates[lane] * size.gradient_size)
+        now[NOW_EPSILON * LANES + lane] = <real>size.epsilon
+        now[NOW_DECAY * LANES + lane] = <real>(rates[lane] * size.decay)
 
 
-cdef inline bint is_alike(Group *g, Py_ssize_t lane, Py_ssize_t start) noexcept nogil:
-    """Say whether a lane's step has the sizes of the lane before, which has just made it."""
+cdef bint is_alike(Group *g, Py_ssize_t lane) noexcept nogil:
+    """Say whether a lane's steps have the sizes of the lane before."""
+    cdef const int64_t *place = g.places + 3 * lane
     cdef const double *a = g.numbers + lane * g.n_numbers
     cdef const double *b = a - g.n_numbers
     return (
-        start < g.places[3 * (lane - 1) + N_SAMPLES]
-        and g.steps[lane] == g.steps[lane - 1] and a[BETA_1] == b[BETA_1] and a[BETA_2] == b[BETA_2]
-        and a[EPSILON] == b[EPSILON] and a[WEIGHT_DECAY] == b[WEIGHT_DECAY])
+        place[N_SAMPLES] == place[N_SAMPLES - 3] and g.steps[lane] == g.steps[lane - 1]
+        and a[BETA_1] == b[BETA_1] and a[BETA_2] == b[BETA_2] and a[EPSILON] == b[EPSILON]
+        and a[WEIGHT_DECAY] == b[WEIGHT_DECAY])
 
 
 # --- a step ------------------------------------------------------------------------------------

@@ -254,7 +254,45 @@ INLINE vec vexp_minus(vec a, real shift) {
     vec power, r, p = vexp_parts(a, vsplat(0), &power, &r);
     return (power * r) * p + (power - shift);
 }
-INLINE vec vexp(vec a) { return vexp_minus(vclamp(a, EXP_MIN, EXP_MAX), 0); }
+/* The same within 2 ulp for shift -1 or 0 alone: near exp(a) = 1 a power that is rounded costs digits.
+ *
+ * With 16 powers 2^(k/16) in registers, |r| <= ln 2 / 32 and half the terms will do: a sigmoid takes
+ * 5.1 ns a vector instead of 7.0, in single precision 4.1 instead of 5.1. The sum of the bits of
+ * 2^(k/16) without k's place, and of 16 n + k in the place of n, are those of 2^(n + k/16). */
+INLINE vec vexp_above(vec a, real shift) {
+#if defined(__AVX512F__)
+    enum { PLACE = MANTISSA_BITS - 4 };
+    const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
+    const real roots[16] = {
+        1, 1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721,
+        1.241857812073484, 1.2968395546510096, 1.3542555469368927, 1.4142135623730951,
+        1.4768261459394993, 1.5422108254079407, 1.6104903319492543, 1.681792830507429,
+        1.7562521603732995, 1.8340080864093424, 1.9152065613971474};
+    words places[16 / LANES];
+    for (int k = 0; k < 16; k++) places[k / LANES][k % LANES] = (word)k << PLACE;
+    const words low = (words)vload_unaligned(roots) - places[0];
+    const vec shifted = a * (real)(16 * 1.44269504088896340736) + magic;
+    const vec n = shifted - magic;
+#if FASTNN_REAL == 32
+    const vec r = a - n * (0.693359375f / 16) - n * (-2.12194440e-4f / 16);
+    const vec p = (1 + 0.50001466f * r) + 0.1666696f * (r * r);
+    const words power = (words)_mm512_permutexvar_epi32((__m512i)shifted, (__m512i)low);
+#else
+    const vec r = a - n * (6.93147180369123816490e-01 / 16) - n * (1.90821492927058770002e-10 / 16);
+    const vec r2 = r * r;
+    const vec p = (1 + 0.5 * r) + (0.16666666664209707 + 0.04166666666359547 * r) * r2 +
+                  (0.00833347297495123 + 0.0013889063440655326 * r) * (r2 * r2);
+    const words high = (words)vload_unaligned(roots + LANES) - places[1];
+    const words power = (words)_mm512_permutex2var_epi64(
+        (__m512i)low, (__m512i)shifted, (__m512i)high);
+#endif
+    const vec scale = (vec)(power + ((words)shifted << PLACE));
+    return (scale * r) * p + (scale - shift);
+#else
+    return vexp_minus(a, shift);
+#endif
+}
+INLINE vec vexp(vec a) { return vexp_above(vclamp(a, EXP_MIN, EXP_MAX), 0); }
 INLINE vec vexpm1(vec a) { return vexp_minus(vclamp(a, EXP_MIN, EXP_MAX), 1); }
 
 /* ln(1 + a) for a from 0 to 1, within 2 ulp: 2 atanh(s) with s = a / (2 + a) <= 1 / 3, whose series
@@ -325,7 +363,7 @@ INLINE vec vnormal(vec z, vec *bell) {
 }
 
 /* Both within 3 ulp */
-INLINE vec vsigmoid(vec a) { return 1 / vexp_minus(-vclamp(a, -EXP_MAX, -EXP_MIN), -1); }
+INLINE vec vsigmoid(vec a) { return 1 / vexp_above(-vclamp(a, -EXP_MAX, -EXP_MIN), -1); }
 /* From e = exp(-2|a|) - 1, which keeps its digits near 0: tanh |a| = -e / (2 + e) */
 INLINE vec vtanh(vec a) {
     const vec e = vexp_minus(vmax(vsplat(EXP_MIN), -2 * vabs(a)), 1);

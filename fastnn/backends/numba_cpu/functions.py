@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .vector import call, constant_vector, llvm_type, select, spread, unary
+from .vector import VECTOR_BYTES, call, constant_vector, llvm_type, select, spread, unary
 
 # Of exp(r) = 1 + r p(r): see vector.h.
 EXP_TERMS_32 = (1.0, 0.5, 0.166665047, 0.0416664667, 0.00836915523, 0.00139336498)
@@ -16,6 +17,17 @@ EXP_TERMS_64 = (
     *(2.480150431378554e-05, 2.7557255400206422e-06),
     *(2.7626371065696354e-07, 2.5105217004720745e-08),
 )
+# The same for |r| <= ln 2 / 32.
+SHORT_TERMS_32 = (1.0, 0.50001466, 0.1666696)
+SHORT_TERMS_64 = (
+    *(1.0, 0.5, 0.16666666664209707, 0.04166666666359547),
+    *(0.00833347297495123, 0.0013889063440655326),
+)
+# ln 2 in two parts, the first with so few digits that its products are exact.
+LN2 = {
+    32: (0.693359375, -2.12194440e-4),
+    64: (6.93147180369123816490e-01, 1.90821492927058770002e-10),
+}
 EXP_RANGE = {32: (-87.0, 88.0), 64: (-708.0, 709.0)}
 # Of the normal distribution function: see vector.h.
 NORMAL_TERMS_32 = (
@@ -38,10 +50,7 @@ def _exp_parts(builder, vector, a, rest=None):
     """Parts p, r and power of exp(a - rest) = power + power r p, by the method of vector.h."""
     single = vector.dtype.bitwidth == 32
     mantissa, bias = (23, 127) if single else (52, 1023)
-    if single:
-        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
-    else:
-        ln2_high, ln2_low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+    ln2_high, ln2_low = LN2[vector.dtype.bitwidth]
     llvm = llvm_type(vector)
 
     def constant(value):
@@ -94,6 +103,50 @@ def _exp_minus(builder, vector, a, shift):
     return call(builder, "fma", llvm_type(vector), [builder.fmul(power, r), p, minus])
 
 
+def _exp_above(builder, vector, a, shift):
+    """exp(a) - shift for shift -1 or 0, and a that is clamped: as vexp_above of vector.h has it."""
+    if VECTOR_BYTES < 64:
+        return _exp_minus(builder, vector, a, shift)
+    bits, llvm = vector.dtype.bitwidth, llvm_type(vector)
+    mantissa, integers = (23, np.int32) if bits == 32 else (52, np.int64)
+    high, low = LN2[bits]
+
+    def constant(value):
+        return constant_vector(vector, value)
+
+    def fma(x, y, z):
+        return call(builder, "fma", llvm, [x, y, z])
+
+    magic = constant(1.5 * 2**mantissa)
+    shifted = fma(a, constant(16 / math.log(2)), magic)
+    n = builder.fsub(shifted, magic)
+    r = fma(n, constant(-low / 16), fma(n, constant(-high / 16), a))
+    r2 = builder.fmul(r, r)
+    c = [constant(term) for term in (SHORT_TERMS_32 if bits == 32 else SHORT_TERMS_64)]
+    p = fma(c[1], r, c[0])
+    if bits == 32:
+        p = fma(c[2], r2, p)
+    else:
+        p = fma(fma(c[3], r, c[2]), r2, p)
+        p = fma(fma(c[5], r, c[4]), builder.fmul(r2, r2), p)
+    roots = (2.0 ** (np.arange(16) / 16)).astype(f"float{bits}").view(integers)
+    roots -= np.arange(16, dtype=integers) << (mantissa - 4)
+    integer = ir.VectorType(ir.IntType(bits), vector.lanes)
+    tables = [ir.Constant(integer, part.tolist()) for part in roots.reshape(-1, vector.lanes)]
+    places = builder.bitcast(shifted, integer)
+    name, arguments = "permvar.si.512", [*tables, places]
+    if len(tables) == 2:
+        name, arguments = "vpermi2var.q.512", [tables[0], places, tables[1]]
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(integer, [integer] * len(arguments)),
+        f"llvm.x86.avx512.{name}",
+    )
+    power = builder.shl(places, ir.Constant(integer, [mantissa - 4] * vector.lanes))
+    power = builder.bitcast(builder.add(builder.call(function, arguments), power), llvm)
+    return fma(builder.fmul(power, r), p, builder.fsub(power, constant(shift)))
+
+
 @intrinsic
 def vdiv_by_root(typingctx, m, v, epsilon):
     """Return m / (sqrt(v) + epsilon), Adam's step, for a scalar or vector epsilon.
@@ -118,7 +171,7 @@ def vdiv_by_root(typingctx, m, v, epsilon):
 
 def _sigmoid(builder, vector, a):
     a = builder.fneg(_clamp(builder, vector, a, -1))
-    one_plus_exp = _exp_minus(builder, vector, a, -1.0)
+    one_plus_exp = _exp_above(builder, vector, a, -1.0)
     return builder.fdiv(constant_vector(vector, 1.0), one_plus_exp)
 
 
@@ -132,7 +185,7 @@ def _tanh(builder, vector, a):
 
 
 def _exp(builder, vector, a):
-    return _exp_minus(builder, vector, _clamp(builder, vector, a), 0.0)
+    return _exp_above(builder, vector, _clamp(builder, vector, a), 0.0)
 
 
 def _exp_or_0(builder, vector, a):

@@ -7,18 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import codes
 from ..cpu.lanes import DELTAS, HAS_STEP, LIMIT, N_COLUMNS, OUTPUTS, SLOPES, UNITS, WEIGHTS
 from ..cpu.panels import MAX_NORM
 from .compile import inlined, kernel, merged
-from .formulas import limit_columns, optimizer_step
-from .vector import lanes, real, vif_positive, vload, vmul, vmuladd, vstore, vzero
+from .formulas import NO_PENALTY, limit_columns, optimizer_step
+from .vector import lanes, real, vif_positive, vload, vmul, vmuladd, vneg, vstore, vzero
 
 TILE = 4  # rows and columns whose sums stay in registers
+FORWARD, BACKWARD, UPDATE, DESCENT = range(4)  # what a product is for; the last is a plain UPDATE
 
 
 class Product(NamedTuple):
     """Of the rows of a and the columns of b: sums of n terms."""
 
+    what: Any  # it is for: FORWARD and so on
     a: Any  # a buffer, the place of its first term, and how far rows are apart, and terms
     first_a: Any
     row: Any
@@ -29,6 +32,10 @@ class Product(NamedTuple):
     next_b: Any
     n: Any
     start: Any  # where b has what the sums of column 0 start with; below 0: all with 0
+    out: Any  # where the sums go, and how far their rows are apart there
+    next_out: Any
+    slopes: Any  # of a product BACKWARD: how far the slopes are from the sums
+    size: Any  # of a DESCENT: of the step, negative
 
 
 @inlined
@@ -42,16 +49,15 @@ def forward_lanes(g, layer, rows):
     """Compute a layer's pre-activations (2.12)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, w, y = entry(g, layer - 1, OUTPUTS), entry(g, layer, WEIGHTS), entry(g, layer, OUTPUTS)
-    biases = w + n_in * n_out * L
-    p = Product(g.work, x, (n_in + 1) * L, L, g.weights, w, L, n_out * L, n_in, biases)
+    row, biases, apart, zero = (n_in + 1) * L, w + n_in * n_out * L, (n_out + 1) * L, vzero(g.work)
+    p = Product(
+        *(FORWARD, g.work, x, row, L, g.weights, w, L, n_out * L, n_in, biases),
+        *(g.work, apart, 0, zero),
+    )
     for i in range(0, rows, TILE):
         for j in range(0, n_out, TILE):
-            k, m = min(TILE, rows - i), min(TILE, n_out - j)
-            sum_tile(p, i, j, k, m, g.sums)
-            for r in range(k):
-                at = y + ((i + r) * (n_out + 1) + j) * L
-                for c in range(m):
-                    vstore(g.work, at + c * L, vload(g.sums, (TILE * r + c) * L))
+            to = y + i * apart + j * L
+            sum_tile(p, i, j, min(TILE, rows - i), min(TILE, n_out - j), to)
 
 
 @merged
@@ -60,17 +66,14 @@ def backward_lanes(g, layer, rows):
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     d, w = entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
     below, slopes = entry(g, layer - 1, DELTAS), entry(g, layer - 1, SLOPES)
-    p = Product(g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out, -1)
+    p = Product(
+        *(BACKWARD, g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out, -1),
+        *(g.work, n_in * L, slopes - below, vzero(g.work)),
+    )
     for i in range(0, rows, TILE):
         for j in range(0, n_in, TILE):
-            k, m = min(TILE, rows - i), min(TILE, n_in - j)
-            sum_tile(p, i, j, k, m, g.sums)
-            for r in range(k):
-                at = ((i + r) * n_in + j) * L
-                for c in range(m):
-                    total = vload(g.sums, (TILE * r + c) * L)
-                    total = vmul(total, vload(g.work, slopes + at + c * L))
-                    vstore(g.work, below + at + c * L, total)
+            to = below + (i * n_in + j) * L
+            sum_tile(p, i, j, min(TILE, rows - i), min(TILE, n_in - j), to)
 
 
 @merged
@@ -78,19 +81,28 @@ def update_lanes(g, layer, rows, all_step, u):
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, d, w = entry(g, layer - 1, OUTPUTS), entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
-    p = Product(g.work, x, L, (n_in + 1) * L, g.work, d, L, n_out * L, rows, -1)
+    is_plain = all_step and u.optimizer == codes.SGD and u.penalty == NO_PENALTY
+    what, out, apart = UPDATE, g.sums, TILE * L
+    if is_plain:
+        what, out, apart = DESCENT, g.weights, n_out * L
+    p = Product(
+        *(what, g.work, x, L, (n_in + 1) * L, g.work, d, L, n_out * L, rows, -1),
+        *(out, apart, 0, vneg(u.size)),
+    )
     for i in range(0, n_in + 1, TILE):
         for j in range(0, n_out, TILE):
             k, m = min(TILE, n_in + 1 - i), min(TILE, n_out - j)
-            sum_tile(p, i, j, k, m, g.sums)
+            first = w + (i * n_out + j) * L
+            sum_tile(p, i, j, k, m, first if is_plain else 0)
+            if is_plain:
+                continue
             for r in range(k):
-                at = w + ((i + r) * n_out + j) * L
                 for c in range(m):
-                    gradient = vload(g.sums, (TILE * r + c) * L)
+                    at, gradient = first + (r * n_out + c) * L, vload(g.sums, (TILE * r + c) * L)
                     if all_step:
-                        optimizer_step(g, at + c * L, gradient, i + r < n_in, u)
+                        optimizer_step(g, at, gradient, i + r < n_in, u)
                     else:
-                        update_some(g, at + c * L, gradient, i + r < n_in, u)
+                        update_some(g, at, gradient, i + r < n_in, u)
 
 
 @kernel
@@ -128,21 +140,21 @@ def limit_lanes(g, layer):
 
 
 @kernel
-def sum_tile(p, i, j, rows, columns, s):
-    """Write a tile of sums, TILE to a row."""
-    L = lanes(s)
+def sum_tile(p, i, j, rows, columns, to):
+    """Compute a tile of sums, and do with them what they are for; the first belongs to `to`."""
+    L = lanes(p.b)
     if rows == TILE and columns == TILE:
-        sum_square(p, i, j, s)
+        sum_square(p, i, j, to)
     elif rows == TILE:
         for c in range(columns):
-            sum_column(p, i, j + c, s, c * L)
+            sum_column(p, i, j + c, to + c * L)
     elif columns == TILE:
         for r in range(rows):
-            sum_row(p, i + r, j, s, TILE * r * L)
+            sum_row(p, i + r, j, to + r * p.next_out)
     else:
         for r in range(rows):
             for c in range(columns):
-                sum_one(p, i + r, j + c, s, (TILE * r + c) * L)
+                sum_one(p, i + r, j + c, to + r * p.next_out + c * L)
 
 
 @inlined
@@ -151,10 +163,29 @@ def start_of(p, j):
     return vload(p.b, p.start + j * p.column) if p.start >= 0 else vzero(p.b)
 
 
+@merged
+def finish(p, to, total):
+    """Do with a sum what it is for."""
+    if p.what == BACKWARD:
+        total = vmul(total, vload(p.out, to + p.slopes))
+    elif p.what == DESCENT:
+        total = vmuladd(p.size, total, vload(p.out, to))
+    vstore(p.out, to, total)
+
+
+@inlined
+def finish_four(p, to, apart, s0, s1, s2, s3):
+    """Do so with four sums."""
+    finish(p, to, s0)
+    finish(p, to + apart, s1)
+    finish(p, to + 2 * apart, s2)
+    finish(p, to + 3 * apart, s3)
+
+
 @kernel
-def sum_square(p, i, j, s):
-    """Write the sums of a whole tile: each load of a vector serves 4 sums."""
-    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+def sum_square(p, i, j, to):
+    """Compute a whole tile: each load of a vector serves 4 sums."""
+    L, a, b = lanes(p.b), p.first_a + i * p.row, p.first_b + j * p.column
     s00 = s10 = s20 = s30 = start_of(p, j)
     s01 = s11 = s21 = s31 = start_of(p, j + 1)
     s02 = s12 = s22 = s32 = start_of(p, j + 2)
@@ -176,16 +207,16 @@ def sum_square(p, i, j, s):
         s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
         a += p.next_a
         b += p.next_b
-    store_row(s, 0, L, s00, s01, s02, s03)
-    store_row(s, 4 * L, L, s10, s11, s12, s13)
-    store_row(s, 8 * L, L, s20, s21, s22, s23)
-    store_row(s, 12 * L, L, s30, s31, s32, s33)
+    finish_four(p, to, L, s00, s01, s02, s03)
+    finish_four(p, to + p.next_out, L, s10, s11, s12, s13)
+    finish_four(p, to + 2 * p.next_out, L, s20, s21, s22, s23)
+    finish_four(p, to + 3 * p.next_out, L, s30, s31, s32, s33)
 
 
 @kernel
-def sum_column(p, i, j, s, to):
-    """Write the sums of TILE rows and one column."""
-    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+def sum_column(p, i, j, to):
+    """Compute TILE rows and one column."""
+    a, b = p.first_a + i * p.row, p.first_b + j * p.column
     s0 = s1 = s2 = s3 = start_of(p, j)
     for _ in range(p.n):
         y = vload(p.b, b)
@@ -194,13 +225,13 @@ def sum_column(p, i, j, s, to):
         s3 = vmuladd(vload(p.a, a + 3 * p.row), y, s3)
         a += p.next_a
         b += p.next_b
-    store_row(s, to, TILE * L, s0, s1, s2, s3)
+    finish_four(p, to, p.next_out, s0, s1, s2, s3)
 
 
 @kernel
-def sum_row(p, i, j, s, to):
-    """Write the sums of one row and TILE columns."""
-    L, a, b = lanes(s), p.first_a + i * p.row, p.first_b + j * p.column
+def sum_row(p, i, j, to):
+    """Compute one row and TILE columns."""
+    a, b = p.first_a + i * p.row, p.first_b + j * p.column
     s0, s1, s2, s3 = start_of(p, j), start_of(p, j + 1), start_of(p, j + 2), start_of(p, j + 3)
     for _ in range(p.n):
         x = vload(p.a, a)
@@ -209,24 +240,15 @@ def sum_row(p, i, j, s, to):
         s3 = vmuladd(x, vload(p.b, b + 3 * p.column), s3)
         a += p.next_a
         b += p.next_b
-    store_row(s, to, L, s0, s1, s2, s3)
+    finish_four(p, to, lanes(p.b), s0, s1, s2, s3)
 
 
 @kernel
-def sum_one(p, i, j, s, to):
-    """Write the sum of one row and one column."""
+def sum_one(p, i, j, to):
+    """Compute one row and one column."""
     a, b, total = p.first_a + i * p.row, p.first_b + j * p.column, start_of(p, j)
     for _ in range(p.n):
         total = vmuladd(vload(p.a, a), vload(p.b, b), total)
         a += p.next_a
         b += p.next_b
-    vstore(s, to, total)
-
-
-@inlined
-def store_row(s, at, distance, s0, s1, s2, s3):
-    """Store four sums, some distance apart."""
-    vstore(s, at, s0)
-    vstore(s, at + distance, s1)
-    vstore(s, at + 2 * distance, s2)
-    vstore(s, at + 3 * distance, s3)
+    finish(p, to, total)

@@ -109,12 +109,12 @@ class Group(NamedTuple):
 def train_lanes(group, samples, sums):
     """Train the networks of a `cpu.lanes.Lanes`; add their losses to `sums`, (n_epochs, L)."""
     L = lanes(group.work)
-    tile, sizes = np.zeros(16 * L, group.work.dtype), np.zeros((L, 5))
+    tile, sizes, alike = np.zeros(16 * L, group.work.dtype), np.zeros((L, 5)), np.zeros(L, np.int64)
     g = new_group(group, samples, tile)
     if len(sums) > 0:
-        run_lanes(g, pointer(sizes), pointer(sums), len(sums))
+        run_lanes(g, pointer(sizes), pointer(alike), pointer(sums), len(sums))
     # Pointers do not keep an array alive; this use at the end does.
-    return len(tile) + len(sizes)
+    return len(tile) + len(sizes) + len(alike)
 
 
 @kernel
@@ -181,13 +181,15 @@ def new_group(group, samples, tile):
 
 
 @kernel
-def run_lanes(g, sizes, sums, n_epochs):
+def run_lanes(g, sizes, alike, sums, n_epochs):
     """Train for all epochs, or until told to stop."""
     L, longest, is_fixed, is_loaded = lanes(g.work), 0, True, False
     rows, all_step = 0, True
     for i in range(L):
         s = first_sizes(advanced(g.numbers, i * g.n_numbers), g.optimizer, g.steps[i])
         sizes[5 * i + 4] = s.product
+        # The first lane with the same sizes in all steps.
+        alike[i] = alike[i - 1] if i > 0 and is_alike(g, i) else i
         longest = max(longest, g.places[3 * i + N_SAMPLES])
         is_fixed = is_fixed and g.places[3 * i + N_ORDERS] <= 1
     is_fixed = is_fixed and longest <= g.batch  # the same samples in every step
@@ -199,7 +201,7 @@ def run_lanes(g, sizes, sums, n_epochs):
                 rows, all_step = choose_lanes(g, epoch, start)
                 load_lanes(g, rows)
                 is_loaded = True
-            size_lanes(g, sizes, advanced(g.rates, epoch * L), start)
+            size_lanes(g, sizes, alike, advanced(g.rates, epoch * L), start)
             step_lanes(g, rows, all_step, advanced(sums, epoch * L))
 
 
@@ -275,36 +277,33 @@ def load_lane(g, x, sample):
 
 
 @merged
-def size_lanes(g, sizes, rates, start):
+def size_lanes(g, sizes, alike, rates, start):
     """Set what depends on the number of each lane's step, and count it.
 
     All sizes are in proportion to the learning rate; for a rate of 1 many lanes have the same.
     """
     L, work, now = lanes(g.work), g.work, g.now
     for lane in range(L):
-        own, before = advanced(sizes, 5 * lane), 5 * (lane - 1)
+        size = advanced(sizes, 5 * alike[lane])
         if start < g.places[3 * lane + N_SAMPLES]:
             g.steps[lane] += 1
-            if lane > 0 and is_alike(g, lane, start):
-                for i in range(5):
-                    own[i] = sizes[before + i]
-            else:
-                s = Sizes(g.optimizer, own[0], own[1], own[2], own[3], own[4])
+            if alike[lane] == lane:
+                s = Sizes(g.optimizer, size[0], size[1], size[2], size[3], size[4])
                 numbers = advanced(g.numbers, lane * g.n_numbers)
                 s = step_sizes(numbers, s, 1.0, g.steps[lane])
-                own[0], own[1], own[2], own[3], own[4] = s[1], s[2], s[3], s[4], s[5]
-        work[now + SIZE * L + lane] = rates[lane] * own[0]
-        work[now + GRADIENT_SIZE * L + lane] = rates[lane] * own[1]
-        work[now + NOW_EPSILON * L + lane] = own[2]
-        work[now + DECAY * L + lane] = rates[lane] * own[3]
+                size[0], size[1], size[2], size[3], size[4] = s[1], s[2], s[3], s[4], s[5]
+        work[now + SIZE * L + lane] = rates[lane] * size[0]
+        work[now + GRADIENT_SIZE * L + lane] = rates[lane] * size[1]
+        work[now + NOW_EPSILON * L + lane] = size[2]
+        work[now + DECAY * L + lane] = rates[lane] * size[3]
 
 
 @inlined
-def is_alike(g, lane, start):
-    """Say whether a lane's step has the sizes of the lane before, which has just made it."""
+def is_alike(g, lane):
+    """Say whether a lane's steps have the sizes of the lane before."""
     a, b = lane * g.n_numbers, (lane - 1) * g.n_numbers
     return (
-        start < g.places[3 * (lane - 1) + N_SAMPLES]
+        g.places[3 * lane + N_SAMPLES] == g.places[3 * lane - 3 + N_SAMPLES]
         and g.steps[lane] == g.steps[lane - 1]
         and g.numbers[a + BETA_1] == g.numbers[b + BETA_1]
         and g.numbers[a + BETA_2] == g.numbers[b + BETA_2]
