@@ -193,7 +193,8 @@ cdef void choose_lanes(Group *g, Py_ssize_t epoch, Py_ssize_t start) noexcept no
                 1 if g.sample_weights == NULL else g.sample_weights[order[i]])
             total += g.counts[i * LANES + lane]
         g.now[NOW_HAS_STEP * LANES + lane] = total > 0
-        g.all_step = g.all_step and total > 0
+        # Of lanes without a network nobody sees what they do.
+        g.all_step = g.all_step and (total > 0 or place[N_SAMPLES] == 0)
         total = total if total > 0 else 1
         for i in range(g.batch):
             g.shares[i * LANES + lane] = <real>(g.counts[i * LANES + lane] / total)

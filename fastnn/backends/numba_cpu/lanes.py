@@ -232,7 +232,8 @@ def choose_lanes(g, epoch, start):
             g.work[g.counts + i * L + lane] = weight
             total += weight
         g.work[g.now + HAS_STEP * L + lane] = 1.0 if total > 0 else 0.0
-        all_step = all_step and total > 0
+        # Of lanes without a network nobody sees what they do.
+        all_step = all_step and (total > 0 or n == 0)
         total = total if total > 0 else 1.0
         for i in range(g.batch):
             g.work[g.shares + i * L + lane] = float(g.work[g.counts + i * L + lane]) / total
