@@ -31,7 +31,7 @@ def kind(task: MLPTask) -> Hashable:
     return (
         (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype, task.batch_size),
         (type(X), X.dtype, scale, weights is None),
-        task.shuffle,
+        task.is_shuffled,
     )
 
 
@@ -120,7 +120,7 @@ class Group:
         else:  # the first call may compile
             work = sum(task.n_samples * task.net.n_parameters for task in tasks)
             n_epochs = min(16 * len(tasks) / n_steps, FIRST_WORK / work)
-        if tasks[0].shuffle:
+        if tasks[0].is_shuffled:
             n_epochs = min(n_epochs, MAX_ORDER / sum(task.n_samples for task in tasks))
         return max(1, int(n_epochs))
 
@@ -154,7 +154,8 @@ class Group:
 def _orders(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.int64]]:
     """Return the next order of each network: one array for those that have the same."""
     keys = [
-        (task.n_samples, *((task.seed, task.state.epoch) if task.shuffle else ())) for task in tasks
+        (task.n_samples, *((task.seed, task.state.epoch) if task.is_shuffled else ()))
+        for task in tasks
     ]
     drawn: dict[tuple, NDArray[np.int64]] = {}
     for n in {n for n, *_ in keys}:  # of many networks in one go

@@ -110,6 +110,11 @@ class MLPTask:
         return len(self.samples.X if self.rows is None else self.rows)
 
     @property
+    def is_shuffled(self) -> bool:
+        """Whether epochs differ in their order: it means nothing if a batch holds all samples."""
+        return self.shuffle and self.n_samples > self.batch_size
+
+    @property
     def steps_per_epoch(self) -> int:
         """Number of mini-batches in an epoch."""
         return self._steps(self.n_samples)
@@ -124,7 +129,7 @@ class MLPTask:
             return self.epochs_at_once
         if self.distortion is not None:
             return 1
-        most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
+        most = max(1, MAX_ORDER // self.n_samples) if self.is_shuffled else 2**31
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
     def schedule(self, n_epochs: int, order: NDArray[np.int64] | None = None) -> Schedule:
@@ -132,11 +137,11 @@ class MLPTask:
         epoch = self.state.epoch
         if order is None:
             order = np.arange(self.n_samples)[np.newaxis]
-            if self.shuffle:
+            if self.is_shuffled:
                 order = random.shuffled(self.n_samples, self.seed, epoch, n_epochs)
             order = self.own(order)
         rates = self.rates.of(self.learning_rate, epoch, n_epochs)
-        return Schedule(order, self.batch_size, self.seed, rates, self.shuffle)
+        return Schedule(order, self.batch_size, self.seed, rates, self.is_shuffled)
 
     def own(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where samples that an order counts from 0 on stand in the table."""
