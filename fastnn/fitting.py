@@ -102,7 +102,7 @@ def begin(
             net, network.weight_init, network.bias_init, seed, dtype, given.draw_weights
         )
         try:
-            moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
+            moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, params.size), dtype)
         except MemoryError:
             raise too_large(net, dtype) from None
         solver = SolverState(moments, seed)

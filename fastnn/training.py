@@ -163,7 +163,7 @@ class MLPTask:
         """Take over what the kernels have made of a copy; the sums become the losses of epochs."""
         n_epochs, (_, _, step, epoch) = len(sums), self.state
         step += n_epochs * self.steps_per_epoch
-        self.state = state._replace(step=step, epoch=epoch + n_epochs)
+        self.state = State(state.params, state.moments, step, epoch + n_epochs)
         sums /= self.total_weight
         return sums
 
