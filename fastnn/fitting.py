@@ -10,29 +10,14 @@ from . import backends, random
 from .assigned import assigned_to, forget_assigned
 from .backends.codes import OPTIMIZERS
 from .backends.interface import Samples, State
-from .early_stopping import holds_out, split
+from .early_stopping import split
 from .fingerprint import fingerprint
-from .given import Data, Given, check_data, written
+from .given import Data, Given, check_data
 from .learning_rates import LearningRates
 from .network import given_parameters, initial_parameters, make_network, squares_of, too_large
 from .observer import FitData, Measured
-from .optimizers import LBFGS, check_lbfgs, make_optimizer, update_rule
-from .parameters import (
-    BETWEEN_0_AND_1,
-    FACTOR,
-    NOT_BELOW_0,
-    check_batch_size,
-    check_buffer_size,
-    check_dtype,
-    check_flag,
-    check_hidden_sizes,
-    check_integer,
-    check_n_jobs,
-    check_real,
-    check_scale,
-    check_verbose,
-    shown,
-)
+from .optimizers import update_rule
+from .parameters import check_batch_size, check_buffer_size, check_dtype, check_flag, shown
 from .state import SolverState, record
 from .stopping import StoppingRules, Watch
 from .streams.data import check_stream, stored_samples
@@ -76,29 +61,21 @@ def begin(
     check_buffer_size(network.buffer_size, 1, 1)
     going_on = (warm_start or is_partial) and hasattr(network, "params_")
     dtype = dtype_for(network, X, going_on)
-    shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
-    rules = StoppingRules.of(network)
-    check_integer("max_fun", network.max_fun, 1)
-    optimizer, learning_rate = make_optimizer(vars(network), dtype)
-    if network.solver == LBFGS:
-        check_lbfgs(vars(network))
-    is_held_out = holds_out(network)
-    check_real("validation_fraction", network.validation_fraction, BETWEEN_0_AND_1)
+    may_stream, given = given is None, given or Given()
+    settings = given.settings(network, dtype)
+    optimizer, rules, scale = settings.optimizer, settings.rules, settings.scale
+    is_held_out, n_threads = settings.is_held_out, settings.n_threads
     if is_held_out and is_partial:
         raise ValueError(
             "early_stopping=True: partial_fit does not support early_stopping=True, as it has one "
             "epoch; expected False"
         )
-    scale, n_threads = check_scale(network.input_scale, dtype), check_n_jobs(network.n_jobs)
     seed = random.seed_from(network.random_state) if seed is None else seed
-    hidden = check_hidden_sizes(network.hidden_layer_sizes)
     data, window = None, 0  # samples of a window, if not all are in memory
-    may_stream = given is None
     if may_stream:
         data, window = check_stream(
             network, X, y, sample_weight, dtype, scale, going_on, classes, validation_data
         )
-    given = given or Given()
     if data is None and (going_on or classes is not None):
         data = check_data(network, X, y, sample_weight, dtype, scale, going_on, classes)
     elif data is None:
@@ -109,10 +86,11 @@ def begin(
         distortion, angles = check_distortion(
             network.distortion, samples.X, samples.targets, targets.n_classes
         )
-    sizes = data.n_features, *hidden, targets.n_outputs
+    sizes = data.n_features, *settings.hidden, targets.n_outputs
     shape = network.activation, network.dropout
-    net = given.once(
-        ("network", id(targets), written(sizes, *shape)),
+    net = given.once_for(
+        ("network", id(targets), sizes),
+        shape,
         lambda: make_network(sizes, shape[0], targets.out_activation, shape[1], targets.loss),
         targets,
     )
@@ -124,7 +102,7 @@ def begin(
             net, network.weight_init, network.bias_init, seed, dtype, given.draw_weights
         )
         try:
-            moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, net.n_parameters), dtype)
+            moments = np.zeros((OPTIMIZERS[optimizer.kind].n_moments, params.size), dtype)
         except MemoryError:
             raise too_large(net, dtype) from None
         solver = SolverState(moments, seed)
@@ -175,8 +153,8 @@ def begin(
         network.learning_rate,
         solver.epoch + n_epochs,
         n_samples,
-        check_real("learning_rate_decay", network.learning_rate_decay, FACTOR),
-        check_real("power_t", network.power_t, NOT_BELOW_0),
+        settings.decay,
+        settings.power_t,
         (solver.epoch, network.t_),
         solver.rate_factor if is_partial else 1.0,
     )
@@ -189,10 +167,10 @@ def begin(
         State(params, solver.moments, solver.step, solver.epoch),
         samples,
         batch_size=check_batch_size(network.batch_size, window or n_samples),
-        shuffle=shuffle,
+        shuffle=settings.shuffle,
         seed=solver.seed,
         n_threads=n_threads,
-        learning_rate=learning_rate,
+        learning_rate=settings.learning_rate,
         rates=rates,
         distortion=distortion,
         angles=angles,

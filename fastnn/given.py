@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .backends.interface import Network, Samples
 from .network import draw_weights
+from .settings import Settings
 from .targets import Targets, kind_of
 from .validation import check_scaled, check_weights, check_X, counted
 
@@ -103,6 +104,22 @@ class Given:
             self._known[key] = make(), kept
         return self._known[key][0]
 
+    def once_for(self, key: tuple, values: tuple, make: Callable[[], T], *kept: Any) -> T:
+        """Return what was made for this key and equal values; the same objects need no look."""
+        return self.once(
+            (*key, *map(id, values)),
+            lambda: self.once((*key, written(*values)), make, *kept),
+            *values,
+        )
+
+    def settings(self, network: Any, dtype: np.dtype) -> Settings:
+        """Return the settings of a network: checked once for all that have the same values."""
+        own, names = vars(network), network._get_param_names()
+        values = [own[name] for name in names if name != "random_state"]
+        return self.once(
+            ("settings", dtype.str, *map(id, values)), lambda: Settings.of(network, dtype), *values
+        )
+
     def draw_weights(
         self, net: Network, weight_init: str, seeds: list[int], dtype: np.dtype
     ) -> NDArray:
@@ -130,7 +147,6 @@ class Given:
         """
         own = network.loss, network.label_smoothing, network.out_activation, network.class_weight
         objects = type(network), id(X), id(y), id(sample_weight), dtype.str, scale
-        key = *objects, written(*own)
 
         def make() -> Data:
             found = check_data(network, X, y, sample_weight, dtype, scale, False, None)
@@ -141,7 +157,7 @@ class Given:
             others.append(found)
             return found
 
-        found = self.once(key, make, X, y, sample_weight)
+        found = self.once_for(objects, own, make, X, y, sample_weight)
         vars(network).update(found.attributes)
         return found
 

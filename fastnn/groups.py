@@ -31,7 +31,7 @@ def kind(task: MLPTask) -> Hashable:
     return (
         (net.sizes, net.activations, net.loss, task.optimizer.kind, targets.dtype, task.batch_size),
         (type(X), X.dtype, scale, weights is None),
-        task.shuffle,
+        task.is_shuffled,
     )
 
 
@@ -109,7 +109,8 @@ class Group:
 
     def _at_once(self) -> int:
         """Return how many networks go into a call."""
-        most = max(fit.task.n_samples * fit.task.net.n_parameters for fit in self.waiting)
+        n_parameters = self.waiting[0].task.net.n_parameters  # of all: they have the same layers
+        most = n_parameters * max(fit.task.n_samples for fit in self.waiting)
         return max(self._n_threads, min(self._kernels.NETWORKS_AT_ONCE, int(WORK_AT_ONCE / most)))
 
     def _epochs(self, tasks: list[MLPTask]) -> int:
@@ -118,9 +119,9 @@ class Group:
         if self._seconds_per_step:
             n_epochs = CALL_SECONDS / self._seconds_per_step / n_steps
         else:  # the first call may compile
-            work = sum(task.n_samples * task.net.n_parameters for task in tasks)
+            work = tasks[0].net.n_parameters * sum(task.n_samples for task in tasks)
             n_epochs = min(16 * len(tasks) / n_steps, FIRST_WORK / work)
-        if tasks[0].shuffle:
+        if tasks[0].is_shuffled:
             n_epochs = min(n_epochs, MAX_ORDER / sum(task.n_samples for task in tasks))
         return max(1, int(n_epochs))
 
@@ -128,8 +129,8 @@ class Group:
         """Train some networks for as many epochs as each of them wants."""
         tasks, n_epochs = [member.task for member in members], members[0].wanted
         states = [task.begin_call() for task in tasks]
-        orders = zip(tasks, _orders(tasks, n_epochs), strict=True)
-        schedules = [task.schedule(n_epochs, order) for task, order in orders]
+        given = zip(tasks, _orders(tasks, n_epochs), _rates(tasks, n_epochs), strict=True)
+        schedules = [task.schedule(n_epochs, order, rates) for task, order, rates in given]
         sums = np.zeros((len(tasks), n_epochs))
         begin = time.perf_counter()
         self._kernels.mlp_train_many(
@@ -154,7 +155,8 @@ class Group:
 def _orders(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.int64]]:
     """Return the next order of each network: one array for those that have the same."""
     keys = [
-        (task.n_samples, *((task.seed, task.state.epoch) if task.shuffle else ())) for task in tasks
+        (task.n_samples, *((task.seed, task.state.epoch) if task.is_shuffled else ()))
+        for task in tasks
     ]
     drawn: dict[tuple, NDArray[np.int64]] = {}
     for n in {n for n, *_ in keys}:  # of many networks in one go
@@ -169,6 +171,16 @@ def _orders(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.int64]]:
         if (*key, id(task.rows)) not in own:
             own[(*key, id(task.rows))] = task.own(drawn[key])
     return [own[(*key, id(task.rows))] for key, task in zip(keys, tasks, strict=True)]
+
+
+def _rates(tasks: list[MLPTask], n_epochs: int) -> list[NDArray[np.float64]]:
+    """Return the next learning rates of each network: one array for those that have the same."""
+    keys = [(task.learning_rate, task.state.epoch, task.rates.key) for task in tasks]
+    drawn: dict[tuple, NDArray[np.float64]] = {}
+    for key, task in zip(keys, tasks, strict=True):
+        if key not in drawn:
+            drawn[key] = task.rates.of(task.learning_rate, task.state.epoch, n_epochs)
+    return [drawn[key] for key in keys]
 
 
 class _Member:

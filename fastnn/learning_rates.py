@@ -1,7 +1,7 @@
 """Learning rates that change from epoch to epoch: each a formula of the epoch's number."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from math import cos, pi
 from typing import Any, NamedTuple
@@ -179,6 +179,12 @@ class LearningRates:
             self.name, self._numbers = check_named(learning_rate)
         else:
             self._given = _check_rates(learning_rate)
+
+    @property
+    def key(self) -> Hashable:
+        """What networks have in common whose rates are the same."""
+        of_name = self.name, self._numbers, id(self._given), self._n_epochs, self._decay
+        return *of_name, self.n_samples, self._begin, self.factor
 
     @property
     def is_adaptive(self) -> bool:

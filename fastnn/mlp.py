@@ -355,7 +355,8 @@ PARAMETERS = f"""
     distortion : ImageDistortion or None
         Random changes of the training images (bytes), made anew in each epoch.
     shuffle : bool, default True
-        Whether each epoch takes the samples in a new random order.
+        Whether each epoch takes the samples in a new random order; if a batch holds all of them,
+        they keep theirs.
     buffer_size : int or "auto", default "auto"
         How many samples of a table in a file (`np.memmap`, HDF5, Zarr), or of `fit_batches`, are in
         memory at once; "auto" are those of 64 MiB. A larger table is read in chunks in a random

@@ -169,6 +169,8 @@ class Observer:
         rows = self._model._validation_curve
         self._curve, self._rows = LossCurve(rows.ravel()), rows
         self._measured: tuple[int, Any] = task.state.epoch, None  # after which epoch, and what
+        if not self._callbacks:
+            return
         with ExitStack() as stack:
             for callback in self._callbacks:
                 callback.on_fit_begin(self._model)
@@ -186,8 +188,10 @@ class Observer:
         A state for which that is due is measured, once.
         """
         data, epoch = self._data, state.epoch
+        if data.validation is None:
+            return self._rows
         is_due = any(epoch % every == 0 for every in self._everys)
-        if data.validation is not None and is_due and epoch > self._measured[0]:
+        if is_due and epoch > self._measured[0]:
             then = draft_of(self._model)  # which is not as far yet
             then.params_ = state.params
             self._measured = epoch, data.on_validation(then)
@@ -214,6 +218,8 @@ class Observer:
 
     def end(self) -> None:
         """Tell the callbacks that the fit has ended: all of them, even if one raises."""
+        if not self._callbacks:
+            return
         names = {name for callback in self._callbacks for name in callback.restores}
         with ExitStack() as stack:
             stack.callback(commit, self._model, **{name: self._given[name] for name in names})

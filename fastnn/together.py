@@ -116,9 +116,10 @@ def run_together(fits: list[Fit], n_jobs: int | None, verbose: int) -> list[Any]
     """
     models = [fit.model for fit in fits]
     total = sum(map(_n_seen, fits))
-    kinds = Counter(kind(fit.task) for fit in fits)
-    for fit in fits:
-        fit.side_by_side = kinds[kind(fit.task)] >= ENOUGH
+    kinds = [kind(fit.task) for fit in fits]
+    numbers = Counter(kinds)
+    for fit, own in zip(fits, kinds, strict=True):
+        fit.side_by_side = numbers[own] >= ENOUGH
     sent = _shared_out(fits, n_jobs)
     for fit in fits:
         fit.adopt()

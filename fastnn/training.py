@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,10 +105,15 @@ class MLPTask:
         """How many threads the next call of this network alone takes."""
         return ThreadCount(self.kernels.most_threads(self.net, self.batch_size, self.n_threads))
 
-    @property
+    @cached_property
     def n_samples(self) -> int:
         """Number of training samples."""
         return len(self.samples.X if self.rows is None else self.rows)
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether epochs differ in their order: it means nothing if a batch holds all samples."""
+        return self.shuffle and self.n_samples > self.batch_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -124,19 +130,25 @@ class MLPTask:
             return self.epochs_at_once
         if self.distortion is not None:
             return 1
-        most = max(1, MAX_ORDER // self.n_samples) if self.shuffle else 2**31
+        most = max(1, MAX_ORDER // self.n_samples) if self.is_shuffled else 2**31
         return max(1, min(most, self._steps_per_call() // self.steps_per_epoch))
 
-    def schedule(self, n_epochs: int, order: NDArray[np.int64] | None = None) -> Schedule:
-        """Return the schedule of the next epochs; `order` if that is known."""
+    def schedule(
+        self,
+        n_epochs: int,
+        order: NDArray[np.int64] | None = None,
+        rates: NDArray[np.float64] | None = None,
+    ) -> Schedule:
+        """Return the schedule of the next epochs; `order` and `rates` if they are known."""
         epoch = self.state.epoch
         if order is None:
             order = np.arange(self.n_samples)[np.newaxis]
-            if self.shuffle:
+            if self.is_shuffled:
                 order = random.shuffled(self.n_samples, self.seed, epoch, n_epochs)
             order = self.own(order)
-        rates = self.rates.of(self.learning_rate, epoch, n_epochs)
-        return Schedule(order, self.batch_size, self.seed, rates, self.shuffle)
+        if rates is None:
+            rates = self.rates.of(self.learning_rate, epoch, n_epochs)
+        return Schedule(order, self.batch_size, self.seed, rates, self.is_shuffled)
 
     def own(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where samples that an order counts from 0 on stand in the table."""
@@ -148,11 +160,12 @@ class MLPTask:
         return State(params.copy(), moments.copy(), *counts)
 
     def end_call(self, state: State, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take over what the kernels have made of a copy; return the loss of each epoch."""
+        """Take over what the kernels have made of a copy; the sums become the losses of epochs."""
         n_epochs, (_, _, step, epoch) = len(sums), self.state
         step += n_epochs * self.steps_per_epoch
-        self.state = state._replace(step=step, epoch=epoch + n_epochs)
-        return sums / self.total_weight
+        self.state = State(state.params, state.moments, step, epoch + n_epochs)
+        sums /= self.total_weight
+        return sums
 
     def solver_state(self) -> SolverState:
         """Return what the training could go on from, beside the parameters."""
@@ -235,7 +248,8 @@ class LossCurve:
         """Append losses; return all, as a view that never changes."""
         n = self._n + len(losses)
         if n > len(self._buffer):
-            self._buffer = np.append(self._buffer[: self._n], np.empty(n))
+            earlier, self._buffer = self._buffer[: self._n], np.empty(self._n + n)
+            self._buffer[: self._n] = earlier
         self._buffer[self._n : n] = losses
         self._n = n
         return self._buffer[:n]
@@ -327,13 +341,15 @@ def training(task: Any, rules: StoppingRules, record: Any, observer: Any, bar: A
 
 def is_finite(params: NDArray) -> bool:
     """Say whether all are finite, without a temporary array."""
-    return bool(np.isfinite(params.min()) and np.isfinite(params.max()))
+    least, most = np.minimum.reduce(params, axis=None), np.maximum.reduce(params, axis=None)
+    return isfinite(least) and isfinite(most)
 
 
 def _block(task, rules, n_left) -> Generator[int, Any, tuple[NDArray[np.float64], str | None]]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
-    n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
+    at_once = 1 if by_weights else task.epochs_per_call()
+    n_epochs = n_left if n_left < 1.5 * at_once else at_once  # no call for a short rest
     before = task.state
     losses = yield n_epochs
     reason = "no_mistake" if len(losses) < n_epochs else None

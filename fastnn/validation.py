@@ -92,6 +92,8 @@ def dtypes_of(X: Any) -> list:
 
 def _name(dtype: Any) -> str:
     """Return a dtype's name, in lower case: NumPy's, whatever the byte order, or another's."""
+    if isinstance(dtype, np.dtype):  # most often; NumPy takes a while to make a dtype's name
+        return dtype.type.__name__
     dtype = getattr(dtype, "numpy_dtype", dtype)  # of pandas' own dtypes
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2].lower()
 

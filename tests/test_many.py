@@ -6,7 +6,7 @@ from conftest import relative_error
 from sklearn.base import clone
 
 import fastnn
-from fastnn import backends, groups
+from fastnn import backends, groups, settings
 
 X, Y = fastnn.load_xor()
 
@@ -54,6 +54,20 @@ def test_groups_and_blocks_of_epochs_do_not_change_the_result(backend, monkeypat
         assert np.array_equal(one.params_, other.params_)
         assert other.loss_curve_.tolist() == [one.loss_]
         assert other.n_iter_ == 40
+
+
+def test_equal_parameters_are_checked_once(monkeypatch):
+    checked, of = [], settings.Settings.of
+
+    def seen(network, dtype):
+        checked.append(network.alpha)
+        return of(network, dtype)
+
+    monkeypatch.setattr(settings.Settings, "of", seen)
+    alphas = [0.0, 0.25, 0.0, 0.25]
+    models = fastnn.train_many(base(), X, Y, random_state=[1, 2, 3, 4], alpha=alphas)
+    assert checked == [0.0, 0.25]
+    assert [model.alpha for model in models] == alphas
 
 
 def test_a_trained_one_can_go_on_and_be_saved(backend, tmp_path):

@@ -118,6 +118,8 @@ def test_with_room_for_all_it_is_the_shuffle_in_memory(data, tmp_path):
     assert (order_of(N, 3, N, 3, 1) == random.shuffled(N, 3, 1)[0]).all()
     whole = classifier().fit(X, y)
     assert same(classifier(buffer_size=N).fit(mapped(tmp_path / "X.npy", X), y), whole)
+    one_batch = classifier(batch_size=N).fit(X, y)
+    assert same(classifier(batch_size=N, buffer_size=N).fit_batches(cut(X, y)), one_batch)
     assert same(classifier(buffer_size="auto").fit(mapped(tmp_path / "Z.npy", X), y), whole)
 
 

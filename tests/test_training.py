@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import fastnn
 from fastnn import training
@@ -68,6 +69,25 @@ def test_how_many_epochs_a_call_has_does_not_change_a_bit(backend, shuffle):
     assert np.array_equal(parts.params_, whole.params_)
 
 
+@pytest.mark.parametrize("batch_size", ["full", 7, 100])
+def test_a_batch_of_all_samples_is_not_shuffled(backend, batch_size):
+    """However its size is given, and whatever trains it."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(7, 3)), np.arange(7) % 2
+
+    def trained(shuffle, batch_size):
+        model = fastnn.MLPClassifier(
+            (5,), dropout=0.3, batch_size=batch_size, shuffle=shuffle, random_state=1, tol=None
+        )
+        model.set_params(max_iter=3)
+        many = fastnn.train_many(model, X, y, random_state=range(40))
+        models = [model.fit(X, y), clone(model).partial_fit(X, y, classes=[0, 1]), *many]
+        return [(m.params_.tolist(), m.loss_curve_.tolist()) for m in models]
+
+    assert trained(True, batch_size) == trained(False, "full")
+    assert trained(True, 6) != trained(False, 6)
+
+
 def test_ctrl_c_keeps_what_was_trained(backend, monkeypatch):
     calls = []
     original = training.MLPTask._call
@@ -101,6 +121,16 @@ def test_slices_of_an_epoch_change_nothing(backend, monkeypatch):
     sliced = fit()
     assert (whole.params_ == sliced.params_).all()
     assert np.array_equal(whole.loss_curve_, sliced.loss_curve_)
+
+
+def test_a_short_rest_is_no_call_of_its_own(monkeypatch):
+    calls, run = [], training.MLPTask.run
+    monkeypatch.setattr(training.MLPTask, "epochs_per_call", lambda self: 4)
+    monkeypatch.setattr(
+        training.MLPTask, "run", lambda self, n, bar: (calls.append(n), run(self, n, bar))[1]
+    )
+    xor_model(max_iter=13).fit(X, Y)
+    assert calls == [4, 4, 5]
 
 
 def test_quiet_without_a_terminal(capfd):

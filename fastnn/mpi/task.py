@@ -96,7 +96,7 @@ class RankTask(MLPTask):
         """Return the samples of an own shard in the order of the next epoch."""
         first, end = self.plan.start(shard), self.plan.start(shard + 1)
         begin = first - self.plan.start(self.plan.shards(self.ranks.number)[0])
-        if not self.shuffle:
+        if not self.is_shuffled:
             return np.arange(begin, begin + end - first)
         return begin + random.shuffled_range(first, end, self.seed, self.state.epoch)
 

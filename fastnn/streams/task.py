@@ -83,11 +83,11 @@ class StreamTask(MLPTask):
         What is made of the window is gone before the next is: it has its memory again.
         """
         epoch, n = self.state.epoch, len(samples.X)
-        order = np.arange(n)[np.newaxis]
-        if self.shuffle:
+        order, is_shuffled = np.arange(n)[np.newaxis], self.shuffle and n > self.batch_size
+        if is_shuffled:
             order = random.shuffled(n, self.seed, epoch, part=number)
         rates = self.rates.of(self.learning_rate, epoch, 1)
         state, sent = self.begin_call(), self.kernels.to_device(samples, self.n_threads)
-        schedule = Schedule(order, self.batch_size, self.seed, rates, self.shuffle)
+        schedule = Schedule(order, self.batch_size, self.seed, rates, is_shuffled)
         self._in_calls(state, sent, schedule, loss, progress)
         return state._replace(step=state.step + self._steps(n))
