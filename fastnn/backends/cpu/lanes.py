@@ -127,9 +127,13 @@ def build(
     for i, (own, optimizer) in enumerate(zip(networks, optimizers, strict=True)):
         numbers[i] = [*optimizer[1:], *own.formula_parameters]
         limits[:, i] = [dropout_limit(rate) for rate in own.dropout]
-        rates[:, i], seeds[i] = schedules[i].learning_rates[:n_epochs], schedules[i].seed
-        steps[i] = states[i].step
+        seeds[i], steps[i] = schedules[i].seed, states[i].step
     numbers[m:] = numbers[0]  # no division by 0
+    first = schedules[0].learning_rates
+    if all(schedule.learning_rates is first for schedule in schedules):  # row by row is sooner
+        rates[:] = first[:n_epochs, np.newaxis]
+    else:
+        rates[:, :m] = np.transpose([schedule.learning_rates[:n_epochs] for schedule in schedules])
     constants = panels.aligned(numbers.size, dtype)
     constants.reshape(-1, lanes)[:] = numbers.T
     table, n_work = _table(net, batch, lanes)

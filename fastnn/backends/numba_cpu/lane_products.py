@@ -182,7 +182,7 @@ def finish_four(p, to, apart, s0, s1, s2, s3):
     finish(p, to + 3 * apart, s3)
 
 
-@kernel
+@merged
 def sum_square(p, i, j, to):
     """Compute a whole tile: each load of a vector serves 4 sums."""
     L, a, b = lanes(p.b), p.first_a + i * p.row, p.first_b + j * p.column
@@ -213,7 +213,7 @@ def sum_square(p, i, j, to):
     finish_four(p, to + 3 * p.next_out, L, s30, s31, s32, s33)
 
 
-@kernel
+@merged
 def sum_column(p, i, j, to):
     """Compute TILE rows and one column."""
     a, b = p.first_a + i * p.row, p.first_b + j * p.column
@@ -228,7 +228,7 @@ def sum_column(p, i, j, to):
     finish_four(p, to, p.next_out, s0, s1, s2, s3)
 
 
-@kernel
+@merged
 def sum_row(p, i, j, to):
     """Compute one row and TILE columns."""
     a, b = p.first_a + i * p.row, p.first_b + j * p.column
@@ -243,7 +243,7 @@ def sum_row(p, i, j, to):
     finish_four(p, to, lanes(p.b), s0, s1, s2, s3)
 
 
-@kernel
+@merged
 def sum_one(p, i, j, to):
     """Compute one row and one column."""
     a, b, total = p.first_a + i * p.row, p.first_b + j * p.column, start_of(p, j)
