@@ -14,8 +14,8 @@ from ..cpu.panels import N_NUMBERS
 from .compile import inlined, kernel, merged
 from .formulas import activate, loss_and_delta, philox
 from .functions import vexp_or_0, vlog, vlog1p
-from .lane_products import entry
 from .layers import starts_from_z
+from .task import entry
 from .vector import (
     advanced,
     lanes,

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import codes
-from ..cpu.lanes import DELTAS, HAS_STEP, LIMIT, N_COLUMNS, OUTPUTS, SLOPES, UNITS, WEIGHTS
+from ..cpu.lanes import DELTAS, HAS_STEP, LIMIT, OUTPUTS, SLOPES, UNITS, WEIGHTS
 from ..cpu.panels import MAX_NORM
 from .compile import inlined, kernel, merged
 from .formulas import NO_PENALTY, limit_columns, optimizer_step
+from .task import entry
 from .vector import lanes, real, vif_positive, vload, vmul, vmuladd, vneg, vstore, vzero
 
 TILE = 4  # rows and columns whose sums stay in registers
@@ -38,12 +39,6 @@ class Product(NamedTuple):
     size: Any  # of a DESCENT: of the step, negative
 
 
-@inlined
-def entry(g, layer, name):
-    """Return an entry of the table of layers."""
-    return g.table[layer * N_COLUMNS + name]
-
-
 @merged
 def forward_lanes(g, layer, rows):
     """Compute a layer's pre-activations (2.12)."""
@@ -57,7 +52,7 @@ def forward_lanes(g, layer, rows):
     for i in range(0, rows, TILE):
         for j in range(0, n_out, TILE):
             to = y + i * apart + j * L
-            sum_tile(p, i, j, min(TILE, rows - i), min(TILE, n_out - j), to)
+            multiply_tile(p, i, j, min(TILE, rows - i), min(TILE, n_out - j), to)
 
 
 @merged
@@ -73,7 +68,7 @@ def backward_lanes(g, layer, rows):
     for i in range(0, rows, TILE):
         for j in range(0, n_in, TILE):
             to = below + (i * n_in + j) * L
-            sum_tile(p, i, j, min(TILE, rows - i), min(TILE, n_in - j), to)
+            multiply_tile(p, i, j, min(TILE, rows - i), min(TILE, n_in - j), to)
 
 
 @merged
@@ -93,7 +88,7 @@ def update_lanes(g, layer, rows, all_step, u):
         for j in range(0, n_out, TILE):
             k, m = min(TILE, n_in + 1 - i), min(TILE, n_out - j)
             first = w + (i * n_out + j) * L
-            sum_tile(p, i, j, k, m, first if is_plain else 0)
+            multiply_tile(p, i, j, k, m, first if is_plain else 0)
             if is_plain:
                 continue
             for r in range(k):
@@ -140,7 +135,7 @@ def limit_lanes(g, layer):
 
 
 @kernel
-def sum_tile(p, i, j, rows, columns, to):
+def multiply_tile(p, i, j, rows, columns, to):
     """Compute a tile of sums, and do with them what they are for; the first belongs to `to`."""
     L = lanes(p.b)
     if rows == TILE and columns == TILE:
@@ -173,15 +168,6 @@ def finish(p, to, total):
     vstore(p.out, to, total)
 
 
-@inlined
-def finish_four(p, to, apart, s0, s1, s2, s3):
-    """Do so with four sums."""
-    finish(p, to, s0)
-    finish(p, to + apart, s1)
-    finish(p, to + 2 * apart, s2)
-    finish(p, to + 3 * apart, s3)
-
-
 @merged
 def sum_square(p, i, j, to):
     """Compute a whole tile: each load of a vector serves 4 sums."""
@@ -207,10 +193,10 @@ def sum_square(p, i, j, to):
         s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
         a += p.next_a
         b += p.next_b
-    finish_four(p, to, L, s00, s01, s02, s03)
-    finish_four(p, to + p.next_out, L, s10, s11, s12, s13)
-    finish_four(p, to + 2 * p.next_out, L, s20, s21, s22, s23)
-    finish_four(p, to + 3 * p.next_out, L, s30, s31, s32, s33)
+    store_row(p, to, L, s00, s01, s02, s03)
+    store_row(p, to + p.next_out, L, s10, s11, s12, s13)
+    store_row(p, to + 2 * p.next_out, L, s20, s21, s22, s23)
+    store_row(p, to + 3 * p.next_out, L, s30, s31, s32, s33)
 
 
 @merged
@@ -225,7 +211,7 @@ def sum_column(p, i, j, to):
         s3 = vmuladd(vload(p.a, a + 3 * p.row), y, s3)
         a += p.next_a
         b += p.next_b
-    finish_four(p, to, p.next_out, s0, s1, s2, s3)
+    store_row(p, to, p.next_out, s0, s1, s2, s3)
 
 
 @merged
@@ -240,7 +226,7 @@ def sum_row(p, i, j, to):
         s3 = vmuladd(x, vload(p.b, b + 3 * p.column), s3)
         a += p.next_a
         b += p.next_b
-    finish_four(p, to, lanes(p.b), s0, s1, s2, s3)
+    store_row(p, to, lanes(p.b), s0, s1, s2, s3)
 
 
 @merged
@@ -252,3 +238,12 @@ def sum_one(p, i, j, to):
         a += p.next_a
         b += p.next_b
     finish(p, to, total)
+
+
+@inlined
+def store_row(p, to, apart, s0, s1, s2, s3):
+    """Finish four sums."""
+    finish(p, to, s0)
+    finish(p, to + apart, s1)
+    finish(p, to + 2 * apart, s2)
+    finish(p, to + 3 * apart, s3)

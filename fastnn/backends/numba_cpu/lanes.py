@@ -52,8 +52,9 @@ from .formulas import (
     step_sizes,
 )
 from .lane_losses import activate_lanes, drop_lanes, finish_lanes
-from .lane_products import backward_lanes, entry, forward_lanes, limit_lanes, update_lanes
+from .lane_products import backward_lanes, forward_lanes, limit_lanes, update_lanes
 from .layers import starts_from_z
+from .task import entry
 from .vector import advanced, lanes, load, pointer, real, vload
 
 

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cpu.lanes import N_COLUMNS as N_ENTRIES
 from ..cpu.panels import (
     BATCH,
     FIRST_ROW,
@@ -147,6 +148,12 @@ class Batch(NamedTuple):
 def column(p, layer, name):
     """Return an entry of the table of layers."""
     return p.table[layer * N_COLUMNS + name]
+
+
+@inlined
+def entry(g, layer, name):
+    """Return an entry of the table of layers of networks side by side."""
+    return g.table[layer * N_ENTRIES + name]
 
 
 @inlined
