@@ -40,7 +40,7 @@ N_NOW = 8
 # network and epoch of the Cython back end on an AMD EPYC with AVX-512, one by one / side by side:
 #
 #                                     float64          float32
-#     2-10-1, XOR, plain descent      0.111 / 0.083    0.094 / 0.040
+#     2-10-1, XOR, plain descent      0.111 / 0.074    0.094 / 0.035
 #     4-10-3, 150 samples             13.2 / 5.0       11.1 / 2.8
 #     30-30-2, 500                    104 / 79         70 / 37
 #     the same, full batches          86 / 62          53 / 34
