@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Hashable, Iterable
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from .backends.interface import Network, Samples
 from .network import draw_weights
-from .settings import Settings
+from .settings import READ, Settings
 from .targets import Targets, kind_of
 from .validation import check_scaled, check_weights, check_X, counted
 
@@ -110,15 +111,14 @@ class Given:
             (*key, *map(id, values)),
             lambda: self.once((*key, written(*values)), make, *kept),
             *values,
+            *kept,
         )
 
     def settings(self, network: Any, dtype: np.dtype) -> Settings:
         """Return the settings of a network: checked once for all that have the same values."""
-        own, names = vars(network), network._get_param_names()
-        values = [own[name] for name in names if name != "random_state"]
-        return self.once(
-            ("settings", dtype.str, *map(id, values)), lambda: Settings.of(network, dtype), *values
-        )
+        own = {name: getattr(network, name) for name in READ}  # a subclass may name others
+        key = "settings", dtype.str, *map(id, own.values())
+        return self.once(key, lambda: Settings.of(SimpleNamespace(**own), dtype), *own.values())
 
     def draw_weights(
         self, net: Network, weight_init: str, seeds: list[int], dtype: np.dtype

@@ -6,7 +6,7 @@ import numpy as np
 
 from .backends.interface import Optimizer
 from .early_stopping import holds_out
-from .optimizers import LBFGS, check_lbfgs, make_optimizer
+from .optimizers import CONSTANTS, LBFGS, check_lbfgs, make_optimizer
 from .parameters import (
     BETWEEN_0_AND_1,
     FACTOR,
@@ -20,6 +20,14 @@ from .parameters import (
     check_verbose,
 )
 from .stopping import StoppingRules
+
+# The parameters that tell the settings.
+READ = (
+    *("hidden_layer_sizes", "shuffle", "input_scale", "n_jobs", "verbose", "max_fun"),
+    *("early_stopping", "validation_fraction", *StoppingRules._fields),
+    *("solver", "learning_rate_init", "learning_rate_decay", "power_t", *CONSTANTS),
+    *("nesterovs_momentum", "max_norm", "distortion", "dropout"),
+)
 
 
 class Settings(NamedTuple):
@@ -52,7 +60,10 @@ class Settings(NamedTuple):
 
     @classmethod
     def of(cls, network: Any, dtype: np.dtype) -> "Settings":
-        """Return the settings of a network; ValueError if a parameter is out of range."""
+        """Return the settings of a network, or of what has its parameters that are READ.
+
+        ValueError if one is out of range.
+        """
         shuffle, _ = check_flag("shuffle", network.shuffle), check_verbose(network.verbose)
         rules = StoppingRules.of(network)
         check_integer("max_fun", network.max_fun, 1)

@@ -113,7 +113,11 @@ class MLPTask:
     @property
     def is_shuffled(self) -> bool:
         """Whether epochs differ in their order: it means nothing if a batch holds all samples."""
-        return self.shuffle and self.n_samples > self.batch_size
+        return self.shuffles(self.n_samples)
+
+    def shuffles(self, n_samples: int) -> bool:
+        """Say whether so many samples that are trained on in turn get a random order."""
+        return self.shuffle and n_samples > self.batch_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -348,8 +352,7 @@ def is_finite(params: NDArray) -> bool:
 def _block(task, rules, n_left) -> Generator[int, Any, tuple[NDArray[np.float64], str | None]]:
     """Run some epochs; if a rule fires in their midst, go back and run just as many as it wants."""
     by_weights = rules.weight_threshold is not None
-    at_once = 1 if by_weights else task.epochs_per_call()
-    n_epochs = n_left if n_left < 1.5 * at_once else at_once  # no call for a short rest
+    n_epochs = 1 if by_weights else min(n_left, task.epochs_per_call())
     before = task.state
     losses = yield n_epochs
     reason = "no_mistake" if len(losses) < n_epochs else None

@@ -70,6 +70,32 @@ def test_equal_parameters_are_checked_once(monkeypatch):
     assert [model.alpha for model in models] == alphas
 
 
+class Narrow(fastnn.MLPClassifier):
+    """Has other parameters than the networks that fastnn knows, by scikit-learn's rules."""
+
+    def __init__(self, units=6, random_state=0):
+        super().__init__((units,), "tanh", max_iter=5, tol=None, random_state=random_state)
+
+    @property
+    def units(self):
+        return self.hidden_layer_sizes[0]
+
+    @units.setter
+    def units(self, units):
+        self.hidden_layer_sizes = (units,)
+
+
+def test_parameters_that_a_subclass_does_not_name_count(backend):
+    assert Narrow(3).fit(X, Y).network_.sizes == (2, 3, 1)
+    short, long = fastnn.train_many(Narrow(), X, Y, max_iter=[5, 9], alpha=[0.0, 0.5])
+    assert (short.n_iter_, long.n_iter_) == (5, 9)
+    alone = Narrow().set_params(units=6)
+    alone.max_iter, alone.alpha = 9, 0.5
+    assert relative_error(long.params_, alone.fit(X, Y).params_) <= 1e-10
+    with pytest.raises(ValueError, match=r"alpha\[1\]=-1"):
+        fastnn.train_many(Narrow(), X, Y, alpha=[0.0, -1.0])
+
+
 def test_a_trained_one_can_go_on_and_be_saved(backend, tmp_path):
     model = fastnn.train_many(base(max_iter=4), X, Y, random_state=[3, 4])[1]
     model.save(tmp_path / "m")

@@ -123,16 +123,6 @@ def test_slices_of_an_epoch_change_nothing(backend, monkeypatch):
     assert np.array_equal(whole.loss_curve_, sliced.loss_curve_)
 
 
-def test_a_short_rest_is_no_call_of_its_own(monkeypatch):
-    calls, run = [], training.MLPTask.run
-    monkeypatch.setattr(training.MLPTask, "epochs_per_call", lambda self: 4)
-    monkeypatch.setattr(
-        training.MLPTask, "run", lambda self, n, bar: (calls.append(n), run(self, n, bar))[1]
-    )
-    xor_model(max_iter=13).fit(X, Y)
-    assert calls == [4, 4, 5]
-
-
 def test_quiet_without_a_terminal(capfd):
     xor_model(max_iter=2000).fit(X, Y)
     assert capfd.readouterr() == ("", "")

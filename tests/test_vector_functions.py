@@ -3,6 +3,11 @@
 A network of one unit with the weight 1 and the bias 0 gives f(x) of its input. Judged by mpmath.
 """
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import mpmath
 import numpy as np
 import pytest
@@ -57,3 +62,24 @@ def test_error_in_the_last_place(compiled, name, dtype, rng):
             ulp = mpmath.mpf(2) ** (mpmath.floor(mpmath.log(abs(t), 2)) - kind.nmant)
             worst = max(worst, error / ulp)
     assert worst <= ULP[name], float(worst)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
+@pytest.mark.parametrize("variable", ["NUMBA_CPU_NAME=generic", "NUMBA_ENABLE_AVX=0"])
+def test_numba_compiles_for_another_processor(variable, tmp_path):
+    """Only what that one has: LLVM ends the process where it finds an instruction it has not."""
+    program = (
+        "import fastnn; fastnn.set_backend('numba'); X, y = fastnn.load_xor(); "
+        "model = fastnn.MLPClassifier((5,), 'sigmoid', max_iter=3, tol=None, random_state=0)"
+        ".fit(X, y); print(model.n_iter_)"
+    )
+    name, value = variable.split("=")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {name: value, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr

@@ -83,7 +83,7 @@ class StreamTask(MLPTask):
         What is made of the window is gone before the next is: it has its memory again.
         """
         epoch, n = self.state.epoch, len(samples.X)
-        order, is_shuffled = np.arange(n)[np.newaxis], self.shuffle and n > self.batch_size
+        order, is_shuffled = np.arange(n)[np.newaxis], self.shuffles(n)
         if is_shuffled:
             order = random.shuffled(n, self.seed, epoch, part=number)
         rates = self.rates.of(self.learning_rate, epoch, 1)

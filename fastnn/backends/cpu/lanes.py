@@ -1,7 +1,7 @@
 """One network a lane: how a group of networks of one shape lies in memory, and when that pays.
 
 L is the number of lanes of a vector; lane i of every vector belongs to network i of the group, and
-lanes beyond the last network hold zeros that nobody looks at. B is the batch size.
+what lanes beyond the last network hold is nobody's. B is the batch size.
 
 - Weights and moments: (n_parameters, L), the flat vectors of L networks side by side; so a layer
   has (n_in + 1, n_out, L), its last row the bias.

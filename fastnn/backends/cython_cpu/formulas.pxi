@@ -250,7 +250,7 @@ cdef void first_sizes(
     """Set what holds for all steps of a call, and the product of nadam's momenta so far."""
     cdef int64_t n = 1
     now.optimizer = optimizer
-    now.epsilon, now.gradient_size, now.decay = numbers[EPSILON], 0, 0
+    now.epsilon, now.size, now.gradient_size, now.decay = numbers[EPSILON], 0, 0, 0
     now.product = 1
     while optimizer == NADAM and n <= step and now.product > 1e-20:  # 1 - product is 1 then
         now.product *= momentum_of_step(numbers[BETA_1], n)

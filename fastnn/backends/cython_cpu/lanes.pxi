@@ -8,7 +8,7 @@ B is the batch size, L the number of lanes; n_in and n_out are a layer's.
 
 No lane looks at another, and nothing is padded but missing networks, so a vector of exponentials
 serves L networks: 2-10-1 on XOR takes 0.074 microseconds a network and epoch in double precision,
-half of them for exponentials, and 0.035 in single. The one network of small.pxi takes 0.11 and 0.09.
+and 0.035 in single. The one network of small.pxi takes 0.11 and 0.09.
 Each lane has samples of its own, and may have fewer than others: what it lacks counts 0, and where
 nothing counts it makes no step.
 """

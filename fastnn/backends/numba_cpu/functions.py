@@ -5,6 +5,7 @@ import math
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from .vector import VECTOR_BYTES, call, constant_vector, llvm_type, select, spread, unary
@@ -103,9 +104,14 @@ def _exp_minus(builder, vector, a, shift):
     return call(builder, "fma", llvm_type(vector), [builder.fmul(power, r), p, minus])
 
 
+def _has_permutations():
+    """Say whether a vector of lanes can be picked from a table: LLVM does not split that."""
+    return VECTOR_BYTES == 64 and "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+
+
 def _exp_above(builder, vector, a, shift):
     """exp(a) - shift for shift -1 or 0, and a that is clamped: as vexp_above of vector.h has it."""
-    if VECTOR_BYTES < 64:
+    if not _has_permutations():
         return _exp_minus(builder, vector, a, shift)
     bits, llvm = vector.dtype.bitwidth, llvm_type(vector)
     mantissa, integers = (23, np.int32) if bits == 32 else (52, np.int64)
