@@ -214,28 +214,38 @@ INLINE vec vdiv_by_root(vec m, vec v, vec epsilon) {
 #endif
 }
 
+/* r of a = n ln 2 / parts + r, and a vector with n in its lowest bits; parts is a power of 2.
+ *
+ * Adding 1.5 * 2^MANTISSA_BITS rounds to an integer and leaves n in the lowest bits. ln 2 is split
+ * in two, so that r is exact. */
+INLINE vec vreduce(vec a, real parts, vec *shifted) {
+    const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
+#if FASTNN_REAL == 32
+    const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+#else
+    const real ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+#endif
+    *shifted = a * (parts * (real)1.44269504088896340736) + magic;
+    const vec n = *shifted - magic;
+    return a - n * (ln2_high / parts) - n * (ln2_low / parts);
+}
 /* exp(a - rest) = power + power * r * what is returned, within 2 ulp, for a from EXP_MIN to EXP_MAX;
  * rest are digits below the last of a. Power is a power of 2: its products are exact.
  *
  * exp(a) = 2^n exp(r), a = n ln 2 + r, |r| <= ln 2 / 2, and exp(r) = 1 + r p(r), where p is the
  * polynomial that meets (exp(r) - 1) / r in the Chebyshev points of this interval: two terms less
- * than Taylor's series, 5 % of the time of XOR. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer
- * and leaves n in the lowest bits. ln 2 is split in two, so that r is exact. */
+ * than Taylor's series, 5 % of the time of XOR. */
 INLINE vec vexp_parts(vec a, vec rest, vec *power, vec *remainder) {
-    const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
 #if FASTNN_REAL == 32
-    const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
     static const real c[] = {1, 0.5, 0.166665047f, 0.0416664667f, 0.00836915523f, 0.00139336498f};
 #else
-    const real ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
     static const real c[] = {1, 0.5000000000000006, 0.1666666666666667, 0.041666666666573066,
                              0.008333333333326136, 0.001388888893251478, 0.00019841269874820627,
                              2.480150431378554e-05, 2.7557255400206422e-06,
                              2.7626371065696354e-07, 2.5105217004720745e-08};
 #endif
-    const vec shifted = a * (real)1.44269504088896340736 + magic;
-    const vec n = shifted - magic;
-    const vec r = a - n * ln2_high - n * ln2_low - rest;
+    vec shifted;
+    const vec r = vreduce(a, 1, &shifted) - rest;
     const vec r2 = r * r, r4 = r2 * r2;
     /* Blocks of terms, which are independent: less to wait for. */
 #define PAIR(k) (c[k] + c[k + 1] * r)
@@ -262,7 +272,6 @@ INLINE vec vexp_minus(vec a, real shift) {
 INLINE vec vexp_above(vec a, real shift) {
 #if defined(__AVX512F__)
     enum { PLACE = MANTISSA_BITS - 4 };
-    const real magic = 1.5 * (real)((word)1 << MANTISSA_BITS);
     const real roots[16] = {
         1, 1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721,
         1.241857812073484, 1.2968395546510096, 1.3542555469368927, 1.4142135623730951,
@@ -271,14 +280,12 @@ INLINE vec vexp_above(vec a, real shift) {
     words places[16 / LANES];
     for (int k = 0; k < 16; k++) places[k / LANES][k % LANES] = (word)k << PLACE;
     const words low = (words)vload_unaligned(roots) - places[0];
-    const vec shifted = a * (real)(16 * 1.44269504088896340736) + magic;
-    const vec n = shifted - magic;
+    vec shifted;
+    const vec r = vreduce(a, 16, &shifted);
 #if FASTNN_REAL == 32
-    const vec r = a - n * (0.693359375f / 16) - n * (-2.12194440e-4f / 16);
     const vec p = (1 + 0.50001466f * r) + 0.1666696f * (r * r);
     const words power = (words)_mm512_permutexvar_epi32((__m512i)shifted, (__m512i)low);
 #else
-    const vec r = a - n * (6.93147180369123816490e-01 / 16) - n * (1.90821492927058770002e-10 / 16);
     const vec r2 = r * r;
     const vec p = (1 + 0.5 * r) + (0.16666666664209707 + 0.04166666666359547 * r) * r2 +
                   (0.00833347297495123 + 0.0013889063440655326 * r) * (r2 * r2);

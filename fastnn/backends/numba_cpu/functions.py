@@ -47,12 +47,9 @@ NORMAL_TERMS_64 = (
 )
 
 
-def _exp_parts(builder, vector, a, rest=None):
-    """Parts p, r and power of exp(a - rest) = power + power r p, by the method of vector.h."""
-    single = vector.dtype.bitwidth == 32
-    mantissa, bias = (23, 127) if single else (52, 1023)
-    ln2_high, ln2_low = LN2[vector.dtype.bitwidth]
-    llvm = llvm_type(vector)
+def _reduced(builder, vector, a, parts):
+    """Return r of a = n ln 2 / parts + r, and a vector with n in its lowest bits."""
+    bits, llvm = vector.dtype.bitwidth, llvm_type(vector)
 
     def constant(value):
         return constant_vector(vector, value)
@@ -60,15 +57,29 @@ def _exp_parts(builder, vector, a, rest=None):
     def fma(x, y, z):
         return call(builder, "fma", llvm, [x, y, z])
 
-    magic = constant(1.5 * 2**mantissa)
-    shifted = fma(a, constant(1 / math.log(2)), magic)
+    high, low = LN2[bits]
+    magic = constant(1.5 * 2 ** (23 if bits == 32 else 52))
+    shifted = fma(a, constant(parts / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
-    r = fma(n, constant(-ln2_low), fma(n, constant(-ln2_high), a))
+    return fma(n, constant(-low / parts), fma(n, constant(-high / parts), a)), shifted
+
+
+def _exp_parts(builder, vector, a, rest=None):
+    """Parts p, r and power of exp(a - rest) = power + power r p, by the method of vector.h."""
+    single = vector.dtype.bitwidth == 32
+    mantissa, bias = (23, 127) if single else (52, 1023)
+    llvm = llvm_type(vector)
+
+    def fma(x, y, z):
+        return call(builder, "fma", llvm, [x, y, z])
+
+    r, shifted = _reduced(builder, vector, a, 1)
     if rest is not None:
         r = builder.fsub(r, rest)
     r2 = builder.fmul(r, r)
     r4 = builder.fmul(r2, r2)
-    c = [constant(term) for term in (EXP_TERMS_32 if single else EXP_TERMS_64)]
+    terms = EXP_TERMS_32 if single else EXP_TERMS_64
+    c = [constant_vector(vector, term) for term in terms]
 
     # Blocks of terms, which are independent: less to wait for.
     def pair(k):
@@ -115,20 +126,14 @@ def _exp_above(builder, vector, a, shift):
         return _exp_minus(builder, vector, a, shift)
     bits, llvm = vector.dtype.bitwidth, llvm_type(vector)
     mantissa, integers = (23, np.int32) if bits == 32 else (52, np.int64)
-    high, low = LN2[bits]
-
-    def constant(value):
-        return constant_vector(vector, value)
 
     def fma(x, y, z):
         return call(builder, "fma", llvm, [x, y, z])
 
-    magic = constant(1.5 * 2**mantissa)
-    shifted = fma(a, constant(16 / math.log(2)), magic)
-    n = builder.fsub(shifted, magic)
-    r = fma(n, constant(-low / 16), fma(n, constant(-high / 16), a))
+    r, shifted = _reduced(builder, vector, a, 16)
     r2 = builder.fmul(r, r)
-    c = [constant(term) for term in (SHORT_TERMS_32 if bits == 32 else SHORT_TERMS_64)]
+    terms = SHORT_TERMS_32 if bits == 32 else SHORT_TERMS_64
+    c = [constant_vector(vector, term) for term in terms]
     p = fma(c[1], r, c[0])
     if bits == 32:
         p = fma(c[2], r2, p)
@@ -150,7 +155,7 @@ def _exp_above(builder, vector, a, shift):
     )
     power = builder.shl(places, ir.Constant(integer, [mantissa - 4] * vector.lanes))
     power = builder.bitcast(builder.add(builder.call(function, arguments), power), llvm)
-    return fma(builder.fmul(power, r), p, builder.fsub(power, constant(shift)))
+    return fma(builder.fmul(power, r), p, builder.fsub(power, constant_vector(vector, shift)))
 
 
 @intrinsic
