@@ -90,7 +90,9 @@ def test_wheel(project):
     suffixes = (".so", ".pyd", ".c", ".nbi", ".png")
     built = {name for name in names if Path(name).suffix in suffixes}
     assert built == {f"fastnn/bench/peers/{name}.c" for name in ("xor", "fann")}  # sources
-    sources = {f"fastnn/backends/cython_cpu/{name}" for name in ("kernels.pyx", "vector.h")}
+    sources = {
+        f"fastnn/backends/cython_cpu/{name}" for name in ("kernels.pyx", "vector.h", "barrier.h")
+    }
     assert sources <= set(names)
     programs = {f"fastnn/bench/programs/{p.name}" for p in (ROOT / "bench/programs").glob("*.py")}
     assert programs <= set(names)

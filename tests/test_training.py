@@ -126,3 +126,20 @@ def test_slices_of_an_epoch_change_nothing(backend, monkeypatch):
 def test_quiet_without_a_terminal(capfd):
     xor_model(max_iter=2000).fit(X, Y)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("hidden", [(), (8,), (40,)])
+def test_no_moment_is_left_denormal(compiled_backend, hidden):
+    """An input that is no longer there: its moments decay to 0, not to what slows a processor."""
+    X = np.random.default_rng(0).random((3000, 3), dtype=np.float32)
+    X[1:, 2] = 0
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    model = fastnn.MLPClassifier(
+        hidden, batch_size=1, shuffle=False, max_iter=1, tol=None, dtype="float32", n_jobs=1
+    )
+    model.fit(X, y)
+    moments = np.abs(model.solver_state_.moments)
+    assert (moments > 0).any()
+    assert not ((moments > 0) & (moments < np.finfo(np.float32).tiny)).any()
+    denormal = np.float32(1e-40)
+    assert denormal * np.float32(1) == denormal  # as before, outside of the kernels

@@ -8,7 +8,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 TABLE = ("codes.py", "rows.py")
-CYTHON = ("cython_cpu/[a-z]*.pyx", "cython_cpu/[a-z]*.pxi", "cython_cpu/vector.h", *TABLE)
+HEADERS = tuple(f"cython_cpu/{name}.h" for name in ("barrier", "processor", "vector"))
+CYTHON = ("cython_cpu/[a-z]*.pyx", "cython_cpu/[a-z]*.pxi", *HEADERS, *TABLE)
 NUMBA = ("numba_cpu/[a-z]*.py", "interface.py", *TABLE, "cpu/panels.py", "cpu/lanes.py")
 WRITTEN = ("codes.pxi",)  # by setup.py, from codes.py
 

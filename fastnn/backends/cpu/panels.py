@@ -65,7 +65,7 @@ class Problem(NamedTuple):
     lists : int32 buffer for the columns of compressed inputs, and for numbers of inputs
     offsets : int64 buffer for where inputs and samples begin in the lists
     sync : int64, alone in its cache line
-        The counters of the barrier (see vector.h) and its longest sleep, seconds and nanoseconds.
+        The counters of the barrier (see barrier.h) and its longest sleep, seconds and nanoseconds.
     stop : int64, alone in its cache line; not 0: the kernel has to return as soon as it can
     """
 

@@ -283,6 +283,11 @@ cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
     return g
 
 
+cdef inline vec moving_mean(vec beta, vec mean, vec x) noexcept nogil:
+    """Return beta mean + (1 - beta) x, in an addition and one multiply-add."""
+    return vmuladd(vsub(vsplat(1), beta), vsub(x, mean), mean)
+
+
 cdef vec rare_step(
     int optimizer, real *weights, real *moment_1, real *moment_2, vec g, vec w, vec size,
     vec gradient_size, vec beta_1, vec beta_2, vec epsilon, vec decay,
@@ -292,21 +297,20 @@ cdef vec rare_step(
     A pointer to the caller's `now` would keep that from its registers; eight vectors travel in
     registers.
     """
-    cdef vec one = vsplat(1), m, v
+    cdef vec m, v
     if optimizer == NESTEROV:
         m = vsub(vmul(beta_1, vload(moment_1)), vmul(size, g))
         vstore(moment_1, m)
         w = vadd(w, vsub(vmul(beta_1, m), vmul(size, g)))
     elif optimizer == RMSPROP:
-        v = vmuladd(beta_2, vload(moment_1), vmul(vsub(one, beta_2), vmul(g, g)))
+        v = moving_mean(beta_2, vload(moment_1), vsquare(g))
         vstore(moment_1, v)
         w = vmuladd(vneg(size), vdiv_by_root(g, v, epsilon), w)
     elif optimizer == ADAMW or optimizer == NADAM or optimizer == ADAMW_KERAS:
         if optimizer != NADAM:
             w = vmuladd(vneg(decay), w, w)
-        m, v = vload(moment_1), vload(moment_2)
-        m = vmuladd(beta_1, m, vmul(vsub(one, beta_1), g))
-        v = vmuladd(beta_2, v, vmul(vsub(one, beta_2), vmul(g, g)))
+        m = moving_mean(beta_1, vload(moment_1), g)
+        v = moving_mean(beta_2, vload(moment_2), vsquare(g))
         vstore(moment_1, m)
         vstore(moment_2, v)
         m = vmuladd(size, m, vmul(gradient_size, g))
@@ -319,15 +323,14 @@ cdef inline vec optimizer_step(
     real *weights, real *moment_1, real *moment_2, vec g, bint penalized, Step *now
 ) noexcept nogil:
     """Update LANES weights, or biases (not penalized), from their gradient g; return them."""
-    cdef vec w = vload(weights), one = vsplat(1), m, v
+    cdef vec w = vload(weights), m, v
     if penalized:
         g = penalty(now, w, g)
     if now.optimizer == SGD:
         w = vmuladd(vneg(now.size), g, w)
     elif now.optimizer == ADAM:
-        m, v = vload(moment_1), vload(moment_2)
-        m = vmuladd(now.beta_1, m, vmul(vsub(one, now.beta_1), g))
-        v = vmuladd(now.beta_2, v, vmul(vsub(one, now.beta_2), vmul(g, g)))
+        m = moving_mean(now.beta_1, vload(moment_1), g)
+        v = moving_mean(now.beta_2, vload(moment_2), vsquare(g))
         vstore(moment_1, m)
         vstore(moment_2, v)
         w = vmuladd(vneg(now.size), vdiv_by_root(m, v, now.epsilon), w)

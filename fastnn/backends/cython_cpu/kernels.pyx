@@ -38,6 +38,7 @@ cdef extern from "vector.h" nogil:
     vec vsigmoid(vec a)
     vec vtanh(vec a)
     vec vsqrt(vec a)
+    vec vsquare(vec a)
     vec vmin(vec a, vec b)
     vec vexp(vec a)
     vec vexp_or_0(vec a)
@@ -51,9 +52,15 @@ cdef extern from "vector.h" nogil:
     vec vsum_within(vec a, int n)
     vec vsum_across(vec a, int n)
     void fetch(const void *first, const void *end)
+
+cdef extern from "barrier.h" nogil:
     bint is_stopped(const int64_t *stop)
     bint barrier_wait(int64_t *sync, const int64_t *stop, int64_t n)
+
+cdef extern from "processor.h" nogil:
     int processor_level()
+    uint64_t flush_denormals()
+    void restore_denormals(uint64_t before)
 
 include "codes.pxi"  # written by setup.py
 
@@ -245,9 +252,12 @@ def train_thread(
     cdef const int64_t[::1] settings = problem.settings
     cdef const double[::1] numbers = problem.numbers
     cdef Task *task = new_task(problem, samples, losses, thread, settings[N_THREADS])
+    cdef uint64_t before
     try:
         with nogil:
+            before = flush_denormals()
             train(task, settings, numbers, order, learning_rates, loss_sums)
+            restore_denormals(before)
     finally:
         free(task)
 

@@ -76,6 +76,7 @@ def train_lanes(lanes, samples, double[:, ::1] sums):
     cdef LaneLayer *layers = <LaneLayer *>malloc((n + 1) * sizeof(LaneLayer))
     cdef Group group
     cdef Sizes sizes[LANES]
+    cdef uint64_t before
     if layers == NULL:
         raise MemoryError("no memory for the table of layers")
     try:
@@ -83,7 +84,9 @@ def train_lanes(lanes, samples, double[:, ::1] sums):
         group.n_epochs = sums.shape[0]
         if group.n_epochs:
             with nogil:
+                before = flush_denormals()
                 run_lanes(&group, sizes, &sums[0, 0])
+                restore_denormals(before)
     finally:
         free(layers)
 

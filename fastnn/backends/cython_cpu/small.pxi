@@ -44,9 +44,12 @@ def train_small(
     cdef const double[::1] numbers = problem.numbers
     cdef Task *task = new_task(problem, samples, losses, thread, 1)
     cdef bint is_done
+    cdef uint64_t before
     try:
         with nogil:
+            before = flush_denormals()
             is_done = run_small(task, settings, numbers, order, learning_rates, loss_sums)
+            restore_denormals(before)
     finally:
         free(task)
     if not is_done:

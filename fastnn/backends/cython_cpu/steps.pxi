@@ -19,8 +19,10 @@ def take_step(
     cdef Step now
     cdef Py_ssize_t l, p
     cdef real limit = <real>numbers[MAX_NORM]
+    cdef uint64_t before
     try:
         with nogil:
+            before = flush_denormals()
             first_sizes(&sizes, <int>settings[OPTIMIZER], &numbers[0], settings[STEP])
             first_step(&now, &sizes, &numbers[0])
             step_sizes(&sizes, &numbers[0], learning_rate, settings[STEP] + 1)
@@ -30,6 +32,7 @@ def take_step(
                     step_panel(&task.layers[l], p, &gradient[table[l, WEIGHTS]], now)
                     if limit > 0:
                         limit_norms(&task.layers[l], p, limit)
+            restore_denormals(before)
     finally:
         free(task)
 

@@ -1,4 +1,4 @@
-"""A barrier for Numba's kernels; it follows cython_cpu/vector.h, where the reasons stand."""
+"""A barrier for Numba's kernels; it follows cython_cpu/barrier.h, where the reasons stand."""
 
 import os
 import platform

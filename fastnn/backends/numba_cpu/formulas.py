@@ -331,10 +331,16 @@ def penalty(w, g, u):
     return g
 
 
+@inlined
+def moving_mean(beta, mean, x):
+    """Return beta mean + (1 - beta) x, in an addition and one multiply-add."""
+    one = vsplat(real(mean, 1.0))
+    return vmuladd(vsub(one, vsplat(beta)), vsub(x, mean), mean)
+
+
 @kernel
 def rare_step(p, at, g, w, u):
     """Do the rest of `optimizer_step`, for weights w: see `activate_rarely`."""
-    one = vsplat(real(p.weights, 1.0))
     if u.optimizer in (codes.MOMENTUM, codes.NESTEROV):
         m = vsub(vmul(vsplat(u.beta_1), vload(p.moment_1, at)), vmul(vsplat(u.size), g))
         vstore(p.moment_1, at, m)
@@ -342,14 +348,14 @@ def rare_step(p, at, g, w, u):
             m = vsub(vmul(vsplat(u.beta_1), m), vmul(vsplat(u.size), g))
         w = vadd(w, m)
     elif u.optimizer == codes.RMSPROP:
-        v = vfma(u.beta_2, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
+        v = moving_mean(u.beta_2, vload(p.moment_1, at), vmul(g, g))
         vstore(p.moment_1, at, v)
         w = vfma(vneg(vsplat(u.size)), vdiv_by_root(g, v, u.epsilon), w)
     elif u.optimizer in (codes.ADAMW, codes.NADAM, codes.ADAMW_KERAS):
         if u.optimizer != codes.NADAM:
             w = vfma(vneg(vsplat(u.decay)), w, w)
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_1)), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
+        m = moving_mean(u.beta_1, vload(p.moment_1, at), g)
+        v = moving_mean(u.beta_2, vload(p.moment_2, at), vmul(g, g))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
         m = vfma(u.size, m, vmul(vsplat(u.gradient_size), g))
@@ -361,12 +367,12 @@ def rare_step(p, at, g, w, u):
 @merged
 def optimizer_step(p, at, g, penalized, u):
     """Update a vector of weights, or biases (not penalized), from their gradient g; return them."""
-    w, one = vload(p.weights, at), vsplat(real(p.weights, 1.0))
+    w = vload(p.weights, at)
     if penalized:
         g = penalty(w, g, u)
     if u.optimizer == codes.ADAM:
-        m = vfma(u.beta_1, vload(p.moment_1, at), vmul(vsub(one, vsplat(u.beta_1)), g))
-        v = vfma(u.beta_2, vload(p.moment_2, at), vmul(vsub(one, vsplat(u.beta_2)), vmul(g, g)))
+        m = moving_mean(u.beta_1, vload(p.moment_1, at), g)
+        v = moving_mean(u.beta_2, vload(p.moment_2, at), vmul(g, g))
         vstore(p.moment_1, at, m)
         vstore(p.moment_2, at, v)
         w = vfma(vneg(vsplat(u.size)), vdiv_by_root(m, v, u.epsilon), w)

@@ -162,22 +162,35 @@ def _exp_above(builder, vector, a, shift):
 def vdiv_by_root(typingctx, m, v, epsilon):
     """Return m / (sqrt(v) + epsilon), Adam's step, for a scalar or vector epsilon.
 
-    Allowed to, LLVM takes the processor's estimates of 1 / sqrt(v) and 1 / d where it has some,
-    improved by a step of Newton's method, as vector.h does.
+    Allowed to, LLVM takes the processor's estimate of 1 / d where it has one, improved by a step of
+    Newton's method, as vector.h does.
     """
 
     def generate(context, builder, signature, arguments):
         a, b, c = arguments
-        tiny = constant_vector(m, 1e-30 if m.dtype.bitwidth == 32 else 1e-200)
-        b = builder.select(builder.fcmp_ordered(">", b, tiny), b, tiny)
-        one = constant_vector(m, 1.0)
-        estimated = ("arcp", "afn", "reassoc", "ninf", "nnan", "nsz", "contract")
-        root = call(builder, "sqrt", llvm_type(m), [b], estimated)
-        inverse_root = builder.fdiv(one, root, flags=estimated)
-        d = call(builder, "fma", llvm_type(m), [b, inverse_root, spread(builder, m, epsilon, c)])
-        return builder.fmul(a, builder.fdiv(one, d, flags=estimated))
+        least = constant_vector(m, 1e-30 if m.dtype.bitwidth == 32 else 1e-200)
+        c = spread(builder, m, epsilon, c)
+        c = select(builder, ">", m, c, least, c, least)
+        d = builder.fadd(call(builder, "sqrt", llvm_type(m), [b]), c)
+        if m.dtype.bitwidth == 32 or not _has_permutations():
+            estimated = ("arcp", "afn", "ninf", "nnan")
+            return builder.fmul(a, builder.fdiv(constant_vector(m, 1.0), d, flags=estimated))
+        q, two = _estimated_inverse(builder, m, d), constant_vector(m, 2.0)
+        minus_d = builder.fneg(d)
+        q = builder.fmul(q, call(builder, "fma", llvm_type(m), [minus_d, q, two]))
+        e = call(builder, "fma", llvm_type(m), [minus_d, q, two])
+        return builder.fmul(builder.fmul(a, q), e)
 
     return m(m, v, epsilon), generate
+
+
+def _estimated_inverse(builder, vector, d):
+    """1 / d to 14 bits, for doubles, of which LLVM makes no use by itself."""
+    llvm, mask = llvm_type(vector), ir.IntType(8)
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(llvm, [llvm, llvm, mask]), "llvm.x86.avx512.rcp14.pd.512"
+    )
+    return builder.call(function, [d, constant_vector(vector, 0.0), ir.Constant(mask, 255)])
 
 
 def _sigmoid(builder, vector, a):

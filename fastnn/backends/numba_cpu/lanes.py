@@ -54,6 +54,7 @@ from .formulas import (
 from .lane_losses import activate_lanes, drop_lanes, finish_lanes
 from .lane_products import backward_lanes, forward_lanes, limit_lanes, update_lanes
 from .layers import starts_from_z
+from .processor import flush_denormals, restore_denormals
 from .task import entry
 from .vector import advanced, lanes, load, pointer, real, vload
 
@@ -113,7 +114,9 @@ def train_lanes(group, samples, sums):
     tile, sizes, alike = np.zeros(16 * L, group.work.dtype), np.zeros((L, 5)), np.zeros(L, np.int64)
     g = new_group(group, samples, tile)
     if len(sums) > 0:
+        before = flush_denormals()
         run_lanes(g, pointer(sizes), pointer(alike), pointer(sums), len(sums))
+        restore_denormals(before)
     # Pointers do not keep an array alive; this use at the end does.
     return len(tile) + len(sizes) + len(alike)
 

@@ -6,10 +6,10 @@ Shapes as in layers.py; a panel of weights is (n, W), of inputs or outputs (B, W
 
 import numpy as np
 
-from ..codes import SGD
+from ..codes import ADAM, SGD
 from ..cpu.panels import DELTAS, OUTPUTS, TRANSPOSED, UNITS, WEIGHTS
 from .compile import inlined, kernel, merged
-from .formulas import NO_PENALTY, optimizer_step
+from .formulas import NO_PENALTY, Step, optimizer_step
 from .task import column, used_by
 from .vector import lanes, load, vadd, vfma, vload, vmul, vsplat, vstore, vzero
 
@@ -146,7 +146,12 @@ def update_row(p, at, g0, g1, penalized, half, u):
 @kernel
 def update_panel(p, layer, panel, k, end, rows, u):
     """Update the rows of a panel that are k to end of those used; the last is the bias."""
-    if is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights)):
+    half = is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights))
+    if is_adam(u) and half:
+        update_tiles(p, layer, panel, k, end, rows, True, known_adam(u))
+    elif is_adam(u):
+        update_tiles(p, layer, panel, k, end, rows, False, known_adam(u))
+    elif half:
         update_tiles(p, layer, panel, k, end, rows, True, u)
     else:
         update_tiles(p, layer, panel, k, end, rows, False, u)
@@ -213,10 +218,16 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
     half = is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights))
     if p.scattered and half:
         scatter(p, layer, panel, k, last, rows, True)
-        update_from_sums(p, layer, panel, k, last, True, u)
+        if is_adam(u):
+            update_from_sums(p, layer, panel, k, last, True, known_adam(u))
+        else:
+            update_from_sums(p, layer, panel, k, last, True, u)
     elif p.scattered:
         scatter(p, layer, panel, k, last, rows, False)
-        update_from_sums(p, layer, panel, k, last, False, u)
+        if is_adam(u):
+            update_from_sums(p, layer, panel, k, last, False, known_adam(u))
+        else:
+            update_from_sums(p, layer, panel, k, last, False, u)
     elif half:
         update_from_lists(p, layer, panel, k, last, True, u)
     else:
@@ -307,6 +318,8 @@ def update_two_panels(p, layer, panel, rows, u):
     """
     if is_half(column(p, layer, UNITS), panel + 1, 2 * lanes(p.weights)):
         update_both(p, layer, panel, True, u)
+    elif is_adam(u):
+        update_both(p, layer, panel, False, known_adam(u))
     else:
         update_both(p, layer, panel, False, u)
     update_panel(p, layer, panel, p.n_features, p.n_features + 1, rows, u)
@@ -370,6 +383,29 @@ def update_panel_online(p, panel, k, end, u):
 def is_plain_step(u):
     """Say whether a weight of gradient 0 stays as it is."""
     return u.optimizer == SGD and u.penalty == NO_PENALTY
+
+
+@inlined
+def is_adam(u):
+    """Say whether `known_adam` is the same step."""
+    return u.optimizer == ADAM and u.penalty == NO_PENALTY
+
+
+@inlined
+def known_adam(u):
+    """Return a step of Adam without penalty that LLVM knows to be one; see panels.pxi."""
+    return Step(
+        np.int64(ADAM),  # of the same type as in u
+        np.int64(NO_PENALTY),
+        u.size,
+        u.gradient_size,
+        u.epsilon,
+        u.decay,
+        u.beta_1,
+        u.beta_2,
+        u.alpha,
+        u.l1,
+    )
 
 
 @inlined

@@ -14,6 +14,7 @@ from .compile import inlined, kernel, merged
 from .formulas import activate, first_sizes, next_step, optimizer_step, step_sizes
 from .inputs import value_of
 from .panels import is_plain_step
+from .processor import flush_denormals, restore_denormals
 from .task import column, new_task, parameter_of
 from .vector import (
     lanes,
@@ -128,7 +129,7 @@ def train_small(problem, samples, order, learning_rates, losses, loss_sums, thre
     load_small(p, s, n)
     copy_small(p, s, problem, False)
     forward_first(s)
-    factor = 2.0 if p.loss == SUM_SQUARED_ERROR else 1.0
+    factor, before = 2.0 if p.loss == SUM_SQUARED_ERROR else 1.0, flush_denormals()
     for epoch in range(len(loss_sums)):
         if is_stopped(p.stop):
             break
@@ -140,6 +141,7 @@ def train_small(problem, samples, order, learning_rates, losses, loss_sums, thre
             loss_sums[epoch] += step_small(s, 4, True, factor, n, u)
         else:
             loss_sums[epoch] += step_small(s, group, False, factor, n, u)
+    restore_denormals(before)
     copy_small(p, s, problem, True)
     # Pointers do not keep an array alive; this use at the end does.
     return table[0, N_OUT] + len(memory) + parameters[0]

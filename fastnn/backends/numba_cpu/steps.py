@@ -9,6 +9,7 @@ from ..cpu.panels import MAX_NORM, OPTIMIZER, PANELS, STEP, UNITS, WEIGHTS
 from .compile import kernel, merged
 from .formulas import first_sizes, limit_norms, next_step, step_sizes
 from .panels import is_half, update_row
+from .processor import flush_denormals, restore_denormals
 from .task import column, new_task
 from .vector import lanes, pointer, vload
 
@@ -24,11 +25,13 @@ def take_step(problem, samples, losses, gradient, learning_rate, size):
     s = first_sizes(p.numbers, settings[OPTIMIZER], settings[STEP])
     s = step_sizes(p.numbers, s, learning_rate, settings[STEP] + 1)
     u, limit, g = next_step(p, s, size), p.numbers[MAX_NORM], pointer(gradient)
+    before = flush_denormals()
     for layer in range(1, p.n_layers + 1):
         for panel in range(column(p, layer, PANELS)):
             step_panel(p, layer, panel, g, u)
             if limit > 0:
                 limit_norms(p, layer, panel, limit)
+    restore_denormals(before)
 
 
 @kernel

@@ -15,6 +15,7 @@ from .formulas import first_sizes, next_step, step_sizes
 from .inputs import find_used, list_by_input, load_batch
 from .layers import deltas_below, forward, limit_layer, update
 from .panels import is_online, transpose_panel
+from .processor import flush_denormals, restore_denormals
 from .task import Batch, column, new_task, offset_of
 
 
@@ -24,8 +25,15 @@ def train_thread(problem, samples, order, learning_rates, losses, loss_sums, thr
 
     `losses` has room for the losses of one batch.
     """
-    settings = problem.settings
-    p = new_task(problem, samples, order, losses, thread, settings[N_THREADS])
+    p = new_task(problem, samples, order, losses, thread, problem.settings[N_THREADS])
+    before = flush_denormals()
+    train(p, problem.settings, order, learning_rates, loss_sums, thread)
+    restore_denormals(before)
+
+
+@kernel
+def train(p, settings, order, learning_rates, loss_sums, thread):
+    """Do the work of `train_thread`."""
     n, step = order.shape[1], settings[STEP]
     s = first_sizes(p.numbers, settings[OPTIMIZER], step)
     for layer in range(2, p.n_layers + 1):
