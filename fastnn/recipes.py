@@ -140,7 +140,9 @@ DEEP_BIG_SIMPLE = Recipe(
 )
 
 # Chosen on 10,000 training images that were held out, never on the test images: tried were one
-# to three layers, rates, schedules, penalties, dropout, label smoothing and distortions.
+# to three layers, activations, rates, schedules, penalties, dropout, label smoothing and
+# distortions. After 100 epochs on the other 50,000, 0.56 % of them were wrong with ReLU and Adam,
+# 0.48 with GELU, 0.47 with GELU and weight decay.
 _LAPTOP = {
     **_COMMON,
     "hidden_layer_sizes": (800, 400),
@@ -151,7 +153,14 @@ _LAPTOP = {
 LAPTOP = Recipe(
     "mnist",
     datasets.load_mnist,
-    {**_LAPTOP, "distortion": DIGITS_BENT, "max_iter": 400},
+    {
+        **_LAPTOP,
+        "activation": "gelu",
+        "solver": "adamw",
+        "weight_decay": 0.05,
+        "distortion": DIGITS_BENT,
+        "max_iter": 400,
+    },
     follow_test=10,
     fills_time=True,
 )

@@ -124,33 +124,25 @@ cdef double loss_and_delta(
     `from_z`: the outputs hold the pre-activations z, and get f(z) here. Without targets (NULL)
     that is all.
     """
-    cdef Py_ssize_t c, at, n = layer.n_out, label = -1
+    cdef Py_ssize_t c, at, n = layer.n_out
     cdef double z, y, e, target, largest, total = 0, log_total, loss = 0, mean = 0
     cdef double a = task.loss_parameter
     cdef real *out = layer.outputs
     cdef const real *powers = layer.slopes  # which are of no use where they cancel
     if from_z and layer.activation == SOFTMAX:
-        largest = out[offset_of(task, i, 0)]
-        for c in range(1, n):
-            z = out[offset_of(task, i, c)]
-            if z > largest:
-                largest = z
-        exponentials(task, layer, i, <real>largest)
+        largest = exponentials(task, layer, i)
         for c in range(n):
             total += powers[offset_of(task, i, c)]
+        if t == NULL or task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
+            return softmax_and_label(task, layer, i, t, share, largest, total)
         log_total = log(total)
-        if t != NULL and task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
-            label = <Py_ssize_t>t[0]
         for c in range(n):
             at = offset_of(task, i, c)
             z = out[at] - largest
-            y = powers[at] / total
+            y = powers[at] / <real>total  # as softmax_and_label has it
             out[at] = <real>y
-            if t == NULL:
-                continue
-            if task.loss == CATEGORICAL_CROSSENTROPY or task.loss == SPARSE_CATEGORICAL_CROSSENTROPY:
-                target = c == label if task.loss == SPARSE_CATEGORICAL_CROSSENTROPY else t[c]
-                target = (1 - a) * target + a / n  # label smoothing
+            if task.loss == CATEGORICAL_CROSSENTROPY:
+                target = (1 - a) * t[c] + a / n  # label smoothing
                 e = y - target
                 if target != 0:
                     loss += target * (log_total - z)
@@ -158,9 +150,7 @@ cdef double loss_and_delta(
                 loss += loss_of_output(task.loss, a, t[c], y, &e)
                 mean += e * y
             layer.deltas[at] = <real>(e * share)
-        if t != NULL and (
-            task.loss != CATEGORICAL_CROSSENTROPY and task.loss != SPARSE_CATEGORICAL_CROSSENTROPY
-        ):
+        if task.loss != CATEGORICAL_CROSSENTROPY:
             for c in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
                 at = offset_of(task, i, c)
                 loss_of_output(task.loss, a, t[c], out[at], &e)
@@ -194,14 +184,50 @@ cdef double loss_and_delta(
     return loss
 
 
-cdef void exponentials(Task *task, Layer *layer, Py_ssize_t i, real largest) noexcept nogil:
-    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes."""
-    cdef Py_ssize_t c, at
-    cdef vec z
-    for c from 0 <= c < layer.n_out by LANES:
+cdef double exponentials(Task *task, Layer *layer, Py_ssize_t i) noexcept nogil:
+    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes.
+
+    Returns the largest; in columns that are missing there is 0.
+    """
+    cdef Py_ssize_t c, at, n = layer.n_out
+    cdef vec z, most = vsplat(-INFINITY)
+    cdef real largest
+    for c from 0 <= c < n by LANES:
+        z = vload(layer.outputs + offset_of(task, i, c))
+        most = vmax(most, vfirst(z, n - c, -INFINITY))
+    largest = vlargest(most)
+    for c from 0 <= c < n by LANES:
         at = offset_of(task, i, c)
         z = vsub(vload(layer.outputs + at), vsplat(largest))
-        vstore(layer.slopes + at, vexp_or_0(z))
+        vstore(layer.slopes + at, vfirst(vexp_or_0(z), n - c, 0))
+    return largest
+
+
+cdef double softmax_and_label(
+    Task *task, Layer *layer, Py_ssize_t i, const real *t, double share, double largest,
+    double total,
+) noexcept nogil:
+    """Do the rest of `loss_and_delta` for a label in t[0], or no target, in whole vectors."""
+    cdef Py_ssize_t c, at, place = 0, n = layer.n_out
+    cdef double a = task.loss_parameter, z_label = 0, sum_z = 0
+    cdef vec y, sum_y = vsplat(<real>total), factor = vsplat(<real>share)
+    if t != NULL:
+        place = offset_of(task, i, <Py_ssize_t>t[0])
+        z_label = layer.outputs[place] - largest
+        if a > 0:  # label smoothing
+            for c in range(n):
+                sum_z += layer.outputs[offset_of(task, i, c)] - largest
+    for c from 0 <= c < n by LANES:
+        at = offset_of(task, i, c)
+        y = vdiv(vload(layer.slopes + at), sum_y)
+        vstore(layer.outputs + at, y)
+        if t != NULL:
+            y = vmul(factor, vsub(y, vsplat(<real>(a / n))))
+            vstore(layer.deltas + at, vfirst(y, n - c, 0))
+    if t == NULL:
+        return 0
+    layer.deltas[place] = <real>(share * (layer.outputs[place] - (1 - a + a / n)))
+    return log(total) - (1 - a) * z_label - a / n * sum_z
 
 
 cdef void falling_exponentials(Task *task, Layer *layer, Py_ssize_t i) noexcept nogil:

@@ -220,18 +220,12 @@ cdef void update_panel_sparse(
     """The same for the first layer: only the samples that have input k contribute."""
     cdef Py_ssize_t last = end if end < layer.n_in else layer.n_in
     cdef bint half = is_half(layer.n_out, p)
-    if task.scattered and half:
-        scatter(task, layer, p, k, last, True)
-        if is_adam(step):
-            update_from_sums(task, layer, p, k, last, True, known_adam(step[0]))
-        else:
-            update_from_sums(task, layer, p, k, last, True, step[0])
+    if task.scattered and p == 0 and layer.n_out <= LANES // 2:
+        scatter_and_update(task, layer, p, k, last, LANES // 2, step)
+    elif task.scattered and half:
+        scatter_and_update(task, layer, p, k, last, LANES, step)
     elif task.scattered:
-        scatter(task, layer, p, k, last, False)
-        if is_adam(step):
-            update_from_sums(task, layer, p, k, last, False, known_adam(step[0]))
-        else:
-            update_from_sums(task, layer, p, k, last, False, step[0])
+        scatter_and_update(task, layer, p, k, last, WIDTH, step)
     elif half:
         update_from_lists(task, layer, p, k, last, True, step[0])
     else:
@@ -240,20 +234,48 @@ cdef void update_panel_sparse(
         update_panel(task, layer, p, last, end, step)
 
 
-cdef inline void scatter(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half
+cdef inline void scatter_and_update(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Py_ssize_t width,
+    Step *step,
 ) noexcept nogil:
-    """Add the gradient of the inputs k to end to task.gradient (n_in, W), sample by sample.
+    """Do it by sums in task.gradient (n_in, width), of as many columns as may not be empty.
 
-    Of a half full panel it is (n_in, LANES), so that more of it stays in the nearest cache.
+    So more of the sums stay in the nearest cache: 784-8-10 takes .49 us a sample, not .56, with
+    sums of 8 columns instead of 16.
+    """
+    scatter(task, layer, p, k, end, width)
+    if is_adam(step):
+        update_from_sums(task, layer, p, k, end, width, known_adam(step[0]))
+    else:
+        update_from_sums(task, layer, p, k, end, width, step[0])
+
+
+cdef inline vec load_sums(const real *g, Py_ssize_t width) noexcept nogil:
+    """Return the first vector of a row of sums."""
+    return vload_half(g) if width < LANES else vload(g)
+
+
+cdef inline void store_sums(real *g, vec sums, Py_ssize_t width) noexcept nogil:
+    if width < LANES:
+        vstore_half(g, sums)
+    else:
+        vstore(g, sums)
+
+
+cdef inline void scatter(
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Py_ssize_t width
+) noexcept nogil:
+    """Add the gradient of the inputs k to end to the sums, sample by sample.
+
     Either `end` ends this thread's range of inputs, or all inputs are its own.
     """
-    cdef Py_ssize_t i, width = LANES if half else WIDTH
+    cdef Py_ssize_t i
     cdef int64_t q, T = task.n_threads
     cdef int64_t *split
     cdef const int32_t *column = task.lists.column
     cdef const real *x = task.lists.value
     cdef const real *d = layer.deltas + p * task.batch * WIDTH
+    cdef real *sums = task.gradient
     cdef real *g
     cdef vec d0, d1
     cdef bint all_inputs = k == 0 and end == task.n_features
@@ -262,23 +284,24 @@ cdef inline void scatter(
         split += 0 if all_inputs else task.thread
         d0, d1 = vload(d + i * WIDTH), vload(d + i * WIDTH + LANES)
         for q in range(split[0], split[T if all_inputs else 1]):
-            g = task.gradient + <Py_ssize_t>column[q] * width
-            vstore(g, vfma(x[q], d0, vload(g)))
-            if not half:
+            g = sums + <Py_ssize_t>column[q] * width
+            store_sums(g, vfma(x[q], d0, load_sums(g, width)), width)
+            if width == WIDTH:
                 vstore(g + LANES, vfma(x[q], d1, vload(g + LANES)))
 
 
 cdef inline void update_from_sums(
-    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, bint half, Step now
+    Task *task, Layer *layer, Py_ssize_t p, Py_ssize_t k, Py_ssize_t end, Py_ssize_t width,
+    Step now,
 ) noexcept nogil:
-    """Update the rows of inputs k to end from the scattered gradient, which is 0 again."""
-    cdef Py_ssize_t at = (p * (layer.n_in + 1) + k) * WIDTH, width = LANES if half else WIDTH
+    """Update the rows of inputs k to end from the sums, which are 0 again."""
+    cdef Py_ssize_t at = (p * (layer.n_in + 1) + k) * WIDTH
     cdef real *g = task.gradient + k * width
     cdef vec g0, g1 = vsplat(0)
-    cdef bint is_plain = is_plain_step(&now)
+    cdef bint is_plain = is_plain_step(&now), half = width < WIDTH
     while k < end:
-        g0 = vload(g)
-        vstore(g, vsplat(0))
+        g0 = load_sums(g, width)
+        store_sums(g, vsplat(0), width)
         if not half:
             g1 = vload(g + LANES)
             vstore(g + LANES, vsplat(0))

@@ -86,6 +86,27 @@ INLINE real vsum(vec a) { /* pairwise: half a vector onto the other, until one l
     return a[0];
 }
 INLINE void vstore(real *p, vec a) { *(vec *)p = a; }
+/* The first half of a vector, and 0 in its other lanes */
+INLINE vec vload_half(const real *p) {
+#if defined(__AVX512F__)
+    return (vec)_mm512_zextpd256_pd512(_mm256_loadu_pd((const double *)p));
+#elif defined(__AVX__)
+    return (vec)_mm256_zextpd128_pd256(_mm_loadu_pd((const double *)p));
+#else
+    vec a = {0};
+    __builtin_memcpy(&a, p, sizeof a / 2);
+    return a;
+#endif
+}
+INLINE void vstore_half(real *p, vec a) {
+#if defined(__AVX512F__)
+    _mm256_storeu_pd((double *)p, _mm512_castpd512_pd256((__m512d)a));
+#elif defined(__AVX__)
+    _mm_storeu_pd((double *)p, _mm256_castpd256_pd128((__m256d)a));
+#else
+    __builtin_memcpy(p, &a, sizeof a / 2);
+#endif
+}
 INLINE vec vsplat(real a) { return a - (vec){0}; }
 INLINE vec vneg(vec a) { return -a; }
 INLINE vec vadd(vec a, vec b) { return a + b; }
@@ -187,6 +208,20 @@ INLINE vec vsum_across(vec a, int n) {
     if (LANES > 2 && n <= 2) a += vexchange(a, 2 % LANES);
     if (n <= 1) a += vexchange(a, 1);
     return a;
+}
+
+/* The first n lanes of a, and `other` in the rest */
+INLINE vec vfirst(vec a, int64_t n, real other) {
+    words lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return vselect((words)(lane < (word)(n < LANES ? n : LANES)), a, vsplat(other));
+}
+INLINE real vlargest(vec a) {
+    a = vmax(a, vexchange(a, 1));
+    if (LANES > 2) a = vmax(a, vexchange(a, 2 % LANES));
+    if (LANES > 4) a = vmax(a, vexchange(a, 4 % LANES));
+    if (LANES > 8) a = vmax(a, vexchange(a, 8 % LANES));
+    return a[0];
 }
 
 /* m / (sqrt(v) + epsilon), Adam's step, within 3 ulp.

@@ -32,9 +32,12 @@ from .vector import (
     vabs,
     vadd,
     vdiv,
+    vfirst,
     vfma,
     vif_positive,
+    vlargest,
     vload,
+    vmax,
     vmul,
     vmuladd,
     vneg,
@@ -176,27 +179,21 @@ def loss_and_delta(p, layer, i, sample, share, from_z):
     slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
     has_targets, targets, t = p.n_targets > 0, p.targets, sample * p.n_targets
     a = p.numbers[N_NUMBERS + p.n_layers]
-    is_index = code == codes.SPARSE_CATEGORICAL_CROSSENTROPY
-    label = int(targets[t]) if has_targets and is_index else -1
     loss, mean, total = 0.0, 0.0, 0.0
     if from_z and column(p, layer, ACTIVATION) == codes.SOFTMAX:
-        largest = float(work[offset_of(p, layer, i, 0)])
-        for c in range(1, n):
-            largest = max(largest, float(work[offset_of(p, layer, i, c)]))
-        exponentials(p, layer, i, real(work, largest))
+        largest = exponentials(p, layer, i)
         for c in range(n):
             total += work[slopes + offset_of(p, layer, i, c)]
+        if not has_targets or code == codes.SPARSE_CATEGORICAL_CROSSENTROPY:
+            return softmax_and_label(p, layer, i, sample, share, largest, total)
         log_total = math.log(total)
         for c in range(n):
             at = offset_of(p, layer, i, c)
             z = work[at] - largest
-            y = work[slopes + at] / total
+            y = float(work[slopes + at] / real(work, total))  # as softmax_and_label has it
             work[at] = y
-            if not has_targets:
-                continue
-            if is_index or code == codes.CATEGORICAL_CROSSENTROPY:
-                target = float(targets[t + c]) if not is_index else 1.0 if c == label else 0.0
-                target = (1 - a) * target + a / n  # label smoothing
+            if code == codes.CATEGORICAL_CROSSENTROPY:
+                target = (1 - a) * float(targets[t + c]) + a / n  # label smoothing
                 e = y - target
                 if target != 0:
                     loss += target * (log_total - z)
@@ -205,7 +202,7 @@ def loss_and_delta(p, layer, i, sample, share, from_z):
                 loss += part
                 mean += e * y
             work[deltas + at] = e * share
-        if has_targets and not (is_index or code == codes.CATEGORICAL_CROSSENTROPY):
+        if code != codes.CATEGORICAL_CROSSENTROPY:
             for c in range(n):  # dy_j / dz_k = y_j ((j = k) - y_k)
                 at = offset_of(p, layer, i, c)
                 y = float(work[at])
@@ -242,13 +239,52 @@ def loss_and_delta(p, layer, i, sample, share, from_z):
 
 
 @kernel
-def exponentials(p, layer, i, largest):
-    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes."""
+def exponentials(p, layer, i):
+    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes.
+
+    Returns the largest; in columns that are missing there is 0.
+    """
+    n, L = column(p, layer, UNITS), lanes(p.work)
     slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
-    for c in range(0, column(p, layer, UNITS), lanes(p.work)):
+    least = real(p.work, -math.inf)
+    most = vsplat(least)
+    for c in range(0, n, L):
+        z = vload(p.work, offset_of(p, layer, i, c))
+        most = vmax(most, vfirst(z, n - c, least))
+    largest = vlargest(most)
+    for c in range(0, n, L):
         at = offset_of(p, layer, i, c)
         z = vsub(vload(p.work, at), vsplat(largest))
-        vstore(p.work, slopes + at, vexp_or_0(z))
+        vstore(p.work, slopes + at, vfirst(vexp_or_0(z), n - c, real(p.work, 0.0)))
+    return float(largest)
+
+
+@kernel
+def softmax_and_label(p, layer, i, sample, share, largest, total):
+    """Do the rest of `loss_and_delta` for a label, or no target, in whole vectors."""
+    n, L, work = column(p, layer, UNITS), lanes(p.work), p.work
+    deltas = column(p, layer, DELTAS) - offset_of(p, layer, 0, 0)
+    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
+    has_targets, a = p.n_targets > 0, p.numbers[N_NUMBERS + p.n_layers]
+    place, z_label, sum_z = 0, 0.0, 0.0
+    if has_targets:
+        place = offset_of(p, layer, i, int(p.targets[sample * p.n_targets]))
+        z_label = work[place] - largest
+        if a > 0:  # label smoothing
+            for c in range(n):
+                sum_z += work[offset_of(p, layer, i, c)] - largest
+    sum_y, factor = vsplat(real(work, total)), vsplat(real(work, share))
+    for c in range(0, n, L):
+        at = offset_of(p, layer, i, c)
+        y = vdiv(vload(work, slopes + at), sum_y)
+        vstore(work, at, y)
+        if has_targets:
+            y = vmul(factor, vsub(y, vsplat(real(work, a / n))))
+            vstore(work, deltas + at, vfirst(y, n - c, real(work, 0.0)))
+    if not has_targets:
+        return 0.0
+    work[deltas + place] = share * (work[place] - (1 - a + a / n))
+    return math.log(total) - (1 - a) * z_label - a / n * sum_z
 
 
 @kernel

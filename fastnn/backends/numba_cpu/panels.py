@@ -11,7 +11,19 @@ from ..cpu.panels import DELTAS, OUTPUTS, TRANSPOSED, UNITS, WEIGHTS
 from .compile import inlined, kernel, merged
 from .formulas import NO_PENALTY, Step, optimizer_step
 from .task import column, used_by
-from .vector import lanes, load, vadd, vfma, vload, vmul, vsplat, vstore, vzero
+from .vector import (
+    lanes,
+    load,
+    vadd,
+    vfma,
+    vload,
+    vload_half,
+    vmul,
+    vsplat,
+    vstore,
+    vstore_half,
+    vzero,
+)
 
 FEW_ROWS = 8  # whether an input is 0 in all of them is no question that pays
 
@@ -216,18 +228,13 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
     """
     last = min(end, p.n_features)
     half = is_half(column(p, layer, UNITS), panel, 2 * lanes(p.weights))
-    if p.scattered and half:
-        scatter(p, layer, panel, k, last, rows, True)
-        if is_adam(u):
-            update_from_sums(p, layer, panel, k, last, True, known_adam(u))
-        else:
-            update_from_sums(p, layer, panel, k, last, True, u)
+    L = lanes(p.weights)
+    if p.scattered and panel == 0 and column(p, layer, UNITS) <= L // 2:
+        scatter_and_update(p, layer, panel, k, last, rows, L // 2, u)
+    elif p.scattered and half:
+        scatter_and_update(p, layer, panel, k, last, rows, L, u)
     elif p.scattered:
-        scatter(p, layer, panel, k, last, rows, False)
-        if is_adam(u):
-            update_from_sums(p, layer, panel, k, last, False, known_adam(u))
-        else:
-            update_from_sums(p, layer, panel, k, last, False, u)
+        scatter_and_update(p, layer, panel, k, last, rows, 2 * L, u)
     elif half:
         update_from_lists(p, layer, panel, k, last, True, u)
     else:
@@ -237,15 +244,38 @@ def update_panel_sparse(p, layer, panel, k, end, rows, u):
 
 
 @merged
-def scatter(p, layer, panel, k, end, rows, half):
-    """Add the gradient of the inputs k to end to that in `work`, (n_in, W), sample by sample.
+def scatter_and_update(p, layer, panel, k, end, rows, width, u):
+    """Do it by sums in `work`, (n_in, width), of as many columns as may not be empty."""
+    scatter(p, layer, panel, k, end, rows, width)
+    if is_adam(u):
+        update_from_sums(p, layer, panel, k, end, width, known_adam(u))
+    else:
+        update_from_sums(p, layer, panel, k, end, width, u)
 
-    Of a half full panel it is (n_in, L), so that more of it stays in the nearest cache. Either
-    `end` ends this thread's range of inputs, or all inputs are its own.
+
+@inlined
+def load_sums(work, g, width):
+    """Return the first vector of a row of sums."""
+    return vload_half(work, g) if width < lanes(work) else vload(work, g)
+
+
+@inlined
+def store_sums(work, g, sums, width):
+    """Store it."""
+    if width < lanes(work):
+        vstore_half(work, g, sums)
+    else:
+        vstore(work, g, sums)
+
+
+@merged
+def scatter(p, layer, panel, k, end, rows, width):
+    """Add the gradient of the inputs k to end to the sums, sample by sample.
+
+    Either `end` ends this thread's range of inputs, or all inputs are its own.
     """
     L, T = lanes(p.weights), p.n_threads
     W = 2 * L
-    width = L if half else W
     d = column(p, layer, DELTAS) + panel * p.batch * W
     all_inputs = k == 0 and end == p.n_features
     first, n_ranges = (0, T) if all_inputs else (p.thread, 1)
@@ -254,23 +284,22 @@ def scatter(p, layer, panel, k, end, rows, half):
         d0, d1 = vload(p.work, d + i * W), vload(p.work, d + i * W + L)
         for q in range(load(p.split, split), load(p.split, split + n_ranges)):
             x, g = load(p.value, q), p.gradient + load(p.position, q) * width
-            vstore(p.work, g, vfma(x, d0, vload(p.work, g)))
-            if not half:
+            store_sums(p.work, g, vfma(x, d0, load_sums(p.work, g, width)), width)
+            if width == W:
                 vstore(p.work, g + L, vfma(x, d1, vload(p.work, g + L)))
 
 
 @merged
-def update_from_sums(p, layer, panel, k, end, half, u):
-    """Update the rows of inputs k to end from the scattered gradient, which is 0 again."""
+def update_from_sums(p, layer, panel, k, end, width, u):
+    """Update the rows of inputs k to end from the sums, which are 0 again."""
     L = lanes(p.weights)
     W = 2 * L
-    width = L if half else W
     at = column(p, layer, WEIGHTS) + panel * (p.n_features + 1) * W
-    zero, is_plain = vzero(p.work), is_plain_step(u)
+    zero, is_plain, half = vzero(p.work), is_plain_step(u), width < W
     for j in range(k, end):
         g = p.gradient + j * width
-        g0, g1 = vload(p.work, g), zero
-        vstore(p.work, g, zero)
+        g0, g1 = load_sums(p.work, g, width), zero
+        store_sums(p.work, g, zero, width)
         if not half:
             g1 = vload(p.work, g + L)
             vstore(p.work, g + L, zero)

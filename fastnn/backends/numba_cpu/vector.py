@@ -163,6 +163,40 @@ def vstore(typingctx, array, index, vector):
 
 
 @intrinsic
+def vload_half(typingctx, array, index):
+    """Return half a vector that begins at array[index], and 0 in the other lanes."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        address = address_of(context, builder, array, *arguments)
+        half = ir.VectorType(llvm_type(vector).element, vector.lanes // 2)
+        found = builder.load(
+            builder.bitcast(address, half.as_pointer()), align=array.dtype.bitwidth // 8
+        )
+        zeros = ir.Constant(half, [0.0] * half.count)
+        places = ir.VectorType(ir.IntType(32), vector.lanes)
+        return builder.shuffle_vector(found, zeros, ir.Constant(places, list(range(vector.lanes))))
+
+    return vector(array, types.int64), generate
+
+
+@intrinsic
+def vstore_half(typingctx, array, index, vector):
+    """Store the first half of a vector from array[index] on."""
+
+    def generate(context, builder, signature, arguments):
+        address = address_of(context, builder, array, *arguments[:2])
+        n = vector.lanes // 2
+        places = ir.Constant(ir.VectorType(ir.IntType(32), n), list(range(n)))
+        half = builder.shuffle_vector(arguments[2], arguments[2], places)
+        pointer = builder.bitcast(address, half.type.as_pointer())
+        builder.store(half, pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, vector), generate
+
+
+@intrinsic
 def fetch(typingctx, array, first, end):
     """Ask for array[first:end], which will soon be read."""
 
@@ -302,22 +336,63 @@ def vif_positive(typingctx, c, a, b):
     return a(c, a, b), generate
 
 
+def _reduced(combine):
+    """Return an intrinsic that makes one number of a vector's lanes, in pairs."""
+
+    @intrinsic
+    def function(typingctx, a):
+        def generate(context, builder, signature, arguments):
+            total, count = arguments[0], a.lanes
+            while count > 1:
+                half = count // 2
+                integers = ir.VectorType(ir.IntType(32), half)
+                low = ir.Constant(integers, list(range(half)))
+                high = ir.Constant(integers, list(range(half, count)))
+                total = combine(
+                    builder,
+                    builder.shuffle_vector(total, total, low),
+                    builder.shuffle_vector(total, total, high),
+                )
+                count = half
+            return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+        return a.dtype(a), generate
+
+    return function
+
+
+def _larger(builder, a, b):
+    """Emit the larger lanes; b if either is NaN."""
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+vsum = _reduced(lambda builder, a, b: builder.fadd(a, b))
+vlargest = _reduced(_larger)
+
+
 @intrinsic
-def vsum(typingctx, a):
-    """Return the sum of a vector's lanes, added in pairs."""
+def vmax(typingctx, a, b):
+    """Return the larger lanes; those of b if either is NaN."""
 
     def generate(context, builder, signature, arguments):
-        total, count = arguments[0], a.lanes
-        while count > 1:
-            half = count // 2
-            integers = ir.VectorType(ir.IntType(32), half)
-            low = ir.Constant(integers, list(range(half)))
-            high = ir.Constant(integers, list(range(half, count)))
-            total = builder.fadd(
-                builder.shuffle_vector(total, total, low),
-                builder.shuffle_vector(total, total, high),
-            )
-            count = half
-        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+        return _larger(builder, *arguments)
 
-    return a.dtype(a), generate
+    return a(a, b), generate
+
+
+@intrinsic
+def vfirst(typingctx, a, n, other):
+    """Return the first n lanes of a, and `other` in the rest."""
+
+    def generate(context, builder, signature, arguments):
+        lane = ir.Constant(ir.VectorType(ir.IntType(64), a.lanes), list(range(a.lanes)))
+        single = builder.insert_element(
+            ir.Constant(lane.type, ir.Undefined), arguments[1], ir.Constant(ir.IntType(32), 0)
+        )
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), a.lanes), [0] * a.lanes)
+        n_lanes = builder.shuffle_vector(single, ir.Constant(lane.type, ir.Undefined), zeros)
+        is_first = builder.icmp_signed("<", lane, n_lanes)
+        rest = broadcast(builder, a, arguments[2])
+        return builder.select(is_first, arguments[0], rest)
+
+    return a(a, types.int64, a.dtype), generate
