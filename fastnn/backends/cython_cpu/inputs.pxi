@@ -4,6 +4,10 @@ A batch of compressed rows is two lists of its values that are not 0, by sample 
 dense one is panels of (B, W). Shapes as in layers.pxi.
 """
 
+cdef enum:
+    FEW_ROWS = 8  # whether an input is 0 in all of them is no question that pays
+
+
 cdef int read_inputs(X, Inputs *inputs) except -1:
     """Note where the arrays of cpu.inputs.Inputs begin; the caller keeps them."""
     cdef const real[::1] reals = X.reals

@@ -154,8 +154,10 @@ cdef struct Task:
     const int64_t *stop
 
 
+include "exponentials.pxi"
 include "formulas.pxi"
-include "panels.pxi"
+include "products.pxi"
+include "updates.pxi"
 include "inputs.pxi"
 include "layers.pxi"
 include "steps.pxi"

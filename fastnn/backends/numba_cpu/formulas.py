@@ -24,7 +24,8 @@ from ..cpu.panels import (
     WEIGHTS,
 )
 from .compile import inlined, kernel, merged
-from .functions import vdiv_by_root, vexp, vexp_or_0, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
+from .exponentials import exponentials, falling_exponentials, softmax_and_label
+from .functions import vdiv_by_root, vexp, vexpm1, vlog1p, vnormal, vsigmoid, vtanh
 from .task import column, offset_of
 from .vector import (
     lanes,
@@ -32,12 +33,9 @@ from .vector import (
     vabs,
     vadd,
     vdiv,
-    vfirst,
     vfma,
     vif_positive,
-    vlargest,
     vload,
-    vmax,
     vmul,
     vmuladd,
     vneg,
@@ -236,64 +234,6 @@ def loss_and_delta(p, layer, i, sample, share, from_z):
             loss += part
             work[deltas + at] = share * e * work[slopes + at]
     return loss
-
-
-@kernel
-def exponentials(p, layer, i):
-    """Write exp(z - largest) for the pre-activations z of sample i in place of their slopes.
-
-    Returns the largest; in columns that are missing there is 0.
-    """
-    n, L = column(p, layer, UNITS), lanes(p.work)
-    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
-    least = real(p.work, -math.inf)
-    most = vsplat(least)
-    for c in range(0, n, L):
-        z = vload(p.work, offset_of(p, layer, i, c))
-        most = vmax(most, vfirst(z, n - c, least))
-    largest = vlargest(most)
-    for c in range(0, n, L):
-        at = offset_of(p, layer, i, c)
-        z = vsub(vload(p.work, at), vsplat(largest))
-        vstore(p.work, slopes + at, vfirst(vexp_or_0(z), n - c, real(p.work, 0.0)))
-    return float(largest)
-
-
-@kernel
-def softmax_and_label(p, layer, i, sample, share, largest, total):
-    """Do the rest of `loss_and_delta` for a label, or no target, in whole vectors."""
-    n, L, work = column(p, layer, UNITS), lanes(p.work), p.work
-    deltas = column(p, layer, DELTAS) - offset_of(p, layer, 0, 0)
-    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
-    has_targets, a = p.n_targets > 0, p.numbers[N_NUMBERS + p.n_layers]
-    place, z_label, sum_z = 0, 0.0, 0.0
-    if has_targets:
-        place = offset_of(p, layer, i, int(p.targets[sample * p.n_targets]))
-        z_label = work[place] - largest
-        if a > 0:  # label smoothing
-            for c in range(n):
-                sum_z += work[offset_of(p, layer, i, c)] - largest
-    sum_y, factor = vsplat(real(work, total)), vsplat(real(work, share))
-    for c in range(0, n, L):
-        at = offset_of(p, layer, i, c)
-        y = vdiv(vload(work, slopes + at), sum_y)
-        vstore(work, at, y)
-        if has_targets:
-            y = vmul(factor, vsub(y, vsplat(real(work, a / n))))
-            vstore(work, deltas + at, vfirst(y, n - c, real(work, 0.0)))
-    if not has_targets:
-        return 0.0
-    work[deltas + place] = share * (work[place] - (1 - a + a / n))
-    return math.log(total) - (1 - a) * z_label - a / n * sum_z
-
-
-@kernel
-def falling_exponentials(p, layer, i):
-    """Write exp(-|z|) for the pre-activations z of sample i in place of their slopes."""
-    slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
-    for c in range(0, column(p, layer, UNITS), lanes(p.work)):
-        at = offset_of(p, layer, i, c)
-        vstore(p.work, slopes + at, vexp_or_0(vneg(vabs(vload(p.work, at)))))
 
 
 @kernel

@@ -8,9 +8,11 @@ import numpy as np
 
 from ..cpu.panels import OUTPUTS
 from .compile import inlined, kernel
-from .panels import FEW_ROWS, column_of
+from .products import column_of
 from .task import column
 from .vector import fetch, lanes, load, pointer, real
+
+FEW_ROWS = 8  # whether an input is 0 in all of them is no question that pays
 
 # --- compressing -------------------------------------------------------------------------------
 

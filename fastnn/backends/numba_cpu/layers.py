@@ -25,19 +25,17 @@ from ..cpu.panels import (
 )
 from .compile import inlined, kernel
 from .formulas import activate, limit_norms, loss_and_delta
-from .panels import (
-    is_half,
+from .philox import vkeep
+from .products import is_half, multiply_panel, multiply_panel_sparse
+from .task import column, parameter_of, used_by
+from .updates import (
     is_online,
-    multiply_panel,
-    multiply_panel_sparse,
     transpose_panel,
     update_panel,
     update_panel_online,
     update_panel_sparse,
     update_two_panels,
 )
-from .philox import vkeep
-from .task import column, parameter_of, used_by
 from .vector import lanes, load, real, vload, vmul, vstore
 
 # --- activations, dropout, loss ----------------------------------------------------------------

@@ -13,9 +13,9 @@ from .barrier import is_stopped
 from .compile import inlined, kernel, merged
 from .formulas import activate, first_sizes, next_step, optimizer_step, step_sizes
 from .inputs import value_of
-from .panels import is_plain_step
 from .processor import flush_denormals, restore_denormals
 from .task import column, new_task, parameter_of
+from .updates import is_plain_step
 from .vector import (
     lanes,
     pointer,

@@ -8,9 +8,10 @@ import numpy as np
 from ..cpu.panels import MAX_NORM, OPTIMIZER, PANELS, STEP, UNITS, WEIGHTS
 from .compile import kernel, merged
 from .formulas import first_sizes, limit_norms, next_step, step_sizes
-from .panels import is_half, update_row
 from .processor import flush_denormals, restore_denormals
+from .products import is_half
 from .task import column, new_task
+from .updates import update_row
 from .vector import lanes, pointer, vload
 
 

@@ -14,9 +14,9 @@ from .compile import kernel
 from .formulas import first_sizes, next_step, step_sizes
 from .inputs import find_used, list_by_input, load_batch
 from .layers import deltas_below, forward, limit_layer, update
-from .panels import is_online, transpose_panel
 from .processor import flush_denormals, restore_denormals
 from .task import Batch, column, new_task, offset_of
+from .updates import is_online, transpose_panel
 
 
 @kernel
