@@ -62,6 +62,7 @@ class Case:
             "l1": draw(st.sampled_from([0.0, 0.2])),
             "max_norm": draw(st.sampled_from([0.0, 0.0, 0.8])),
         }
+        self.betas = draw(st.sampled_from([(0.9, 0.999), (0.3, 0.9), (0.0, 0.9)]))
         self.seed = draw(st.integers(0, 2**64 - 1))
         self.step = draw(st.integers(0, 2**33))
         kind = draw(st.sampled_from(["real", "sparse", "bytes"]))
@@ -84,7 +85,7 @@ class Case:
         return f"{self.net}, {self.dtype}, n={self.n}, X={self.samples.X.dtype}{weighted}"
 
     def optimizer(self, kind):
-        return Optimizer(kind, epsilon=1e-4, weight_decay=0.1, **self.penalties)
+        return Optimizer(kind, *self.betas, epsilon=1e-4, weight_decay=0.1, **self.penalties)
 
     def train(self, kernels, kind, full_batch=False):
         params = self.params.copy()
@@ -163,6 +164,70 @@ def test_full_batch_training(name, kind, case):
     """Few samples in one batch, without dropout: the compiled back ends have a way of their own."""
     case.net = case.net._replace(dropout=(0.0,) * len(case.net.dropout))
     compare(case, backends.kernels(name), kind, full_batch=True)
+
+
+def step_by(kernels, kind, dtype, gradients, **numbers):
+    """Return the weight of y = w after steps down some gradients, from 0."""
+    net = network((1, 1), (codes.IDENTITY,), codes.HALF_SQUARED_ERROR)
+    n_moments = OPTIMIZERS[kind].n_moments
+    state = State(np.zeros(2, dtype), np.zeros((n_moments, 2), dtype))
+    for step, gradient in enumerate(gradients):
+        # Of x = 0 there is no gradient but the bias's, y - t.
+        target = np.array([[state.params[1] - gradient]], dtype)
+        inputs = Samples(np.zeros((1, 1), dtype), 1.0, target)
+        schedule = Schedule(np.zeros((1, 1), np.int64), 1, 0, np.full(1, 0.01))
+        kernels.mlp_train(
+            net,
+            Optimizer(kind, **numbers),
+            state._replace(step=step),
+            inputs,
+            schedule,
+            np.zeros(1),
+            1,
+        )
+    return state.params
+
+
+MOVING = [codes.ADAM, codes.ADAMW, codes.NADAM, codes.RMSPROP, codes.ADAMW_KERAS]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("betas", [(0.0, 0.0), (0.0, 0.9), (0.9, 0.01)])
+def test_means_that_forget(compiled, kind, dtype, betas):
+    """What was large before leaves no trace where beta is 0, not even of its rounding."""
+    numbers = {"beta_1": betas[0], "beta_2": betas[1], "weight_decay": 0.0}
+    gradients = [1.0, 2.0**-20, 2.0**-20, -(2.0**-22)]
+    found = step_by(compiled, kind, dtype, gradients, **numbers)
+    expected = step_by(REFERENCE, kind, dtype, gradients, **numbers)
+    assert found == pytest.approx(expected, rel={"float64": 1e-9, "float32": 1e-2}[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("size", [1.0, 1e-12, 1e-18, 1e-30])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-25, 1e-40, 1e-45])
+def test_no_epsilon_makes_a_step_explode(compiled, kind, dtype, size, epsilon):
+    """Where the square of a gradient is 0, too; and an input that is never there moves nothing."""
+    w, bias = step_by(compiled, kind, dtype, [size] * 4, epsilon=epsilon, weight_decay=0.0)
+    assert w == 0
+    assert -1 < bias <= 0
+
+
+@pytest.mark.parametrize("margin", [1, 10, 15, 17, 20, 30])
+@pytest.mark.parametrize("loss", ["SPARSE_CATEGORICAL_CROSSENTROPY", "CATEGORICAL_CROSSENTROPY"])
+def test_the_gradient_of_a_label_that_is_nearly_certain(compiled, margin, loss):
+    """As far as float32 reaches: Adam divides by the size of just these gradients."""
+    code = getattr(codes, loss)
+    net = network((1, 3), (codes.SOFTMAX,), code)
+    target = [[0.0]] if loss.startswith("SPARSE") else [[1.0, 0, 0]]
+    inputs = Samples(np.ones((1, 1), np.float32), 1.0, np.array(target, np.float32))
+    params = np.array([0, 0, 0, margin, 0, 0], np.float32)
+    value, gradient = compiled.mlp_loss_gradient(net, params, inputs, Optimizer(codes.SGD), 1, 0)
+    rest = 2 * np.exp(-float(margin))
+    expected = [-rest / (1 + rest), rest / 2 / (1 + rest), rest / 2 / (1 + rest)]
+    assert gradient[3:] == pytest.approx(expected, rel=1e-6)
+    assert value == pytest.approx(np.log1p(rest), rel=1e-6)
 
 
 def compare(case, kernels, kind, full_batch=False):

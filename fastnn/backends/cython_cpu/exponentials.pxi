@@ -46,7 +46,8 @@ cdef double softmax_and_label(
             vstore(layer.deltas + at, vfirst(y, n - c, 0))
     if t == NULL:
         return 0
-    layer.deltas[place] = <real>(share * (layer.outputs[place] - (1 - a + a / n)))
+    # That of the label is small, and has all its digits, only as a sum of the others.
+    layer.deltas[place] = <real>(share * ((layer.slopes[place] - total) / total + a - a / n))
     return log(total) - (1 - a) * z_label - a / n * sum_z
 
 

@@ -139,8 +139,8 @@ cdef double loss_and_delta(
         for c in range(n):
             at = offset_of(task, i, c)
             z = out[at] - largest
-            y = powers[at] / <real>total  # as softmax_and_label has it
-            out[at] = <real>y
+            y = powers[at] / total
+            out[at] = powers[at] / <real>total  # as softmax_and_label has it
             if task.loss == CATEGORICAL_CROSSENTROPY:
                 target = (1 - a) * t[c] + a / n  # label smoothing
                 e = y - target
@@ -256,8 +256,8 @@ cdef inline vec penalty(Step *now, vec w, vec g) noexcept nogil:
 
 
 cdef inline vec moving_mean(vec beta, vec mean, vec x) noexcept nogil:
-    """Return beta mean + (1 - beta) x, in an addition and one multiply-add."""
-    return vmuladd(vsub(vsplat(1), beta), vsub(x, mean), mean)
+    """Return beta mean + (1 - beta) x."""
+    return vmuladd(beta, mean, vproduct(vsub(vsplat(1), beta), x))
 
 
 cdef vec rare_step(
@@ -275,14 +275,14 @@ cdef vec rare_step(
         vstore(moment_1, m)
         w = vadd(w, vsub(vmul(beta_1, m), vmul(size, g)))
     elif optimizer == RMSPROP:
-        v = moving_mean(beta_2, vload(moment_1), vsquare(g))
+        v = moving_mean(beta_2, vload(moment_1), vproduct(g, g))
         vstore(moment_1, v)
         w = vmuladd(vneg(size), vdiv_by_root(g, v, epsilon), w)
     elif optimizer == ADAMW or optimizer == NADAM or optimizer == ADAMW_KERAS:
         if optimizer != NADAM:
             w = vmuladd(vneg(decay), w, w)
         m = moving_mean(beta_1, vload(moment_1), g)
-        v = moving_mean(beta_2, vload(moment_2), vsquare(g))
+        v = moving_mean(beta_2, vload(moment_2), vproduct(g, g))
         vstore(moment_1, m)
         vstore(moment_2, v)
         m = vmuladd(size, m, vmul(gradient_size, g))
@@ -302,7 +302,7 @@ cdef inline vec optimizer_step(
         w = vmuladd(vneg(now.size), g, w)
     elif now.optimizer == ADAM:
         m = moving_mean(now.beta_1, vload(moment_1), g)
-        v = moving_mean(now.beta_2, vload(moment_2), vsquare(g))
+        v = moving_mean(now.beta_2, vload(moment_2), vproduct(g, g))
         vstore(moment_1, m)
         vstore(moment_2, v)
         w = vmuladd(vneg(now.size), vdiv_by_root(m, v, now.epsilon), w)

@@ -40,7 +40,7 @@ cdef extern from "vector.h" nogil:
     vec vsigmoid(vec a)
     vec vtanh(vec a)
     vec vsqrt(vec a)
-    vec vsquare(vec a)
+    vec vproduct(vec a, vec b)
     vec vmin(vec a, vec b)
     vec vexp(vec a)
     vec vexp_or_0(vec a)

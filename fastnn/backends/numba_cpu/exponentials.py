@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ..cpu.panels import DELTAS, N_NUMBERS, SLOPES, UNITS
 from .compile import kernel
 from .functions import vexp_or_0
@@ -41,7 +43,7 @@ def exponentials(p, layer, i):
         at = offset_of(p, layer, i, c)
         z = vsub(vload(p.work, at), vsplat(largest))
         vstore(p.work, slopes + at, vfirst(vexp_or_0(z), n - c, real(p.work, 0.0)))
-    return float(largest)
+    return np.float64(largest)
 
 
 @kernel
@@ -54,10 +56,10 @@ def softmax_and_label(p, layer, i, sample, share, largest, total):
     place, z_label, sum_z = 0, 0.0, 0.0
     if has_targets:
         place = offset_of(p, layer, i, int(p.targets[sample * p.n_targets]))
-        z_label = work[place] - largest
+        z_label = np.float64(work[place]) - largest
         if a > 0:  # label smoothing
             for c in range(n):
-                sum_z += work[offset_of(p, layer, i, c)] - largest
+                sum_z += np.float64(work[offset_of(p, layer, i, c)]) - largest
     sum_y, factor = vsplat(real(work, total)), vsplat(real(work, share))
     for c in range(0, n, L):
         at = offset_of(p, layer, i, c)
@@ -68,7 +70,9 @@ def softmax_and_label(p, layer, i, sample, share, largest, total):
             vstore(work, deltas + at, vfirst(y, n - c, real(work, 0.0)))
     if not has_targets:
         return 0.0
-    work[deltas + place] = share * (work[place] - (1 - a + a / n))
+    # That of the label is small, and has all its digits, only as a sum of the others.
+    power = np.float64(work[slopes + place])
+    work[deltas + place] = share * ((power - total) / total + a - a / n)
     return math.log(total) - (1 - a) * z_label - a / n * sum_z
 
 

@@ -188,8 +188,8 @@ def loss_and_delta(p, layer, i, sample, share, from_z):
         for c in range(n):
             at = offset_of(p, layer, i, c)
             z = work[at] - largest
-            y = float(work[slopes + at] / real(work, total))  # as softmax_and_label has it
-            work[at] = y
+            y = work[slopes + at] / total
+            work[at] = work[slopes + at] / real(work, total)  # as softmax_and_label has it
             if code == codes.CATEGORICAL_CROSSENTROPY:
                 target = (1 - a) * float(targets[t + c]) + a / n  # label smoothing
                 e = y - target
@@ -309,9 +309,9 @@ def penalty(w, g, u):
 
 @inlined
 def moving_mean(beta, mean, x):
-    """Return beta mean + (1 - beta) x, in an addition and one multiply-add."""
+    """Return beta mean + (1 - beta) x."""
     one = vsplat(real(mean, 1.0))
-    return vmuladd(vsub(one, vsplat(beta)), vsub(x, mean), mean)
+    return vmuladd(vsplat(beta), mean, vmul(vsub(one, vsplat(beta)), x))
 
 
 @kernel

@@ -128,8 +128,8 @@ def train_small(problem, samples, order, learning_rates, losses, loss_sums, thre
     )
     load_small(p, s, n)
     copy_small(p, s, problem, False)
-    forward_first(s)
     factor, before = 2.0 if p.loss == SUM_SQUARED_ERROR else 1.0, flush_denormals()
+    forward_first(s)
     for epoch in range(len(loss_sums)):
         if is_stopped(p.stop):
             break
