@@ -162,8 +162,8 @@ def _exp_above(builder, vector, a, shift):
 def vdiv_by_root(typingctx, m, v, epsilon):
     """Return m / (sqrt(v) + epsilon), Adam's step, for a scalar or vector epsilon.
 
-    As in vector.h, 1 / d is the processor's estimate, where it has one, improved by Newton's method:
-    for reals of 32 bits LLVM does so if it is allowed to, for 64 bits it is written here.
+    As in vector.h, 1 / d is the processor's estimate, where it has one, improved by Newton's
+    method: of 32 bits by LLVM, which does so if it is allowed to, of 64 bits by what stands here.
     """
 
     def generate(context, builder, signature, arguments):
