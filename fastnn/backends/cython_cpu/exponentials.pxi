@@ -28,11 +28,12 @@ cdef double softmax_and_label(
     double total,
 ) noexcept nogil:
     """Do the rest of `loss_and_delta` for a label in t[0], or no target, in whole vectors."""
-    cdef Py_ssize_t c, at, place = 0, n = layer.n_out
-    cdef double a = task.loss_parameter, z_label = 0, sum_z = 0
+    cdef Py_ssize_t c, at, label = -1, place = 0, n = layer.n_out
+    cdef double a = task.loss_parameter, z_label = 0, sum_z = 0, rest = 0
     cdef vec y, sum_y = vsplat(<real>total), factor = vsplat(<real>share)
     if t != NULL:
-        place = offset_of(task, i, <Py_ssize_t>t[0])
+        label = <Py_ssize_t>t[0]
+        place = offset_of(task, i, label)
         z_label = layer.outputs[place] - largest
         if a > 0:  # label smoothing
             for c in range(n):
@@ -46,8 +47,10 @@ cdef double softmax_and_label(
             vstore(layer.deltas + at, vfirst(y, n - c, 0))
     if t == NULL:
         return 0
-    # That of the label is small, and has all its digits, only as a sum of the others.
-    layer.deltas[place] = <real>(share * ((layer.slopes[place] - total) / total + a - a / n))
+    for c in range(n):  # only so has a small delta of the label all its digits
+        if c != label:
+            rest += layer.slopes[offset_of(task, i, c)]
+    layer.deltas[place] = <real>(share * (a - a / n - rest / total))
     return log(total) - (1 - a) * z_label - a / n * sum_z
 
 

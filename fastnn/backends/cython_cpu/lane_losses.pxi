@@ -108,27 +108,37 @@ cdef inline vec crossentropy_of(
     cdef real *power = layer.slopes + i * n * LANES
     cdef const real *t = g.batch_targets + i * g.n_targets * LANES
     cdef vec smoothing = vload(g.constants + (N_NUMBERS + g.n_layers) * LANES)
-    cdef vec largest = vload(z), total = vsplat(0), loss = vsplat(0), one = vsplat(1)
-    cdef vec target, log_total, e
+    cdef vec largest = vload(z), total = vsplat(0), rest = vsplat(0), loss = vsplat(0)
+    cdef vec one = vsplat(1), spread = vdiv(smoothing, vsplat(n)), is_label, target, log_total, e
+    cdef bint by_label = g.loss == SPARSE_CATEGORICAL_CROSSENTROPY
     for c in range(1, n):
         largest = vmax(largest, vload(z + c * LANES))
     for c in range(n):
         e = vexp_or_0(vsub(vload(z + c * LANES), largest))
         vstore(power + c * LANES, e)
         total = vadd(total, e)
+        if by_label:
+            rest = vadd(rest, vif_positive(where_label(t, c), vsplat(0), e))
     log_total = vadd(vlog(total), largest)
     for c in range(n):
-        if g.loss == SPARSE_CATEGORICAL_CROSSENTROPY:  # 1 where the label is c
-            e = vabs(vsub(vload(t), vsplat(c)))
-            target = vif_positive(vsub(vsplat(<real>0.5), e), one, vsplat(0))
-        else:
-            target = vload(t + c * LANES)
-        target = vmuladd(vsub(one, smoothing), target, vdiv(smoothing, vsplat(n)))
+        is_label = where_label(t, c) if by_label else vload(t + c * LANES)
+        target = vmuladd(vsub(one, smoothing), is_label, spread)
         e = vmul(target, vsub(log_total, vload(z + c * LANES)))
         loss = vadd(loss, vif_positive(vabs(target), e, vsplat(0)))
-        store_delta(layer.deltas + (i * n + c) * LANES, share,
-                    vsub(vdiv(vload(power + c * LANES), total), target), one)
+        e = vdiv(vload(power + c * LANES), total)
+        if by_label:  # as softmax_and_label has it, to the last bit
+            target = vsub(vsub(smoothing, spread), vdiv(rest, total))
+            e = vif_positive(is_label, target, vsub(e, spread))
+        else:
+            e = vsub(e, target)
+        store_delta(layer.deltas + (i * n + c) * LANES, share, e, one)
     return loss
+
+
+cdef inline vec where_label(const real *t, Py_ssize_t c) noexcept nogil:
+    """Return 1 where the label is c, else 0."""
+    cdef vec off = vabs(vsub(vload(t), vsplat(c)))
+    return vif_positive(vsub(vsplat(<real>0.5), off), vsplat(1), vsplat(0))
 
 
 cdef inline vec binary_crossentropy_of(

@@ -53,9 +53,10 @@ def softmax_and_label(p, layer, i, sample, share, largest, total):
     deltas = column(p, layer, DELTAS) - offset_of(p, layer, 0, 0)
     slopes = column(p, layer, SLOPES) - offset_of(p, layer, 0, 0)
     has_targets, a = p.n_targets > 0, p.numbers[N_NUMBERS + p.n_layers]
-    place, z_label, sum_z = 0, 0.0, 0.0
+    label, place, z_label, sum_z, rest = -1, 0, 0.0, 0.0, 0.0
     if has_targets:
-        place = offset_of(p, layer, i, int(p.targets[sample * p.n_targets]))
+        label = int(p.targets[sample * p.n_targets])
+        place = offset_of(p, layer, i, label)
         z_label = np.float64(work[place]) - largest
         if a > 0:  # label smoothing
             for c in range(n):
@@ -70,9 +71,10 @@ def softmax_and_label(p, layer, i, sample, share, largest, total):
             vstore(work, deltas + at, vfirst(y, n - c, real(work, 0.0)))
     if not has_targets:
         return 0.0
-    # That of the label is small, and has all its digits, only as a sum of the others.
-    power = np.float64(work[slopes + place])
-    work[deltas + place] = share * ((power - total) / total + a - a / n)
+    for c in range(n):  # only so has a small delta of the label all its digits
+        if c != label:
+            rest += work[slopes + offset_of(p, layer, i, c)]
+    work[deltas + place] = share * (a - a / n - rest / total)
     return math.log(total) - (1 - a) * z_label - a / n * sum_z
 
 

@@ -157,8 +157,10 @@ def crossentropy_of(g, layer, i, share):
     z, t = entry(g, layer, OUTPUTS) + i * (n + 1) * L, g.batch_targets + i * g.n_targets * L
     power, delta = entry(g, layer, SLOPES) + i * n * L, entry(g, layer, DELTAS) + i * n * L
     smoothing = vload(g.constants, (N_NUMBERS + g.n_layers) * L)
-    zero, one, half = vzero(work), vsplat(real(work, 1.0)), vsplat(real(work, 0.5))
-    largest, total, loss = vload(work, z), zero, zero
+    zero, one = vzero(work), vsplat(real(work, 1.0))
+    largest, total, rest, loss = vload(work, z), zero, zero, zero
+    spread = vdiv(smoothing, vsplat(real(work, float(n))))
+    by_label = g.loss == codes.SPARSE_CATEGORICAL_CROSSENTROPY
     for c in range(1, n):
         v = vload(work, z + c * L)
         largest = vif_positive(vsub(v, largest), v, largest)
@@ -166,20 +168,30 @@ def crossentropy_of(g, layer, i, share):
         e = vexp_or_0(vsub(vload(work, z + c * L), largest))
         vstore(work, power + c * L, e)
         total = vadd(total, e)
+        if by_label:
+            rest = vadd(rest, vif_positive(where_label(work, t, c), zero, e))
     log_total = vadd(vlog(total), largest)
     for c in range(n):
-        if g.loss == codes.SPARSE_CATEGORICAL_CROSSENTROPY:  # 1 where the label is c
-            e = vabs(vsub(vload(work, t), vsplat(real(work, float(c)))))
-            target = vif_positive(vsub(half, e), one, zero)
-        else:
-            target = vload(work, t + c * L)
-        spread = vdiv(smoothing, vsplat(real(work, float(n))))
-        target = vmuladd(vsub(one, smoothing), target, spread)
+        is_label = where_label(work, t, c) if by_label else vload(work, t + c * L)
+        target = vmuladd(vsub(one, smoothing), is_label, spread)
         e = vmul(target, vsub(log_total, vload(work, z + c * L)))
         loss = vadd(loss, vif_positive(vabs(target), e, zero))
-        e = vsub(vdiv(vload(work, power + c * L), total), target)
+        e = vdiv(vload(work, power + c * L), total)
+        if by_label:  # as softmax_and_label has it, to the last bit
+            target = vsub(vsub(smoothing, spread), vdiv(rest, total))
+            e = vif_positive(is_label, target, vsub(e, spread))
+        else:
+            e = vsub(e, target)
         store_delta(g, delta + c * L, share, e, one)
     return loss
+
+
+@inlined
+def where_label(work, t, c):
+    """Return 1 where the label is c, else 0."""
+    off = vabs(vsub(vload(work, t), vsplat(real(work, float(c)))))
+    one, half = vsplat(real(work, 1.0)), vsplat(real(work, 0.5))
+    return vif_positive(vsub(half, off), one, vzero(work))
 
 
 @inlined
