@@ -97,10 +97,13 @@ class Group:
                 np.concatenate([part.targets for part in parts]),
                 None if table.weights is None else np.concatenate([p.weights for p in parts]),
             )
-            rows = {key: np.arange(len(p.X)) + start for key, (p, start) in self._parts.items()}
+            whole = {key: np.arange(len(p.X)) + start for key, (p, start) in self._parts.items()}
+            known: dict[tuple[int, int], NDArray[np.int64]] = {}  # one array for the same rows
             for task in tasks:
-                own = rows[id(task.samples)]
-                task.rows = own if task.rows is None else own[task.rows]
+                own, key = whole[id(task.samples)], (id(task.samples), id(task.rows))
+                if key not in known:
+                    known[key] = own if task.rows is None else own[task.rows]
+                task.rows = known[key]
         self._parts.clear()
         self._kernels = lead.kernels
         self._samples = self._kernels.to_device(table, self._n_threads)
@@ -131,7 +134,7 @@ class Group:
         states = [task.begin_call() for task in tasks]
         given = zip(tasks, _orders(tasks, n_epochs), _rates(tasks, n_epochs), strict=True)
         schedules = [task.schedule(n_epochs, order, rates) for task, order, rates in given]
-        sums = np.zeros((len(tasks), n_epochs))
+        sums = [np.empty(n_epochs) for _ in tasks]  # each network keeps its own
         begin = time.perf_counter()
         self._kernels.mlp_train_many(
             [task.net for task in tasks],

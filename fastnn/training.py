@@ -243,7 +243,7 @@ Training = Generator[int, NDArray[np.float64] | None, str | None]
 
 
 class LossCurve:
-    """The losses of all epochs: grows at a constant cost per epoch."""
+    """The losses of all epochs: grows at a constant cost per epoch; the first are not copied."""
 
     def __init__(self, earlier: NDArray[np.float64]):
         self._buffer, self._n = earlier.copy(), len(earlier)
@@ -251,10 +251,13 @@ class LossCurve:
     def extended(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Append losses; return all, as a view that never changes."""
         n = self._n + len(losses)
-        if n > len(self._buffer):
-            earlier, self._buffer = self._buffer[: self._n], np.empty(self._n + n)
-            self._buffer[: self._n] = earlier
-        self._buffer[self._n : n] = losses
+        if not self._n:
+            self._buffer = losses
+        else:
+            if n > len(self._buffer):
+                earlier, self._buffer = self._buffer[: self._n], np.empty(self._n + n)
+                self._buffer[: self._n] = earlier
+            self._buffer[self._n : n] = losses
         self._n = n
         return self._buffer[:n]
 
@@ -361,13 +364,13 @@ def _block(task, rules, n_left) -> Generator[int, Any, tuple[NDArray[np.float64]
         if n_kept < len(losses):
             task.state = before
             yield n_kept
-            losses = losses[:n_kept]
+            losses = losses[:n_kept].copy()
         if reason == "tol" and task.lower_rate():
             reason = None
     if not is_finite(task.state.params):
         if len(losses) > 1:
             n_kept = yield from _first_not_finite(task, before, len(losses))
-            losses = losses[:n_kept]
+            losses = losses[:n_kept].copy()
         return losses, "diverged"
     if by_weights and reason is None:
         change = float(np.abs(task.state.params - before.params).max())

@@ -99,7 +99,7 @@ class Case:
     def together(self, kernels, chosen=None, n_threads=1):
         """Return parameters, moments and losses of the chosen networks, trained in one call."""
         chosen = range(len(self.networks)) if chosen is None else chosen
-        states, sums = self.states(chosen), np.zeros((len(chosen), N_EPOCHS))
+        states, sums = self.states(chosen), [np.full(N_EPOCHS, np.nan) for _ in chosen]
         kernels.mlp_train_many(
             [self.networks[i] for i in chosen],
             [self.optimizers[i] for i in chosen],
@@ -212,6 +212,22 @@ def test_who_else_is_there_does_not_change_a_bit(compiled, optimizer):
         for i, own in zip(chosen, found, strict=True):
             for values, expected in zip(own, whole[i], strict=True):
                 assert np.array_equal(values, expected)
+
+
+@pytest.mark.parametrize("kind", ["real", "bytes", "compressed", "compressed bytes"])
+@pytest.mark.parametrize("n_orders", [1, 3])
+def test_the_same_samples(compiled, kind, n_orders):
+    """Networks with one order go side by side, and its samples are read once."""
+    case = Case(3 * L + 1, (9, 7, 3), kind=kind, weights="some zero", dropout=0.2)
+    orders = [schedule.order for schedule in case.schedules[:n_orders]]
+    case.schedules = [
+        schedule._replace(order=orders[i % n_orders]) for i, schedule in enumerate(case.schedules)
+    ]
+    case.check(compiled, n_threads=2)
+    for i, found in enumerate(case.together(compiled)):
+        (alone,) = case.together(compiled, [i])
+        for values, expected in zip(found, alone, strict=True):
+            assert np.array_equal(values, expected)
 
 
 def test_calls_do_not_change_a_bit(compiled):

@@ -388,7 +388,7 @@ class Kernels(Protocol):
         states: Sequence[State],
         samples: Samples,
         schedules: Sequence[Schedule],
-        loss_sums: NDArray[np.float64],
+        loss_sums: Sequence[NDArray[np.float64]],
         n_threads: int,
         side_by_side: bool = True,
     ) -> None:
@@ -405,8 +405,8 @@ class Kernels(Protocol):
             `params` of a state is a vector of its own, or a row of a matrix.
         samples : Samples
             Of all.
-        loss_sums : (m, n_epochs) of float64
-            As for `mlp_train`, a row for each network.
+        loss_sums : m arrays, (n_epochs,) of float64
+            The sums of each network, which are written here, whatever there was.
         side_by_side : bool
             Whether a back end may train them in vectors with a network in each lane: sums have
             another order then. If not, each is bit by bit what `mlp_train` makes of it.

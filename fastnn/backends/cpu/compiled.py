@@ -254,7 +254,7 @@ class Compiled:
         states: Sequence[State],
         samples: Samples,
         schedules: Sequence[Schedule],
-        loss_sums: NDArray[np.float64],
+        loss_sums: Sequence[NDArray[np.float64]],
         n_threads: int,
         side_by_side: bool = True,
     ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..interface import Network, Optimizer, Samples, Schedule, State
@@ -17,7 +18,7 @@ def train_in_lanes(
     states: Sequence[State],
     samples: Samples,
     schedules: Sequence[Schedule],
-    loss_sums: NDArray,
+    loss_sums: Sequence[NDArray],
     n_threads: int,
     compile: Callable[[Callable[[], None]], None],
 ) -> None:
@@ -27,27 +28,45 @@ def train_in_lanes(
     """
     width = kernels.panel_width // 2
     n_threads = max(1, min(n_threads, available_processors()))
-    parts = lanes.groups(len(networks), n_threads, width)
+    turns = _same_samples_together(schedules)
+    parts = [turns[part.start : part.stop] for part in lanes.groups(len(turns), n_threads, width)]
     n_workers, stop = min(n_threads, len(parts)), panels.new_stop()
 
-    def train(part: range, n_epochs: int) -> None:
-        own = slice(part.start, part.stop)
+    def train(part: list[int], sums: NDArray) -> None:
+        own, n_epochs = [states[i] for i in part], sums.shape[1]
         group = lanes.build(
-            networks[own], optimizers[own], states[own], schedules[own], n_epochs, stop, lanes=width
+            [networks[i] for i in part],
+            [optimizers[i] for i in part],
+            own,
+            [schedules[i] for i in part],
+            n_epochs,
+            stop,
+            lanes=width,
         )
-        sums = panels.aligned(n_epochs * width, "float64").reshape(n_epochs, width)
         kernels.train_lanes(group, samples, sums)
-        lanes.unpack(group, states[own], width)
-        loss_sums[own, :n_epochs] += sums[:, : len(part)].T
+        lanes.unpack(group, own, width)
+        for network, lane in zip(part, sums, strict=False):
+            loss_sums[network][:n_epochs] = lane
+
+    waiting = iter(parts)  # whoever is free takes the next: processors are not equally fast
 
     def worker(thread: int) -> None:
-        for part in parts[thread::n_workers]:
+        sums = np.zeros((width, len(loss_sums[0])))
+        for part in waiting:
             if stop[0]:
                 return
-            train(part, loss_sums.shape[1])
+            train(part, sums)
 
-    compile(lambda: train(range(1), 0))
+    compile(lambda: train([0], np.zeros((width, 0))))
     run_workers(worker, n_workers, stop, apart=True)
+
+
+def _same_samples_together(schedules: Sequence[Schedule]) -> list[int]:
+    """Return the networks in an order in which neighbours read the same samples, if they may."""
+    places: dict[int, int] = {}
+    for schedule in schedules:
+        places.setdefault(id(schedule.order), len(places))
+    return sorted(range(len(schedules)), key=lambda i: places[id(schedules[i].order)])
 
 
 def train_one_by_one(
@@ -57,7 +76,7 @@ def train_one_by_one(
     states: Sequence[State],
     samples: Samples,
     schedules: Sequence[Schedule],
-    loss_sums: NDArray,
+    loss_sums: Sequence[NDArray],
     n_threads: int,
     compile: Callable[[Callable[[], None]], None],
 ) -> None:
@@ -73,7 +92,8 @@ def train_one_by_one(
         for i in range(thread, n_networks, n_workers):
             if stop[0]:
                 return
+            loss_sums[i][:] = 0
             train_one(i, loss_sums[i])
 
-    compile(lambda: train_one(0, loss_sums[0, :0]))
+    compile(lambda: train_one(0, loss_sums[0][:0]))
     run_workers(worker, n_workers, stop, apart=True)

@@ -70,7 +70,7 @@ cdef struct Group:  # of networks, and their batch
 
 
 def train_lanes(lanes, samples, double[:, ::1] sums):
-    """Train the networks of a `cpu.lanes.Lanes`; add their losses to `sums`, (n_epochs, L)."""
+    """Train the networks of a `cpu.lanes.Lanes`; write their losses to `sums`, (L, n_epochs)."""
     cdef const int64_t[:, ::1] table = lanes.table
     cdef Py_ssize_t n = table.shape[0] - 1
     cdef LaneLayer *layers = <LaneLayer *>malloc((n + 1) * sizeof(LaneLayer))
@@ -81,7 +81,7 @@ def train_lanes(lanes, samples, double[:, ::1] sums):
         raise MemoryError("no memory for the table of layers")
     try:
         new_group(&group, layers, lanes, samples)
-        group.n_epochs = sums.shape[0]
+        group.n_epochs = sums.shape[1]
         if group.n_epochs:
             with nogil:
                 before = flush_denormals()
@@ -149,6 +149,7 @@ cdef int new_group(Group *g, LaneLayer *layers, lanes, samples) except -1:
 
 cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
     """Train for all epochs, or until told to stop."""
+    cdef double totals[LANES]  # of an epoch
     cdef Py_ssize_t epoch, start, i, longest = 0
     cdef Py_ssize_t alike[LANES]  # the first lane with the same sizes in all steps
     cdef bint is_fixed = True, is_loaded = False  # the same samples in every step
@@ -160,6 +161,8 @@ cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
     is_fixed = is_fixed and longest <= g.batch
     for epoch in range(g.n_epochs):
         start = 0
+        for i in range(LANES):
+            totals[i] = 0
         while start < longest:
             if is_stopped(g.stop):
                 return
@@ -168,8 +171,10 @@ cdef void run_lanes(Group *g, Sizes *sizes, double *sums) noexcept nogil:
                 load_lanes(g)
                 is_loaded = True
             size_lanes(g, sizes, alike, g.rates + epoch * LANES, start)
-            step_lanes(g, sums + epoch * LANES)
+            step_lanes(g, totals)
             start += g.batch
+        for i in range(LANES):
+            sums[i * g.n_epochs + epoch] = totals[i]
 
 
 # --- a batch -----------------------------------------------------------------------------------
@@ -209,16 +214,36 @@ cdef void load_lanes(Group *g) noexcept nogil:
     """Read the inputs and targets of the batch."""
     cdef Py_ssize_t i, lane, c
     cdef int64_t sample
+    cdef Py_ssize_t shared
+    cdef real *x
     cdef real *t
     for i in range(g.rows):
+        x = g.layers[1].inputs + i * (g.n_features + 1) * LANES
+        t = g.batch_targets + i * g.n_targets * LANES
+        shared = shared_sample(g.chosen + i * LANES)
+        if shared >= 0:
+            load_lane(g, x, shared)
+            for c in range(g.n_features):
+                vstore(x + c * LANES, vsplat(x[c * LANES]))
         for lane in range(LANES):
             sample = g.chosen[i * LANES + lane]
             if sample < 0:
                 continue
-            load_lane(g, g.layers[1].inputs + i * (g.n_features + 1) * LANES + lane, sample)
-            t = g.batch_targets + i * g.n_targets * LANES + lane
+            if shared < 0:
+                load_lane(g, x + lane, sample)
             for c in range(g.n_targets):
-                t[c * LANES] = g.targets[sample * g.n_targets + c]
+                t[c * LANES + lane] = g.targets[sample * g.n_targets + c]
+
+
+cdef inline int64_t shared_sample(const int64_t *chosen) noexcept nogil:
+    """Return the sample of all lanes that have one, if it is the same; else -1."""
+    cdef Py_ssize_t lane
+    cdef int64_t shared = -1
+    for lane in range(LANES):
+        if chosen[lane] >= 0 and shared >= 0 and chosen[lane] != shared:
+            return -1
+        shared = max(shared, chosen[lane])
+    return shared
 
 
 cdef void load_lane(Group *g, real *x, int64_t sample) noexcept nogil:

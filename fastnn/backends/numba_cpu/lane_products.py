@@ -3,6 +3,7 @@
 The functions follow cython_cpu/lane_products.pxi; shapes as in lanes.pxi.
 """
 
+import platform
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,19 +11,30 @@ import numpy as np
 from .. import codes
 from ..cpu.lanes import DELTAS, HAS_STEP, LIMIT, OUTPUTS, SLOPES, UNITS, WEIGHTS
 from ..cpu.panels import MAX_NORM
-from .compile import inlined, kernel, merged
+from .compile import kernel, merged
 from .formulas import NO_PENALTY, limit_columns, optimizer_step
 from .task import entry
-from .vector import lanes, real, vif_positive, vload, vmul, vmuladd, vneg, vstore, vzero
+from .vector import (
+    VECTOR_BYTES,
+    lanes,
+    real,
+    vif_positive,
+    vload,
+    vmul,
+    vmuladd,
+    vneg,
+    vstore,
+    vzero,
+)
 
 TILE = 4  # rows and columns whose sums stay in registers
 FORWARD, BACKWARD, UPDATE, DESCENT = range(4)  # what a product is for; the last is a plain UPDATE
+HAS_32_REGISTERS = VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64")
 
 
 class Product(NamedTuple):
     """Of the rows of a and the columns of b: sums of n terms."""
 
-    what: Any  # it is for: FORWARD and so on
     a: Any  # a buffer, the place of its first term, and how far rows are apart, and terms
     first_a: Any
     row: Any
@@ -31,44 +43,39 @@ class Product(NamedTuple):
     first_b: Any
     column: Any
     next_b: Any
+    first: Any  # where a has what the sums of a row start with, in a product FORWARD
     n: Any
-    start: Any  # where b has what the sums of column 0 start with; below 0: all with 0
-    out: Any  # where the sums go, and how far their rows are apart there
+    rows: Any
+    columns: Any
+    out: Any  # where the sums go, and how far their columns are apart there
+    to: Any
     next_out: Any
     slopes: Any  # of a product BACKWARD: how far the slopes are from the sums
-    size: Any  # of a DESCENT: of the step, negative
 
 
 @merged
-def forward_lanes(g, layer, rows):
+def forward_lanes(g, layer, rows, u):
     """Compute a layer's pre-activations (2.12)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, w, y = entry(g, layer - 1, OUTPUTS), entry(g, layer, WEIGHTS), entry(g, layer, OUTPUTS)
-    row, biases, apart, zero = (n_in + 1) * L, w + n_in * n_out * L, (n_out + 1) * L, vzero(g.work)
     p = Product(
-        *(FORWARD, g.work, x, row, L, g.weights, w, L, n_out * L, n_in, biases),
-        *(g.work, apart, 0, zero),
+        *(g.weights, w, L, n_out * L, g.work, x, (n_in + 1) * L, L),
+        *(w + n_in * n_out * L, n_in, n_out, rows, g.work, y, (n_out + 1) * L, 0),
     )
-    for i in range(0, rows, TILE):
-        for j in range(0, n_out, TILE):
-            to = y + i * apart + j * L
-            multiply_tile(p, i, j, min(TILE, rows - i), min(TILE, n_out - j), to)
+    multiply_lanes(FORWARD, g, p, u)
 
 
 @merged
-def backward_lanes(g, layer, rows):
+def backward_lanes(g, layer, rows, u):
     """Compute the deltas of the layer below (2.42), (2.43)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     d, w = entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
     below, slopes = entry(g, layer - 1, DELTAS), entry(g, layer - 1, SLOPES)
     p = Product(
-        *(BACKWARD, g.work, d, n_out * L, L, g.weights, w, n_out * L, L, n_out, -1),
-        *(g.work, n_in * L, slopes - below, vzero(g.work)),
+        *(g.weights, w, n_out * L, L, g.work, d, n_out * L, L),
+        *(w, n_out, n_in, rows, g.work, below, n_in * L, slopes - below),
     )
-    for i in range(0, rows, TILE):
-        for j in range(0, n_in, TILE):
-            to = below + (i * n_in + j) * L
-            multiply_tile(p, i, j, min(TILE, rows - i), min(TILE, n_in - j), to)
+    multiply_lanes(BACKWARD, g, p, u)
 
 
 @merged
@@ -76,28 +83,30 @@ def update_lanes(g, layer, rows, all_step, u):
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     L, n_in, n_out = lanes(g.work), entry(g, layer - 1, UNITS), entry(g, layer, UNITS)
     x, d, w = entry(g, layer - 1, OUTPUTS), entry(g, layer, DELTAS), entry(g, layer, WEIGHTS)
-    is_plain = all_step and u.optimizer == codes.SGD and u.penalty == NO_PENALTY
-    what, out, apart = UPDATE, g.sums, TILE * L
-    if is_plain:
-        what, out, apart = DESCENT, g.weights, n_out * L
-    p = Product(
-        *(what, g.work, x, L, (n_in + 1) * L, g.work, d, L, n_out * L, rows, -1),
-        *(out, apart, 0, vneg(u.size)),
-    )
-    for i in range(0, n_in + 1, TILE):
-        for j in range(0, n_out, TILE):
-            k, m = min(TILE, n_in + 1 - i), min(TILE, n_out - j)
-            first = w + (i * n_out + j) * L
-            multiply_tile(p, i, j, k, m, first if is_plain else 0)
-            if is_plain:
-                continue
-            for r in range(k):
-                for c in range(m):
-                    at, gradient = first + (r * n_out + c) * L, vload(g.sums, (TILE * r + c) * L)
-                    if all_step:
-                        optimizer_step(g, at, gradient, i + r < n_in, u)
-                    else:
-                        update_some(g, at, gradient, i + r < n_in, u)
+    a, b = (g.work, d, L, n_out * L), (g.work, x, L, (n_in + 1) * L)
+    if all_step and u.optimizer == codes.SGD and u.penalty == NO_PENALTY:
+        p = Product(*a, *b, d, rows, n_out, n_in + 1, g.weights, w, n_out * L, 0)
+        multiply_lanes(DESCENT, g, p, u)
+    else:
+        for j in range(0, n_in + 1, TILE):
+            for i in range(0, n_out, TILE):
+                tall, wide = min(TILE, n_out - i), min(TILE, n_in + 1 - j)
+                first = w + (j * n_out + i) * L
+                p = Product(
+                    *(g.work, d + i * L, L, n_out * L, g.work, x + j * L, L, (n_in + 1) * L),
+                    *(d, rows, tall, wide, g.sums, 0, TILE * L, 0),
+                )
+                multiply_lanes(UPDATE, g, p, u)
+                for c in range(wide):
+                    for r in range(tall):
+                        at, gradient = (
+                            first + (c * n_out + r) * L,
+                            vload(g.sums, (TILE * c + r) * L),
+                        )
+                        if all_step:
+                            optimizer_step(g, at, gradient, j + c < n_in, u)
+                        else:
+                            update_some(g, at, gradient, j + c < n_in, u)
 
 
 @kernel
@@ -134,116 +143,100 @@ def limit_lanes(g, layer):
 # --- products ----------------------------------------------------------------------------------
 
 
-@kernel
-def multiply_tile(p, i, j, rows, columns, to):
-    """Compute a tile of sums, and do with them what they are for; the first belongs to `to`."""
-    L = lanes(p.b)
-    if rows == TILE and columns == TILE:
-        sum_square(p, i, j, to)
-    elif rows == TILE:
-        for c in range(columns):
-            sum_column(p, i, j + c, to + c * L)
-    elif columns == TILE:
-        for r in range(rows):
-            sum_row(p, i + r, j, to + r * p.next_out)
-    else:
-        for r in range(rows):
-            for c in range(columns):
-                sum_one(p, i + r, j + c, to + r * p.next_out + c * L)
+@merged
+def multiply_lanes(what, g, p, u):
+    """Compute all sums of a product, in tiles whose size the compiler knows.
 
-
-@inlined
-def start_of(p, j):
-    """Return what the sums of column j start with."""
-    return vload(p.b, p.start + j * p.column) if p.start >= 0 else vzero(p.b)
+    Outermost are the columns, which are samples, or weights of an input: so each is read once.
+    """
+    j = 0
+    while HAS_32_REGISTERS and j + 4 <= p.columns:
+        multiply_columns(what, g, p, j, 4, u)
+        j += 4
+    while j + 2 <= p.columns:
+        multiply_columns(what, g, p, j, 2, u)
+        j += 2
+    if j < p.columns:
+        multiply_columns(what, g, p, j, 1, u)
 
 
 @merged
-def finish(p, to, total):
-    """Do with a sum what it is for."""
-    if p.what == BACKWARD:
-        total = vmul(total, vload(p.out, to + p.slopes))
-    elif p.what == DESCENT:
-        total = vmuladd(p.size, total, vload(p.out, to))
-    vstore(p.out, to, total)
+def multiply_columns(what, g, p, j, columns, u):
+    """Do so for some columns."""
+    i = 0
+    while i + 4 <= p.rows:
+        sum_tile(what, p, i, j, 4, columns, u)
+        i += 4
+    if i + 2 <= p.rows:
+        sum_tile(what, p, i, j, 2, columns, u)
+        i += 2
+    if i < p.rows:
+        sum_tile(what, p, i, j, 1, columns, u)
 
 
 @merged
-def sum_square(p, i, j, to):
-    """Compute a whole tile: each load of a vector serves 4 sums."""
+def sum_tile(what, p, i, j, rows, columns, u):
+    """Compute a tile of sums, and do with them what they are for."""
     L, a, b = lanes(p.b), p.first_a + i * p.row, p.first_b + j * p.column
-    s00 = s10 = s20 = s30 = start_of(p, j)
-    s01 = s11 = s21 = s31 = start_of(p, j + 1)
-    s02 = s12 = s22 = s32 = start_of(p, j + 2)
-    s03 = s13 = s23 = s33 = start_of(p, j + 3)
+    s00 = s10 = s20 = s30 = b1 = b2 = b3 = vzero(p.b)
+    if what == FORWARD:
+        first = p.first + i * p.row
+        s00 = vload(p.a, first)
+        if rows > 1:
+            s10 = vload(p.a, first + p.row)
+        if rows > 2:
+            s20, s30 = vload(p.a, first + 2 * p.row), vload(p.a, first + 3 * p.row)
+    s01 = s02 = s03 = s00
+    s11 = s12 = s13 = s10
+    s21 = s22 = s23 = s20
+    s31 = s32 = s33 = s30
     for _ in range(p.n):
-        b0, b1 = vload(p.b, b), vload(p.b, b + p.column)
-        b2, b3 = vload(p.b, b + 2 * p.column), vload(p.b, b + 3 * p.column)
+        b0 = vload(p.b, b)
+        if columns > 1:
+            b1 = vload(p.b, b + p.column)
+        if columns > 2:
+            b2, b3 = vload(p.b, b + 2 * p.column), vload(p.b, b + 3 * p.column)
         x = vload(p.a, a)
         s00, s01 = vmuladd(x, b0, s00), vmuladd(x, b1, s01)
         s02, s03 = vmuladd(x, b2, s02), vmuladd(x, b3, s03)
-        x = vload(p.a, a + p.row)
-        s10, s11 = vmuladd(x, b0, s10), vmuladd(x, b1, s11)
-        s12, s13 = vmuladd(x, b2, s12), vmuladd(x, b3, s13)
-        x = vload(p.a, a + 2 * p.row)
-        s20, s21 = vmuladd(x, b0, s20), vmuladd(x, b1, s21)
-        s22, s23 = vmuladd(x, b2, s22), vmuladd(x, b3, s23)
-        x = vload(p.a, a + 3 * p.row)
-        s30, s31 = vmuladd(x, b0, s30), vmuladd(x, b1, s31)
-        s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
+        if rows > 1:
+            x = vload(p.a, a + p.row)
+            s10, s11 = vmuladd(x, b0, s10), vmuladd(x, b1, s11)
+            s12, s13 = vmuladd(x, b2, s12), vmuladd(x, b3, s13)
+        if rows > 2:
+            x = vload(p.a, a + 2 * p.row)
+            s20, s21 = vmuladd(x, b0, s20), vmuladd(x, b1, s21)
+            s22, s23 = vmuladd(x, b2, s22), vmuladd(x, b3, s23)
+            x = vload(p.a, a + 3 * p.row)
+            s30, s31 = vmuladd(x, b0, s30), vmuladd(x, b1, s31)
+            s32, s33 = vmuladd(x, b2, s32), vmuladd(x, b3, s33)
         a += p.next_a
         b += p.next_b
-    store_row(p, to, L, s00, s01, s02, s03)
-    store_row(p, to + p.next_out, L, s10, s11, s12, s13)
-    store_row(p, to + 2 * p.next_out, L, s20, s21, s22, s23)
-    store_row(p, to + 3 * p.next_out, L, s30, s31, s32, s33)
+    to = p.to + j * p.next_out + i * L
+    store_row(what, p, to, columns, s00, s01, s02, s03, u)
+    if rows > 1:
+        store_row(what, p, to + L, columns, s10, s11, s12, s13, u)
+    if rows > 2:
+        store_row(what, p, to + 2 * L, columns, s20, s21, s22, s23, u)
+        store_row(what, p, to + 3 * L, columns, s30, s31, s32, s33, u)
 
 
 @merged
-def sum_column(p, i, j, to):
-    """Compute TILE rows and one column."""
-    a, b = p.first_a + i * p.row, p.first_b + j * p.column
-    s0 = s1 = s2 = s3 = start_of(p, j)
-    for _ in range(p.n):
-        y = vload(p.b, b)
-        s0, s1 = vmuladd(vload(p.a, a), y, s0), vmuladd(vload(p.a, a + p.row), y, s1)
-        s2 = vmuladd(vload(p.a, a + 2 * p.row), y, s2)
-        s3 = vmuladd(vload(p.a, a + 3 * p.row), y, s3)
-        a += p.next_a
-        b += p.next_b
-    store_row(p, to, p.next_out, s0, s1, s2, s3)
+def store_row(what, p, to, columns, s0, s1, s2, s3, u):
+    """Finish the sums of a row."""
+    finish(what, p, to, s0, u)
+    if columns > 1:
+        finish(what, p, to + p.next_out, s1, u)
+    if columns > 2:
+        finish(what, p, to + 2 * p.next_out, s2, u)
+        finish(what, p, to + 3 * p.next_out, s3, u)
 
 
 @merged
-def sum_row(p, i, j, to):
-    """Compute one row and TILE columns."""
-    a, b = p.first_a + i * p.row, p.first_b + j * p.column
-    s0, s1, s2, s3 = start_of(p, j), start_of(p, j + 1), start_of(p, j + 2), start_of(p, j + 3)
-    for _ in range(p.n):
-        x = vload(p.a, a)
-        s0, s1 = vmuladd(x, vload(p.b, b), s0), vmuladd(x, vload(p.b, b + p.column), s1)
-        s2 = vmuladd(x, vload(p.b, b + 2 * p.column), s2)
-        s3 = vmuladd(x, vload(p.b, b + 3 * p.column), s3)
-        a += p.next_a
-        b += p.next_b
-    store_row(p, to, lanes(p.b), s0, s1, s2, s3)
-
-
-@merged
-def sum_one(p, i, j, to):
-    """Compute one row and one column."""
-    a, b, total = p.first_a + i * p.row, p.first_b + j * p.column, start_of(p, j)
-    for _ in range(p.n):
-        total = vmuladd(vload(p.a, a), vload(p.b, b), total)
-        a += p.next_a
-        b += p.next_b
-    finish(p, to, total)
-
-
-@inlined
-def store_row(p, to, apart, s0, s1, s2, s3):
-    """Finish four sums."""
-    finish(p, to, s0)
-    finish(p, to + apart, s1)
-    finish(p, to + 2 * apart, s2)
-    finish(p, to + 3 * apart, s3)
+def finish(what, p, to, total, u):
+    """Do with a sum what it is for."""
+    if what == BACKWARD:
+        total = vmul(total, vload(p.out, to + p.slopes))
+    elif what == DESCENT:
+        total = vmuladd(vneg(u.size), total, vload(p.out, to))
+    vstore(p.out, to, total)

@@ -56,7 +56,7 @@ from .lane_products import backward_lanes, forward_lanes, limit_lanes, update_la
 from .layers import starts_from_z
 from .processor import flush_denormals, restore_denormals
 from .task import entry
-from .vector import advanced, lanes, load, pointer, real, vload
+from .vector import advanced, lanes, load, pointer, real, vload, vsplat, vstore
 
 
 class Group(NamedTuple):
@@ -109,16 +109,17 @@ class Group(NamedTuple):
 
 @kernel
 def train_lanes(group, samples, sums):
-    """Train the networks of a `cpu.lanes.Lanes`; add their losses to `sums`, (n_epochs, L)."""
-    L = lanes(group.work)
+    """Train the networks of a `cpu.lanes.Lanes`; write their losses to `sums`, (L, n_epochs)."""
+    L, n_epochs = lanes(group.work), sums.shape[1]
     tile, sizes, alike = np.zeros(16 * L, group.work.dtype), np.zeros((L, 5)), np.zeros(L, np.int64)
+    totals = np.zeros(L)
     g = new_group(group, samples, tile)
-    if len(sums) > 0:
+    if n_epochs > 0:
         before = flush_denormals()
-        run_lanes(g, pointer(sizes), pointer(alike), pointer(sums), len(sums))
+        run_lanes(g, pointer(sizes), pointer(alike), pointer(totals), pointer(sums), n_epochs)
         restore_denormals(before)
     # Pointers do not keep an array alive; this use at the end does.
-    return len(tile) + len(sizes) + len(alike)
+    return len(tile) + len(sizes) + len(alike) + len(totals)
 
 
 @kernel
@@ -185,8 +186,8 @@ def new_group(group, samples, tile):
 
 
 @kernel
-def run_lanes(g, sizes, alike, sums, n_epochs):
-    """Train for all epochs, or until told to stop."""
+def run_lanes(g, sizes, alike, totals, sums, n_epochs):
+    """Train for all epochs, or until told to stop; `totals` are the losses of an epoch."""
     L, longest, is_fixed, is_loaded = lanes(g.work), 0, True, False
     rows, all_step = 0, True
     for i in range(L):
@@ -198,6 +199,8 @@ def run_lanes(g, sizes, alike, sums, n_epochs):
         is_fixed = is_fixed and g.places[3 * i + N_ORDERS] <= 1
     is_fixed = is_fixed and longest <= g.batch  # the same samples in every step
     for epoch in range(n_epochs):
+        for i in range(L):
+            totals[i] = 0
         for start in range(0, longest, g.batch):
             if is_stopped(g.stop):
                 return
@@ -206,7 +209,9 @@ def run_lanes(g, sizes, alike, sums, n_epochs):
                 load_lanes(g, rows)
                 is_loaded = True
             size_lanes(g, sizes, alike, advanced(g.rates, epoch * L), start)
-            step_lanes(g, rows, all_step, advanced(sums, epoch * L))
+            step_lanes(g, rows, all_step, totals)
+        for i in range(L):
+            sums[i * n_epochs + epoch] = totals[i]
 
 
 # --- a batch -----------------------------------------------------------------------------------
@@ -251,14 +256,32 @@ def load_lanes(g, rows):
     """Read the inputs and targets of the batch."""
     L = lanes(g.work)
     for i in range(rows):
+        x = entry(g, 0, OUTPUTS) + i * (g.n_features + 1) * L
+        t, shared = g.batch_targets + i * g.n_targets * L, shared_sample(g, i)
+        if shared >= 0:
+            load_lane(g, x, shared)
+            for c in range(g.n_features):
+                vstore(g.work, x + c * L, vsplat(g.work[x + c * L]))
         for lane in range(L):
             sample = g.chosen[i * L + lane]
             if sample < 0:
                 continue
-            load_lane(g, entry(g, 0, OUTPUTS) + i * (g.n_features + 1) * L + lane, sample)
-            t = g.batch_targets + i * g.n_targets * L + lane
+            if shared < 0:
+                load_lane(g, x + lane, sample)
             for c in range(g.n_targets):
-                g.work[t + c * L] = g.targets[sample * g.n_targets + c]
+                g.work[t + c * L + lane] = g.targets[sample * g.n_targets + c]
+
+
+@kernel
+def shared_sample(g, i):
+    """Return the sample of all lanes that have one, if it is the same; else -1."""
+    L, shared = lanes(g.work), -1
+    for lane in range(L):
+        sample = g.chosen[i * L + lane]
+        if sample >= 0 and shared >= 0 and sample != shared:
+            return -1
+        shared = max(shared, sample)
+    return shared
 
 
 @kernel
@@ -325,7 +348,7 @@ def step_lanes(g, rows, all_step, sums):
     """Make one step of all networks, and add the losses of their samples to `sums`."""
     u = read_step(g)
     for layer in range(1, g.n_layers + 1):
-        forward_lanes(g, layer, rows)
+        forward_lanes(g, layer, rows, u)
         activation = entry(g, layer, ACTIVATION)
         if layer < g.n_layers or not starts_from_z(activation, g.loss):
             activate_lanes(g, layer, rows)
@@ -333,7 +356,7 @@ def step_lanes(g, rows, all_step, sums):
     finish_lanes(g, rows, sums)
     for layer in range(g.n_layers, 0, -1):
         if layer > 1:
-            backward_lanes(g, layer, rows)
+            backward_lanes(g, layer, rows, u)
         update_lanes(g, layer, rows, all_step, u)
         if g.limited:
             limit_lanes(g, layer)

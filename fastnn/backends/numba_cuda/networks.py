@@ -121,10 +121,9 @@ def mlp_train(
 ) -> None:
     """Train by mini-batch back-propagation; see `interface.Kernels`."""
     batch = min(schedule.batch_size, schedule.order.shape[1])
-    if net.n_parameters * batch <= SMALL_STEP:
-        sums = loss_sums[np.newaxis]
-        if _train_blocks([net], [optimizer], [state], samples, [schedule], sums):
-            return
+    is_small, one = net.n_parameters * batch <= SMALL_STEP, ([net], [optimizer], [state])
+    if is_small and _train_blocks(*one, samples, [schedule], [loss_sums]):
+        return
     from .device import layout
     from .large import large_kernels, most_blocks, reach_for
 
@@ -169,6 +168,8 @@ def mlp_train_many(
     side_by_side: bool = True,
 ) -> None:
     """Train several networks; see `interface.Kernels`."""
+    for sums in loss_sums:
+        sums[:] = 0
     if _train_blocks(networks, optimizers, states, samples, schedules, loss_sums):
         return
     own = zip(networks, optimizers, states, schedules, loss_sums, strict=True)
@@ -193,7 +194,7 @@ def _train_blocks(networks, optimizers, states, samples: Samples, schedules, los
         kernels = small_kernels(real_type(dtype), is_compressed(samples.X))
         kernel = kernels.in_shared if room.n_state else kernels.in_global
         w = cuda.to_device(np.stack([own.params for own in states]))
-        sums = cuda.to_device(loss_sums)
+        sums = cuda.to_device(np.stack(loss_sums))
         moments = [
             cuda.to_device(np.stack([own.moments[i] for own in states])) for i in range(n_moments)
         ]
@@ -215,7 +216,8 @@ def _train_blocks(networks, optimizers, states, samples: Samples, schedules, los
             cuda.to_device(np.array([own.step for own in states], np.int64)),
             sums,
         )
-        loss_sums[:] = sums.copy_to_host()
+        for own, found in zip(loss_sums, sums.copy_to_host(), strict=True):
+            own[:] = found
         for state, params in zip(states, w.copy_to_host(), strict=True):
             state.params[:] = params
         for i, values in enumerate(moments):

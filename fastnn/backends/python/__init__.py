@@ -183,6 +183,7 @@ def mlp_train_many(
     """Train several networks, one after the other; see `interface.Kernels`."""
     own = zip(networks, optimizers, states, schedules, loss_sums, strict=True)
     for net, optimizer, state, schedule, sums in own:
+        sums[:] = 0
         mlp_train(net, optimizer, state, samples, schedule, sums, n_threads)
 
 
