@@ -2,6 +2,7 @@
 
 from .compile import kernel, merged
 from .vector import (
+    advanced,
     lanes,
     load,
     pointer,
@@ -9,7 +10,7 @@ from .vector import (
     vadd,
     vfma,
     vload,
-    vmul,
+    vmuladd,
     vstore,
     vsum,
     vzero,
@@ -48,15 +49,16 @@ def delta_rule_epochs(
     change = scratch[n_outputs * size :]
     copy_weights(weights, w_all, bias, True)
     x, w, dw = pointer(X.reals), pointer(w_all), pointer(change)
-    n_run = len(losses)
+    t, n_run, n_samples = pointer(targets), len(losses), len(targets)
     is_compressed, is_short = len(X.starts) > 0, len(X.short_columns) > 0
     rows = x, pointer(X.short_columns), pointer(X.columns), pointer(X.starts), is_short
     for epoch in range(len(losses)):
         n_mistakes, loss_sum, not_finite = 0, 0.0, 0.0
         if not online:
             change[:] = 0
-        for q in range(len(targets)):
-            i = order[epoch % len(order), q] if online else q
+        chosen = advanced(pointer(order), epoch % len(order) * n_samples if online else 0)
+        for q in range(n_samples):
+            i = load(chosen, q) if online else q
             wrong = False
             weight = real(x, 1.0) if sample_weights is None else sample_weights[i]
             for c in range(n_outputs):
@@ -67,8 +69,9 @@ def delta_rule_epochs(
                 if bias:
                     z += load(w, c * size + d)
                 not_finite += z - z  # NaN, where z is infinite
-                y = real(x, 1.0 if z > 0 else -1.0 if z < 0 else 0.0) if use_sign else z
-                error = targets[i, c] - y
+                # A branch would be guessed wrong as often as not.
+                y = real(x, float(int(z > 0) - int(z < 0))) if use_sign else z
+                error = load(t, i * n_outputs + c) - y
                 if error != 0:
                     wrong = True
                     # A wrong sign's loss -t z is |z|.
@@ -115,8 +118,8 @@ def dot(a, i, b, c, n):
     s0 = s1 = vzero(a)
     k = 0
     while k + 2 * L <= n:
-        s0 = vadd(s0, vmul(vload(a, i + k), vload(b, c + k)))
-        s1 = vadd(s1, vmul(vload(a, i + k + L), vload(b, c + k + L)))
+        s0 = vmuladd(vload(a, i + k), vload(b, c + k), s0)
+        s1 = vmuladd(vload(a, i + k + L), vload(b, c + k + L), s1)
         k += 2 * L
     total = vsum(vadd(s0, s1))
     while k < n:
