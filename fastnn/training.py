@@ -243,13 +243,13 @@ Training = Generator[int, NDArray[np.float64] | None, str | None]
 
 
 class LossCurve:
-    """The losses of all epochs: grows at a constant cost per epoch; the first are not copied."""
+    """The losses of all epochs: grows at a constant cost per epoch."""
 
     def __init__(self, earlier: NDArray[np.float64]):
         self._buffer, self._n = earlier.copy(), len(earlier)
 
     def extended(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Append losses; return all, as a view that never changes."""
+        """Append losses (the first are kept as they are); return all, a view that never changes."""
         n = self._n + len(losses)
         if not self._n:
             self._buffer = losses

@@ -230,6 +230,29 @@ def test_the_same_samples(compiled, kind, n_orders):
             assert np.array_equal(values, expected)
 
 
+def test_a_sample_of_others_does_no_harm(compiled):
+    """Not even one whose outputs are infinite, in a row that a network has no sample for."""
+    case = Case(
+        4,
+        (3, 5, 1),
+        (codes.RELU, codes.IDENTITY),
+        codes.HALF_SQUARED_ERROR,
+        dtype="float32",
+        n=10,
+        penalties=False,
+    )
+    case.samples.X[9] = 3e38
+    orders = [np.arange(9)[np.newaxis], np.arange(10)[np.newaxis]]
+    case.schedules = [s._replace(order=orders[i % 2]) for i, s in enumerate(case.schedules)]
+    whole = case.together(compiled)
+    assert not np.isfinite(whole[1][0]).all()
+    for i in (0, 2):
+        (alone,) = case.together(compiled, [i])
+        assert np.isfinite(alone[0]).all()
+        for values, expected in zip(whole[i], alone, strict=True):
+            assert np.array_equal(values, expected)
+
+
 def test_calls_do_not_change_a_bit(compiled):
     """Epochs may be shared out among calls."""
     case = Case(3, optimizer=codes.NADAM, dropout=0.2, ragged=False)

@@ -1,5 +1,6 @@
 """Many networks of one shape on a CPU: side by side in the lanes of vectors, or one by one."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,12 +49,14 @@ def train_in_lanes(
         for network, lane in zip(part, sums, strict=False):
             loss_sums[network][:n_epochs] = lane
 
-    waiting = iter(parts)  # whoever is free takes the next: processors are not equally fast
+    waiting = deque(parts)  # whoever is free takes the next: processors are not equally fast
 
     def worker(thread: int) -> None:
         sums = np.zeros((width, len(loss_sums[0])))
-        for part in waiting:
-            if stop[0]:
+        while not stop[0]:
+            try:
+                part = waiting.popleft()
+            except IndexError:
                 return
             train(part, sums)
 

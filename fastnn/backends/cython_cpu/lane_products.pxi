@@ -102,7 +102,8 @@ cdef inline void multiply_lanes(
 ) noexcept nogil:
     """Compute all sums of a product, in tiles whose size the compiler knows.
 
-    Outermost are the columns, which are samples, or weights of an input: so each is read once.
+    Outermost are the columns, which are samples, or weights of an input: those of a tile are at
+    hand for all rows.
     """
     cdef Py_ssize_t j = 0
     while REGISTERS > 16 and j + 4 <= p.columns:

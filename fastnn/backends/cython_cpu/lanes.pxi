@@ -220,7 +220,7 @@ cdef void load_lanes(Group *g) noexcept nogil:
     for i in range(g.rows):
         x = g.layers[1].inputs + i * (g.n_features + 1) * LANES
         t = g.batch_targets + i * g.n_targets * LANES
-        shared = shared_sample(g.chosen + i * LANES)
+        shared = shared_sample(g, g.chosen + i * LANES)
         if shared >= 0:
             load_lane(g, x, shared)
             for c in range(g.n_features):
@@ -235,14 +235,19 @@ cdef void load_lanes(Group *g) noexcept nogil:
                 t[c * LANES + lane] = g.targets[sample * g.n_targets + c]
 
 
-cdef inline int64_t shared_sample(const int64_t *chosen) noexcept nogil:
-    """Return the sample of all lanes that have one, if it is the same; else -1."""
+cdef inline int64_t shared_sample(Group *g, const int64_t *chosen) noexcept nogil:
+    """Return the sample that is the same for all networks; -1 if none is, or a network lacks one.
+
+    To a network that lacks it, 0 times an output of infinity would be NaN.
+    """
     cdef Py_ssize_t lane
     cdef int64_t shared = -1
     for lane in range(LANES):
-        if chosen[lane] >= 0 and shared >= 0 and chosen[lane] != shared:
+        if g.places[3 * lane + N_SAMPLES] == 0:  # a lane without a network
+            continue
+        if chosen[lane] < 0 or (shared >= 0 and chosen[lane] != shared):
             return -1
-        shared = max(shared, chosen[lane])
+        shared = chosen[lane]
     return shared
 
 

@@ -147,7 +147,8 @@ def limit_lanes(g, layer):
 def multiply_lanes(what, g, p, u):
     """Compute all sums of a product, in tiles whose size the compiler knows.
 
-    Outermost are the columns, which are samples, or weights of an input: so each is read once.
+    Outermost are the columns, which are samples, or weights of an input: those of a tile are at
+    hand for all rows.
     """
     j = 0
     while HAS_32_REGISTERS and j + 4 <= p.columns:

@@ -274,13 +274,18 @@ def load_lanes(g, rows):
 
 @kernel
 def shared_sample(g, i):
-    """Return the sample of all lanes that have one, if it is the same; else -1."""
+    """Return the sample that is the same for all networks; -1 if none is, or a network lacks one.
+
+    To a network that lacks it, 0 times an output of infinity would be NaN.
+    """
     L, shared = lanes(g.work), -1
     for lane in range(L):
         sample = g.chosen[i * L + lane]
-        if sample >= 0 and shared >= 0 and sample != shared:
+        if g.places[3 * lane + N_SAMPLES] == 0:  # a lane without a network
+            continue
+        if sample < 0 or (shared >= 0 and sample != shared):
             return -1
-        shared = max(shared, sample)
+        shared = sample
     return shared
 
 
