@@ -80,7 +80,7 @@ class _Announcement(event.Listener):
         cached = isinstance(kernel._cache, KernelCache)
         how_often = "for this machine and kind of data" if cached else "a process (no cache folder)"
         print(
-            f"numba: compiling {kernel.__name__}, once {how_often}: up to half a minute ...",
+            f"numba: compiling {kernel.__name__}, once {how_often}: up to a minute ...",
             file=sys.stderr,
             flush=True,
         )

@@ -52,7 +52,7 @@ from .formulas import (
     step_sizes,
 )
 from .lane_losses import activate_lanes, drop_lanes, finish_lanes
-from .lane_products import backward_lanes, forward_lanes, limit_lanes, update_lanes
+from .lane_products import TILE, backward_lanes, forward_lanes, limit_lanes, update_lanes
 from .layers import starts_from_z
 from .processor import flush_denormals, restore_denormals
 from .task import entry
@@ -103,7 +103,7 @@ class Group(NamedTuple):
     shares: Any  # (B, L): these, divided by their sum
     now: Any  # what holds for this step, (L) each
     panel: Any  # for losses: outputs, slopes, deltas in panels of (L, 2 L)
-    sums: Any  # of a tile
+    sums: Any  # gradients of the weights of TILE inputs
     stop: Any
 
 
@@ -111,19 +111,22 @@ class Group(NamedTuple):
 def train_lanes(group, samples, sums):
     """Train the networks of a `cpu.lanes.Lanes`; write their losses to `sums`, (L, n_epochs)."""
     L, n_epochs = lanes(group.work), sums.shape[1]
-    tile, sizes, alike = np.zeros(16 * L, group.work.dtype), np.zeros((L, 5)), np.zeros(L, np.int64)
-    totals = np.zeros(L)
-    g = new_group(group, samples, tile)
+    widest = 0
+    for layer in range(len(group.table)):
+        widest = max(widest, group.table[layer, UNITS])
+    gradients = np.zeros(TILE * widest * L, group.work.dtype)
+    sizes, alike, totals = np.zeros((L, 5)), np.zeros(L, np.int64), np.zeros(L)
+    g = new_group(group, samples, gradients)
     if n_epochs > 0:
         before = flush_denormals()
         run_lanes(g, pointer(sizes), pointer(alike), pointer(totals), pointer(sums), n_epochs)
         restore_denormals(before)
     # Pointers do not keep an array alive; this use at the end does.
-    return len(tile) + len(sizes) + len(alike) + len(totals)
+    return len(gradients) + len(sizes) + len(alike) + len(totals)
 
 
 @kernel
-def new_group(group, samples, tile):
+def new_group(group, samples, gradients):
     """Gather pointers to all arrays of a call; the callers keep the arrays alive."""
     settings, work, X, table = group.settings, group.work, samples.X, group.table
     L, n_layers, limited, penalty = lanes(work), len(table) - 1, False, NO_PENALTY
@@ -180,7 +183,7 @@ def new_group(group, samples, tile):
         settings[SHARES],
         settings[NOW],
         settings[PANEL],
-        pointer(tile),
+        pointer(gradients),
         pointer(group.stop),
     )
 
@@ -353,7 +356,7 @@ def step_lanes(g, rows, all_step, sums):
     """Make one step of all networks, and add the losses of their samples to `sums`."""
     u = read_step(g)
     for layer in range(1, g.n_layers + 1):
-        forward_lanes(g, layer, rows, u)
+        forward_lanes(g, layer, rows)
         activation = entry(g, layer, ACTIVATION)
         if layer < g.n_layers or not starts_from_z(activation, g.loss):
             activate_lanes(g, layer, rows)
@@ -361,7 +364,7 @@ def step_lanes(g, rows, all_step, sums):
     finish_lanes(g, rows, sums)
     for layer in range(g.n_layers, 0, -1):
         if layer > 1:
-            backward_lanes(g, layer, rows, u)
+            backward_lanes(g, layer, rows)
         update_lanes(g, layer, rows, all_step, u)
         if g.limited:
             limit_lanes(g, layer)
