@@ -136,30 +136,41 @@ def limit_lanes(g, layer):
 # --- products ----------------------------------------------------------------------------------
 
 
-@merged
-def store_row(what, p, to, columns, s0, s1, s2, s3, size):
-    """Do with the sums of a row what they are for."""
-    out, second, third, fourth = p.out, to + p.next_out, to + 2 * p.next_out, to + 3 * p.next_out
-    if what == BACKWARD:
-        s0 = vmul(s0, vload(out, to + p.slopes))
-        if columns > 1:
-            s1 = vmul(s1, vload(out, second + p.slopes))
-        if columns > 2:
-            s2 = vmul(s2, vload(out, third + p.slopes))
-            s3 = vmul(s3, vload(out, fourth + p.slopes))
-    elif what == DESCENT:
-        s0 = vmuladd(size, s0, vload(out, to))
-        if columns > 1:
-            s1 = vmuladd(size, s1, vload(out, second))
-        if columns > 2:
-            s2 = vmuladd(size, s2, vload(out, third))
-            s3 = vmuladd(size, s3, vload(out, fourth))
-    vstore(out, to, s0)
-    if columns > 1:
-        vstore(out, second, s1)
-    if columns > 2:
-        vstore(out, third, s2)
-        vstore(out, fourth, s3)
+@kernel
+def multiply_lanes(what, p, size):
+    """Compute all sums of a product, in tiles whose size the compiler knows.
+
+    Outermost are the columns, which are samples, or weights of an input: those of a tile are at
+    hand for all rows. Not merged into its callers: it is most of what there is to compile.
+    """
+    j = 0
+    while HAS_32_REGISTERS and j + 4 <= p.columns:
+        multiply_4(what, p, j, size)
+        j += 4
+    while j + 2 <= p.columns:
+        multiply_2(what, p, j, size)
+        j += 2
+    if j < p.columns:
+        multiply_1(what, p, j, size)
+
+
+def multiply_columns_of(columns):
+    """Return the function that does the work of `multiply_lanes` for so many columns."""
+    sum_4, sum_2, sum_1 = (sum_tile_of(rows, columns) for rows in (4, 2, 1))
+
+    @merged
+    def multiply_columns(what, p, j, size):
+        i = 0
+        while i + 4 <= p.rows:
+            sum_4(what, p, i, j, size)
+            i += 4
+        if i + 2 <= p.rows:
+            sum_2(what, p, i, j, size)
+            i += 2
+        if i < p.rows:
+            sum_1(what, p, i, j, size)
+
+    return multiply_columns
 
 
 def sum_tile_of(rows, columns):
@@ -214,41 +225,30 @@ def sum_tile_of(rows, columns):
     return sum_tile
 
 
-def multiply_columns_of(columns):
-    """Return the function that does the work of `multiply_lanes` for so many columns."""
-    sum_4, sum_2, sum_1 = (sum_tile_of(rows, columns) for rows in (4, 2, 1))
-
-    @merged
-    def multiply_columns(what, p, j, size):
-        i = 0
-        while i + 4 <= p.rows:
-            sum_4(what, p, i, j, size)
-            i += 4
-        if i + 2 <= p.rows:
-            sum_2(what, p, i, j, size)
-            i += 2
-        if i < p.rows:
-            sum_1(what, p, i, j, size)
-
-    return multiply_columns
+@merged
+def store_row(what, p, to, columns, s0, s1, s2, s3, size):
+    """Do with the sums of a row what they are for."""
+    out, second, third, fourth = p.out, to + p.next_out, to + 2 * p.next_out, to + 3 * p.next_out
+    if what == BACKWARD:
+        s0 = vmul(s0, vload(out, to + p.slopes))
+        if columns > 1:
+            s1 = vmul(s1, vload(out, second + p.slopes))
+        if columns > 2:
+            s2 = vmul(s2, vload(out, third + p.slopes))
+            s3 = vmul(s3, vload(out, fourth + p.slopes))
+    elif what == DESCENT:
+        s0 = vmuladd(size, s0, vload(out, to))
+        if columns > 1:
+            s1 = vmuladd(size, s1, vload(out, second))
+        if columns > 2:
+            s2 = vmuladd(size, s2, vload(out, third))
+            s3 = vmuladd(size, s3, vload(out, fourth))
+    vstore(out, to, s0)
+    if columns > 1:
+        vstore(out, second, s1)
+    if columns > 2:
+        vstore(out, third, s2)
+        vstore(out, fourth, s3)
 
 
 multiply_4, multiply_2, multiply_1 = (multiply_columns_of(columns) for columns in (4, 2, 1))
-
-
-@kernel
-def multiply_lanes(what, p, size):
-    """Compute all sums of a product, in tiles whose size the compiler knows.
-
-    Outermost are the columns, which are samples, or weights of an input: those of a tile are at
-    hand for all rows. Not merged into its callers: it is most of what there is to compile.
-    """
-    j = 0
-    while HAS_32_REGISTERS and j + 4 <= p.columns:
-        multiply_4(what, p, j, size)
-        j += 4
-    while j + 2 <= p.columns:
-        multiply_2(what, p, j, size)
-        j += 2
-    if j < p.columns:
-        multiply_1(what, p, j, size)
