@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import random
+from .backends.cpu.panels import aligned_copy
 from .backends.interface import (
     ImageDistortion,
     Network,
@@ -161,7 +162,7 @@ class MLPTask:
     def begin_call(self) -> State:
         """Return a copy of the state: what ends a call early leaves the state as it was."""
         params, moments, *counts = self.state
-        return State(params.copy(), moments.copy(), *counts)
+        return State(aligned_copy(params), moments.copy(), *counts)
 
     def end_call(self, state: State, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take over what the kernels have made of a copy; the sums become the losses of epochs."""

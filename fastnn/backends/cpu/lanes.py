@@ -54,7 +54,7 @@ N_NOW = 8
 #     100-20-2, 0.1 of it not 0       442 / 439        270 / 234
 #     784-30-10, 0.19 of it not 0     9246 / 22376     4637 / 13765   (5000 samples)
 #
-# Numba gains less, and so do shorter vectors: the bound is where they, too, are not slower.
+# Numba gains as much; shorter vectors gain less: the bound is where they, too, are not slower.
 MOST_PARAMETERS = 8_000
 MOST_UNITS = 100_000  # of all samples of a batch
 MOST_COMPRESSED = 64  # columns

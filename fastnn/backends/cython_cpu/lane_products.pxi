@@ -1,7 +1,8 @@
 """Products of networks side by side, and what is made of them: see lanes.pxi for the shapes.
 
 The three products, of a forward pass, of the deltas below and of a gradient, are one: rows of a
-times columns of b, lane by lane. A gradient becomes a step while its tile is at hand.
+times columns of b, lane by lane. Gradients of some inputs' weights become steps together, not
+between tiles of sums, whose registers they need: 2 % of a search on digits.
 """
 
 cdef enum:
@@ -26,7 +27,7 @@ cdef void forward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     p.b, p.column, p.b_next = layer.inputs, (layer.n_in + 1) * LANES, LANES
     p.n, p.rows, p.columns = layer.n_in, layer.n_out, g.rows
     p.first = layer.weights + layer.n_in * layer.n_out * LANES  # the biases
-    multiply_lanes(FORWARD, g, layer, p, NULL)
+    multiply_lanes(FORWARD, g, layer, p, vsplat(0))
 
 
 cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
@@ -35,31 +36,53 @@ cdef void backward_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     p.a, p.row, p.a_next = layer.weights, layer.n_out * LANES, LANES
     p.b, p.column, p.b_next = layer.deltas, layer.n_out * LANES, LANES
     p.n, p.rows, p.columns, p.first = layer.n_out, layer.n_in, g.rows, p.a
-    multiply_lanes(BACKWARD, g, layer, p, NULL)
+    multiply_lanes(BACKWARD, g, layer, p, vsplat(0))
 
 
 cdef void update_lanes(Group *g, LaneLayer *layer) noexcept nogil:
     """Update a layer's weights and biases (2.39), (2.40), (2.44) to (2.46)."""
     cdef Product p
     cdef Step now = read_step(g)
+    cdef Py_ssize_t j, n = layer.n_in + 1
     p.a, p.row, p.a_next = layer.deltas, LANES, layer.n_out * LANES
-    p.b, p.column, p.b_next = layer.inputs, LANES, (layer.n_in + 1) * LANES
-    p.n, p.rows, p.columns, p.first = g.rows, layer.n_out, layer.n_in + 1, p.a
+    p.b, p.column, p.b_next = layer.inputs, LANES, n * LANES
+    p.n, p.rows, p.columns, p.first = g.rows, layer.n_out, n, p.a
     if g.all_step and g.optimizer == SGD and g.penalty == NO_PENALTY:
-        multiply_lanes(DESCENT, g, layer, p, &now)
-    else:
-        multiply_lanes(UPDATE, g, layer, p, &now)
+        multiply_lanes(DESCENT, g, layer, p, now.size)
+        return
+    for j from 0 <= j < n by TILE:
+        p.b, p.columns = layer.inputs + j * LANES, min(TILE, n - j)
+        multiply_lanes(UPDATE, g, layer, p, now.size)
+        if not g.all_step:
+            update_inputs(g, layer, j, p.columns, False, now)
+        elif g.optimizer == ADAM:
+            update_inputs(g, layer, j, p.columns, True, adam_of(now))
+        else:
+            update_inputs(g, layer, j, p.columns, True, now)
 
 
-cdef inline void update_weight(
-    Group *g, LaneLayer *layer, Py_ssize_t at, vec gradient, bint penalized, Step *now
+cdef inline Step adam_of(Step now) noexcept nogil:
+    """Return a step that the compiler knows to be one of Adam."""
+    now.optimizer = ADAM
+    return now
+
+
+cdef inline void update_inputs(
+    Group *g, LaneLayer *layer, Py_ssize_t first, Py_ssize_t n, bint all_step, Step now
 ) noexcept nogil:
-    """Update a weight in all lanes that make this step."""
-    if g.all_step:
-        optimizer_step(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at, gradient,
-                       penalized, now)
-    else:
-        update_some(layer, at, gradient, penalized, vload(g.now + NOW_HAS_STEP * LANES), now[0])
+    """Update the weights of some inputs, from the first on, in the lanes that make this step."""
+    cdef Py_ssize_t k, q, at = first * layer.n_out * LANES
+    cdef const real *gradient = g.gradients
+    cdef vec has_step = vload(g.now + NOW_HAS_STEP * LANES)
+    for k in range(first, first + n):
+        for q in range(layer.n_out):
+            if all_step:
+                optimizer_step(layer.weights + at, layer.moment_1 + at, layer.moment_2 + at,
+                               vload(gradient), k < layer.n_in, &now)
+            else:
+                update_some(layer, at, vload(gradient), k < layer.n_in, has_step, now)
+            at += LANES
+            gradient += LANES
 
 
 cdef void update_some(
@@ -98,7 +121,7 @@ cdef void limit_lanes(Group *g, LaneLayer *layer) noexcept nogil:
 
 
 cdef inline void multiply_lanes(
-    int what, Group *g, LaneLayer *layer, Product p, Step *now
+    int what, Group *g, LaneLayer *layer, Product p, vec size
 ) noexcept nogil:
     """Compute all sums of a product, in tiles whose size the compiler knows.
 
@@ -107,58 +130,53 @@ cdef inline void multiply_lanes(
     """
     cdef Py_ssize_t j = 0
     while REGISTERS > 16 and j + 4 <= p.columns:
-        multiply_columns(what, g, layer, p, j, 4, now)
+        multiply_columns(what, g, layer, p, j, 4, size)
         j += 4
     while j + 2 <= p.columns:
-        multiply_columns(what, g, layer, p, j, 2, now)
+        multiply_columns(what, g, layer, p, j, 2, size)
         j += 2
     if j < p.columns:
-        multiply_columns(what, g, layer, p, j, 1, now)
+        multiply_columns(what, g, layer, p, j, 1, size)
 
 
 cdef inline void multiply_columns(
-    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns, Step *now
+    int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t j, int columns, vec size
 ) noexcept nogil:
     """Do so for some columns."""
     cdef Py_ssize_t i = 0
     while i + 4 <= p.rows:
-        multiply_tile(what, g, layer, p, i, j, 4, columns, now)
+        multiply_tile(what, g, layer, p, i, j, 4, columns, size)
         i += 4
     if i + 2 <= p.rows:
-        multiply_tile(what, g, layer, p, i, j, 2, columns, now)
+        multiply_tile(what, g, layer, p, i, j, 2, columns, size)
         i += 2
     if i < p.rows:
-        multiply_tile(what, g, layer, p, i, j, 1, columns, now)
+        multiply_tile(what, g, layer, p, i, j, 1, columns, size)
 
 
 cdef inline void multiply_tile(
     int what, Group *g, LaneLayer *layer, Product p, Py_ssize_t i, Py_ssize_t j, int rows,
-    int columns, Step *now,
+    int columns, vec size,
 ) noexcept nogil:
     """Compute a tile of sums, and do with them what they are for."""
     cdef vec s[TILE * TILE]
-    cdef Py_ssize_t at
+    cdef Py_ssize_t at, column = p.rows + 1 if what == FORWARD else p.rows
     cdef int r, c
+    # Pointers of its own: that a store may change what it reads, the compiler cannot rule out.
+    cdef real *out = (layer.outputs if what == FORWARD else layer.deltas_below if what == BACKWARD
+                      else layer.weights if what == DESCENT else g.gradients)
+    cdef const real *slopes = layer.slopes_below
     sum_tile(p.a + i * p.row, p.row, p.a_next, p.b + j * p.column, p.column, p.b_next, p.n, rows,
              columns, p.first + i * p.row, what == FORWARD, s)
     for r in range(rows):
         for c in range(columns):
-            if what == FORWARD:
-                at = ((j + c) * (p.rows + 1) + i + r) * LANES
-                vstore(layer.outputs + at, s[TILE * r + c])
-            elif what == BACKWARD:
-                at = ((j + c) * p.rows + i + r) * LANES
-                vstore(layer.deltas_below + at,
-                       vmul(s[TILE * r + c], vload(layer.slopes_below + at)))
+            at = ((j + c) * column + i + r) * LANES
+            if what == BACKWARD:
+                vstore(out + at, vmul(s[TILE * r + c], vload(slopes + at)))
             elif what == DESCENT:
-                at = ((j + c) * p.rows + i + r) * LANES
-                vstore(layer.weights + at,
-                       vmuladd(vneg(now.size), s[TILE * r + c], vload(layer.weights + at)))
-    if what == UPDATE:
-        for c in range(columns):
-            for at in range(rows):
-                update_weight(g, layer, ((j + c) * p.rows + i + at) * LANES, s[TILE * at + c],
-                              j + c < layer.n_in, now)
+                vstore(out + at, vmuladd(vneg(size), s[TILE * r + c], vload(out + at)))
+            else:
+                vstore(out + at, s[TILE * r + c])
 
 
 cdef inline void sum_tile(

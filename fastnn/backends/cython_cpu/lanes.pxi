@@ -63,6 +63,7 @@ cdef struct Group:  # of networks, and their batch
     real *batch_targets         # (B, n_targets, L)
     real *now                   # what holds for this step, (L) each
     real *panel                 # for losses: outputs, slopes, deltas in panels (L, WIDTH)
+    real *gradients             # (TILE, units of the widest layer, L)
     Py_ssize_t rows             # of the lane that has the most
     bint all_step               # whether all lanes make this step
     bint limited                # whether norms are limited
@@ -72,14 +73,17 @@ cdef struct Group:  # of networks, and their batch
 def train_lanes(lanes, samples, double[:, ::1] sums):
     """Train the networks of a `cpu.lanes.Lanes`; write their losses to `sums`, (L, n_epochs)."""
     cdef const int64_t[:, ::1] table = lanes.table
-    cdef Py_ssize_t n = table.shape[0] - 1
+    cdef Py_ssize_t l, widest = 0, n = table.shape[0] - 1
     cdef LaneLayer *layers = <LaneLayer *>malloc((n + 1) * sizeof(LaneLayer))
     cdef Group group
     cdef Sizes sizes[LANES]
     cdef uint64_t before
-    if layers == NULL:
-        raise MemoryError("no memory for the table of layers")
+    for l in range(n + 1):
+        widest = max(widest, table[l, LANE_UNITS])
+    group.gradients = <real *>allocate_vectors(TILE * widest * LANES * sizeof(real))
     try:
+        if layers == NULL or group.gradients == NULL:
+            raise MemoryError("no memory for the table of layers, or for gradients")
         new_group(&group, layers, lanes, samples)
         group.n_epochs = sums.shape[1]
         if group.n_epochs:
@@ -89,6 +93,7 @@ def train_lanes(lanes, samples, double[:, ::1] sums):
                 restore_denormals(before)
     finally:
         free(layers)
+        release_vectors(group.gradients)
 
 
 cdef int new_group(Group *g, LaneLayer *layers, lanes, samples) except -1:

@@ -15,6 +15,7 @@ from .task import column, used_by
 from .vector import (
     lanes,
     load,
+    store_alone,
     vadd,
     vfma,
     vload,
@@ -334,4 +335,4 @@ def transpose_panel(p, layer, panel, k, end):
         w = column(p, layer, WEIGHTS) + (panel * (n_in + 1) + j) * W
         t = column(p, layer, TRANSPOSED) + ((j // W) * n_out + first) * W + j % W
         for c in range(n):
-            p.work[t + c * W] = load(p.weights, w + c)
+            store_alone(p.work, t + c * W, load(p.weights, w + c))
