@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends.codes import ACTIVATIONS, LOSSES
+from .backends.cpu.panels import aligned_copy
 from .backends.interface import ImageDistortion, Network
 from .card import is_saved_by, saved_by
 from .checkpoints import checkpoints, latest_checkpoint, step_of
@@ -179,6 +180,7 @@ def restore_attributes(model: Any, attributes: dict[str, Any]) -> None:
         parts = {name: attributes.pop(name) for name in SolverState._fields}
         attributes["solver_state_"] = SolverState(**parts)
         attributes["_no_improvement_count"] = parts["idle"]
+        attributes["params_"] = aligned_copy(attributes["params_"])
     model.__dict__.update(attributes)
 
 
