@@ -87,6 +87,7 @@ class MLPTask:
     rows: NDArray[np.int64] | None = None
     seconds_per_step: float = field(default=0.0, init=False)
     epochs_at_once: int = field(default=0, init=False)
+    threads: ThreadCount | None = field(default=None, init=False)
     total_weight: float = field(init=False)
 
     def __post_init__(self):
@@ -100,11 +101,6 @@ class MLPTask:
         self.samples = self.kernels.to_device(
             self.samples, self.n_threads, compress=self.distortion is None
         )
-
-    @cached_property
-    def threads(self) -> ThreadCount:
-        """How many threads the next call of this network alone takes."""
-        return ThreadCount(self.kernels.most_threads(self.net, self.batch_size, self.n_threads))
 
     @cached_property
     def n_samples(self) -> int:
@@ -222,6 +218,9 @@ class MLPTask:
         """Let the kernels train on the arrays of a state, in place."""
         n_rows = schedule.order.shape[1]
         n_steps = len(sums) * self._steps(n_rows)
+        if self.threads is None:
+            own = self.net, self.optimizer, samples, self.batch_size, self.n_threads
+            self.threads = ThreadCount(self.kernels.most_threads(*own))
         begin = time.perf_counter()
         work = self.kernels.mlp_train(
             self.net, self.optimizer, state, samples, schedule, sums, self.threads.now
@@ -236,7 +235,8 @@ class MLPTask:
     def _steps_per_call(self) -> int:
         if self.seconds_per_step == 0:  # not measured yet; the first call may compile
             return max(1, min(16, FIRST_WORK // (self.net.n_parameters * self.batch_size)))
-        return max(1, int(min(CALL_SECONDS, self.threads.seconds) / self.seconds_per_step))
+        most = CALL_SECONDS if self.threads is None else self.threads.seconds
+        return max(1, int(min(CALL_SECONDS, most) / self.seconds_per_step))
 
 
 # It yields how many epochs to run and is sent their losses, None at first.

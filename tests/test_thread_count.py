@@ -1,5 +1,6 @@
 """The choice of the number of threads, on a machine and a clock that are made up."""
 
+import numpy as np
 import pytest
 
 import fastnn
@@ -148,3 +149,29 @@ def test_a_change_in_the_midst_does_not_change_the_result(compiled_backend, monk
         monkeypatch.setattr(ThreadCount, "measured", measured)
     assert (params[0] == params[1]).all()
     assert {1, 2, 3} < set(used)
+
+
+@pytest.mark.parametrize(
+    ("density", "hidden", "batch_size", "solver", "expected"),
+    [
+        (1, 30, 32, "adam", 2),  # 784-30-10: 760,000 multiply-adds a step, and the update
+        (0.19, 30, 32, "adam", 1),  # of images, a fifth of them
+        (0.19, 30, 10, "sgd", 1),
+        (0.19, 512, 32, "adam", 2),
+        (0.19, 512, 1, "adam", 2),  # all weights have moments, that change at each step
+        (0.19, 512, 1, "sgd", 1),
+        (1, 512, 1, "sgd", 2),
+    ],
+)
+def test_inputs_of_0_are_no_work(
+    density, hidden, batch_size, solver, expected, compiled_backend, monkeypatch, rng
+):
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 2)
+    X = (rng.random((300, 784)) < density).astype(np.float32)
+    wanted = []
+    monkeypatch.setattr(
+        "fastnn.training.ThreadCount", lambda most: wanted.append(most) or ThreadCount(most)
+    )
+    options = {"solver": solver, "momentum": 0, "batch_size": batch_size, "n_jobs": 2}
+    fastnn.MLPClassifier((hidden,), max_iter=1, **options).fit(X, rng.integers(0, 10, 300))
+    assert wanted == [expected]

@@ -375,7 +375,9 @@ class Kernels(Protocol):
             added here.
         """
 
-    def most_threads(self, net: Network, batch_size: int, n_threads: int) -> int:
+    def most_threads(
+        self, net: Network, optimizer: Optimizer, samples: Samples, batch_size: int, n_threads: int
+    ) -> int:
         """Return how many of `n_threads` train the fastest on a machine that does nothing else.
 
         The number that `mlp_train` gets may change from call to call.

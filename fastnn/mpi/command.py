@@ -1,12 +1,13 @@
 """The option --mpi of the command line."""
 
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from .ranks import abort
 
 
 @contextmanager
@@ -38,6 +39,5 @@ def one_of_several(wanted: bool) -> Iterator[Any]:
             click.echo(f"Error: {error}", err=True)
         else:
             traceback.print_exc()
-        sys.stderr.flush()
-        MPI.COMM_WORLD.Abort(1)
+        abort(MPI.COMM_WORLD)
         raise

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from ..backends.shards import Node, total_of, whole_nodes
 
 T = TypeVar("T")
 MOST_BYTES = 2**30  # of a message
+PASSING_ON = 0.2  # seconds that a launcher has for a rank's last words
 
 
 class Ranks:
@@ -119,9 +121,7 @@ class Ranks:
                 raise
             traceback.print_exc()
             print(f"fastnn: rank {self.number} has failed and ends all ranks", file=sys.stderr)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            self._comm.Abort(1)
+            abort(self._comm)
             raise
 
     def move(self, array: NDArray, have: Sequence[int], want: Sequence[int]) -> NDArray:
@@ -190,6 +190,17 @@ class Ranks:
         return add_up
 
 
+def abort(communicator: Any) -> None:
+    """End the processes of all ranks, once what this one has said is out.
+
+    A launcher that is told to end drops what it has not passed on yet.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(PASSING_ON)
+    communicator.Abort(1)
+
+
 @cache
 def _end_all_if_uncaught() -> None:
     """From now on, let an exception that ends this process end the others too.
@@ -203,8 +214,7 @@ def _end_all_if_uncaught() -> None:
     def show_and_end(*error: Any) -> None:
         show(*error)
         if not hasattr(sys, "ps1"):  # at a prompt, nothing ends
-            sys.stderr.flush()
-            MPI.COMM_WORLD.Abort(1)
+            abort(MPI.COMM_WORLD)
 
     sys.excepthook = show_and_end
 

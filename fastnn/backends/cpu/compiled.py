@@ -149,8 +149,9 @@ class Compiled:
         if outputs is None:
             outputs = np.empty((n, net.sizes[layer]), params.dtype)
         batch = min(n, panels.FORWARD_BATCH)
-        n_threads = panels.choose_threads(min(n_threads, -(-n // batch)), net, n)
         X = inputs.compressed(kernels, samples.X, params.dtype, n_threads)
+        n_threads = min(n_threads, -(-n // batch))
+        n_threads = panels.choose_threads(n_threads, panels.work_of(net, X, n))
         samples = _for_kernels(net, params.dtype, samples._replace(X=X))
         problem = panels.build(
             net,
@@ -210,8 +211,9 @@ class Compiled:
         order, batch = schedule.order, min(schedule.batch_size, schedule.order.shape[1])
         most_values = inputs.most_values(samples.X, batch)
         is_small = panels.is_small(net, optimizer, samples, schedule, kernels.panel_width)
+        work = 0 if is_small else panels.work_of(net, samples.X, batch, optimizer)
+        n_threads = panels.choose_threads(n_threads, work)
         samples = _for_kernels(net, params.dtype, samples)
-        n_threads = 1 if is_small else panels.choose_threads(n_threads, net, batch)
         problem = panels.build(
             net,
             optimizer,
@@ -233,9 +235,9 @@ class Compiled:
 
         if n_threads > 1:
             self._compile(lambda: worker(0, loss_sums[:0]), ("train", params.dtype))
-        work = run_workers(worker, n_threads, problem.stop)
+        taken = run_workers(worker, n_threads, problem.stop)
         panels.unpack_state(net, problem, state, kernels.panel_width)
-        return work
+        return taken
 
     def _compile(self, call: Callable[[], None], key: tuple) -> None:
         """Make an empty call, once: Numba compiles in it, in a thread that hears Ctrl-C."""
@@ -243,9 +245,12 @@ class Compiled:
             call()
             self._compiled.add(key)
 
-    def most_threads(self, net: Network, batch_size: int, n_threads: int) -> int:
+    def most_threads(
+        self, net: Network, optimizer: Optimizer, samples: Samples, batch_size: int, n_threads: int
+    ) -> int:
         """Return how many threads are the fastest; see `interface.Kernels`."""
-        return panels.choose_threads(n_threads, net, batch_size)
+        batch = min(batch_size, len(samples.X))
+        return panels.choose_threads(n_threads, panels.work_of(net, samples.X, batch, optimizer))
 
     def mlp_train_many(
         self,
@@ -312,6 +317,7 @@ class Compiled:
             n_threads,
             add_up,
             most_values=inputs.most_values(samples.X, shards.most_rows(schedule)),
+            work=panels.work_of(net, samples.X, shards.most_rows(schedule), optimizer),
             compile=lambda call: self._compile(call, ("train", dtype)),
         )
 

@@ -11,12 +11,12 @@ block of units owns contiguous memory, and every row of a panel is a whole numbe
 The kernels get one table with a row of integers per layer (columns below), and flat buffers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codes import HALF_SQUARED_ERROR, LOSSES, SOFTMAX, STORE_GRADIENT, SUM_SQUARED_ERROR
+from ..codes import HALF_SQUARED_ERROR, LOSSES, SGD, SOFTMAX, STORE_GRADIENT, SUM_SQUARED_ERROR
 from ..compressed import CompressedRows
 from ..interface import Network, Optimizer, Samples, Schedule, State
 from ..shared import dropout_limit
@@ -37,8 +37,12 @@ N_NUMBERS = 7
 
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 FEW_BYTES = 2**14  # stay in the first cache, where crossing a line costs little
-# Below this many multiply-adds in a step, a second thread costs more than it brings.
-WORK_PER_THREAD = 100_000
+# Below this much work in a step, as `work_of` counts it, a second thread costs more than it brings.
+# How many times faster two are than one, in float32: 784-30-10 on images, Nielsen's batches of 10
+# 0.66 (48,000), batches of 32 with Adam 0.89 (270,000), of 128 1.54 (730,000); 64-64-10 0.98
+# (180,000), 64-200-10 1.15 (550,000), 784-64-10 1.41 (580,000).
+WORK_PER_THREAD = 150_000
+MOMENTS_WORK = 5  # multiply-adds take as long as the update of a weight that has moments
 # The gradient of the first layer is summed sample by sample if it has so few panels, and so few
 # inputs that the sums stay in a near cache; else input by input, in registers. Measured for images:
 # 1.0 and 1.3 microseconds a sample with one panel, 1.9 and 1.75 with two.
@@ -230,11 +234,24 @@ def _layers(net, flat, packed, table, width):
         start += (m + 1) * n
 
 
-def choose_threads(n_threads: int, net: Network, batch: int) -> int:
-    """Return how many of `n_threads` a step of this size is worth, at most one per processor."""
+def work_of(net: Network, X: Any, batch: int, optimizer: Optimizer | None = None) -> int:
+    """Return how much a step is, in multiply-adds of its forward pass; without one, the pass alone.
+
+    Of `CompressedRows`, inputs that are 0 are no work.
+    """
+    n_first = net.sizes[0] * net.sizes[1]
+    each = net.n_parameters - n_first
+    if isinstance(X, CompressedRows):
+        n_first = net.sizes[1] * len(X.values) // max(1, len(X))
+    has_moments = optimizer is not None and optimizer.kind != SGD
+    return batch * (n_first + each) + MOMENTS_WORK * net.n_parameters * has_moments
+
+
+def choose_threads(n_threads: int, work: int) -> int:
+    """Return how many of `n_threads` so much work is worth, at most one per processor."""
     if n_threads == 1:
         return 1
-    most = min(n_threads, net.n_parameters * batch // WORK_PER_THREAD)
+    most = min(n_threads, work // WORK_PER_THREAD)
     return min(most, available_processors()) if most > 1 else 1
 
 

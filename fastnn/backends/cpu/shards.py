@@ -32,6 +32,7 @@ def train(
     add_up: Callable[[dict[Node, NDArray], NDArray], None],
     *,
     most_values: int,
+    work: int,
     compile: Callable[[Callable[[], None]], None],
 ) -> None:
     """Do the work of `interface.Kernels.mlp_train_shards`.
@@ -43,11 +44,13 @@ def train(
         With an array in every place.
     most_values : int
         Of a shard; see `inputs.most_values`.
+    work : int
+        Of a step; see `panels.work_of`.
     compile : callable
         Makes the call that it gets.
     """
     batch, width, dtype = most_rows(schedule), kernels.panel_width, state.params.dtype
-    n_threads = panels.choose_threads(n_threads, net, batch)
+    n_threads = panels.choose_threads(n_threads, work)
     problem = panels.build(
         net,
         optimizer,

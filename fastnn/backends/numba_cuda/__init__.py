@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from ..interface import Network, Samples
+from ..interface import Network, Optimizer, Samples
 from ..shared import gaussian_weights
 from .calls import few_blocks, gpu, is_compressed, on_device, real_type, table_on_device
 from .networks import mlp_evaluate as mlp_evaluate
@@ -55,7 +55,9 @@ def to_device(samples: Samples, n_threads: int = 1, compress: bool = True) -> Sa
         return Samples(on_device(cuda, X), scale, targets, weights)
 
 
-def most_threads(net: Network, batch_size: int, n_threads: int) -> int:
+def most_threads(
+    net: Network, optimizer: Optimizer, samples: Samples, batch_size: int, n_threads: int
+) -> int:
     """Return 1: see `interface.Kernels`."""
     return 1
 

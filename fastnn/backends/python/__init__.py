@@ -39,7 +39,9 @@ def to_device(samples: Samples, n_threads: int = 1, compress: bool = True) -> Sa
     return samples
 
 
-def most_threads(net: Network, batch_size: int, n_threads: int) -> int:
+def most_threads(
+    net: Network, optimizer: Optimizer, samples: Samples, batch_size: int, n_threads: int
+) -> int:
     """Return 1: see `interface.Kernels`."""
     return 1
 
