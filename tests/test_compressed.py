@@ -22,11 +22,12 @@ def table(rng, shape, dtype, density=0.2):
 @pytest.mark.parametrize("shape", [(2, 32), (50, 60), (9, 70000)])
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("few", [0, 10**6])
-def test_compressing(compiled, dtype, shape, n_threads, few, rng, monkeypatch):
+@pytest.mark.parametrize("density", [0.01, 0.2])
+def test_compressing(compiled, dtype, shape, n_threads, few, density, rng, monkeypatch):
     """As SciPy does it."""
     monkeypatch.setattr(inputs, "VALUES_PER_THREAD", 1)
     monkeypatch.setattr(inputs, "FEW_VALUES", few)
-    X = table(rng, shape, dtype)
+    X = table(rng, shape, dtype, density)
     targets = np.zeros((len(X), 1), "float64" if dtype == "uint8" else dtype)
     found, expected = compiled.to_device(Samples(X, 1.0, targets), n_threads).X, csr_array(X)
     assert isinstance(found, CompressedRows)

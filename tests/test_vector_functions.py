@@ -72,7 +72,8 @@ def test_numba_compiles_for_another_processor(variable, tmp_path):
     program = (
         "import fastnn; fastnn.set_backend('numba'); X, y = fastnn.load_xor(); "
         "model = fastnn.MLPClassifier((5,), 'sigmoid', max_iter=3, tol=None, random_state=0)"
-        ".fit(X, y); print(model.n_iter_)"
+        ".fit(X, y); print(model.n_iter_); "
+        "X = [[0.0] * 63 + [1.0]] * 9000; model.fit(X, [0, 1] * 4500); print(model.n_iter_)"
     )
     name, value = variable.split("=")
     done = subprocess.run(
@@ -82,4 +83,4 @@ def test_numba_compiles_for_another_processor(variable, tmp_path):
         text=True,
         timeout=600,
     )
-    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "3\n3\n"), done.stderr

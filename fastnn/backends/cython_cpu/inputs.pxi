@@ -57,24 +57,26 @@ def compress_rows(
     """
     cdef Inputs inputs, to
     cdef Py_ssize_t i
-    cdef int64_t found
+    cdef int64_t last, room
     cdef int64_t[::1] starts = out.starts
     read_inputs(X, &inputs)
     read_inputs(out, &to)
     with nogil:
         for i in range(first, end):
-            found = starts[i + 1] if are_counted else starts[i] + n_columns
-            found = compress_row(&inputs, i * n_columns, n_columns, &to, starts[i], found)
+            last = starts[i + 1] if are_counted else starts[i] + n_columns
+            room = starts[end] if are_counted else last
+            last = compress_row(&inputs, i * n_columns, n_columns, &to, starts[i], last, room)
             if not are_counted:
-                starts[i + 1] = found
+                starts[i + 1] = last
 
 
 cdef int64_t compress_row(
-    const Inputs *inputs, Py_ssize_t at, Py_ssize_t n, Inputs *to, int64_t found, int64_t end
+    const Inputs *inputs, Py_ssize_t at, Py_ssize_t n, Inputs *to, int64_t found, int64_t end,
+    int64_t room,
 ) noexcept nogil:
-    """Write those of a row up to `end`; without branches, since zeros come at random.
+    """Write those of a row up to `end`, and zeros up to `room`, which the next rows write over.
 
-    Returns where they end.
+    Without branches, since zeros come at random. Returns where they end.
     """
     cdef Py_ssize_t k
     # Copies that no store can change: they stay in registers.
@@ -84,19 +86,24 @@ cdef int64_t compress_row(
     cdef uint8_t *to_values = <uint8_t *>to.bytes
     cdef int32_t *columns = <int32_t *>to.columns
     cdef uint16_t *short_columns = <uint16_t *>to.short_columns
-    for k in range(n):
-        if found == end:
-            break
+    if values == NULL:
+        reals += at
+    else:
+        values += at
+    k = compress_blocks(
+        reals, values, n, &found, room, to_reals, to_values, short_columns, columns)
+    while k < n and found < end:
         if columns == NULL:
             short_columns[found] = <uint16_t>k
         else:
             columns[found] = <int32_t>k
         if values == NULL:
-            to_reals[found] = reals[at + k]
-            found += reals[at + k] != 0
+            to_reals[found] = reals[k]
+            found += reals[k] != 0
         else:
-            to_values[found] = values[at + k]
-            found += values[at + k] != 0
+            to_values[found] = values[k]
+            found += values[k] != 0
+        k += 1
     return found
 
 

@@ -57,6 +57,11 @@ cdef extern from "vector.h" nogil:
     vec vsum_across(vec a, int n)
     void fetch(const void *first, const void *end)
 
+cdef extern from "compress.h" nogil:
+    int64_t compress_blocks(
+        const real *reals, const uint8_t *bytes, int64_t n, int64_t *found, int64_t room,
+        real *to_reals, uint8_t *to_bytes, uint16_t *short_columns, int32_t *columns)
+
 cdef extern from "barrier.h" nogil:
     bint is_stopped(const int64_t *stop)
     bint barrier_wait(int64_t *sync, const int64_t *stop, int64_t n)

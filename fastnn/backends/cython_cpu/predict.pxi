@@ -48,8 +48,9 @@ cdef Py_ssize_t gather(
     const real *inputs, Py_ssize_t n, real *x, int32_t *used
 ) noexcept nogil:
     """List the inputs that are not 0, and their places; return how many there are."""
-    cdef Py_ssize_t k, n_used = 0
-    for k in range(n):  # without a branch, that nobody could predict
+    cdef int64_t n_used = 0
+    cdef Py_ssize_t k = compress_blocks(inputs, NULL, n, &n_used, n, x, NULL, NULL, used)
+    for k in range(k, n):  # without a branch, that nobody could predict
         x[n_used], used[n_used] = inputs[k], <int32_t>k
         n_used += inputs[k] != 0
     return n_used
@@ -59,7 +60,8 @@ cdef Py_ssize_t gather_bytes(
     const uint8_t *inputs, Py_ssize_t n, real *x, int32_t *used
 ) noexcept nogil:
     """Do the same for bytes, of which eight zeros are passed over at once."""
-    cdef Py_ssize_t k = 0, end, n_used = 0
+    cdef int64_t n_used = 0
+    cdef Py_ssize_t k = compress_blocks(NULL, inputs, n, &n_used, n, x, NULL, NULL, used), end
     cdef uint64_t eight
     while k < n:
         end = min(k + 8, n)

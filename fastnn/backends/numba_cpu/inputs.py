@@ -8,6 +8,7 @@ import numpy as np
 
 from ..cpu.panels import OUTPUTS
 from .compile import inlined, kernel
+from .compress import block, count_lanes, store_places, store_used, used_lanes
 from .products import column_of
 from .task import column
 from .vector import fetch, lanes, load, pointer, real
@@ -46,25 +47,37 @@ def compress_rows(X, n_columns, first, end, out, are_counted):
     for i in range(first, end):
         at, found = i * n_columns, out.starts[i]
         last = out.starts[i + 1] if are_counted else found + n_columns
+        room = out.starts[end] if are_counted else last
         if len(X.bytes) == 0 and len(out.columns) == 0:
-            last = compress_row(X.reals, at, n_columns, out.reals, out.short_columns, found, last)
+            last = compress_row(
+                X.reals, at, n_columns, out.reals, out.short_columns, found, last, room
+            )
         elif len(X.bytes) == 0:
-            last = compress_row(X.reals, at, n_columns, out.reals, out.columns, found, last)
+            last = compress_row(X.reals, at, n_columns, out.reals, out.columns, found, last, room)
         elif len(out.columns) == 0:
-            last = compress_row(X.bytes, at, n_columns, out.bytes, out.short_columns, found, last)
+            last = compress_row(
+                X.bytes, at, n_columns, out.bytes, out.short_columns, found, last, room
+            )
         else:
-            last = compress_row(X.bytes, at, n_columns, out.bytes, out.columns, found, last)
+            last = compress_row(X.bytes, at, n_columns, out.bytes, out.columns, found, last, room)
         if not are_counted:
             out.starts[i + 1] = last
 
 
 @kernel
-def compress_row(x, at, n, values, columns, found, end):
-    """Write those of a row up to `end`; without branches, since zeros come at random.
+def compress_row(x, at, n, values, columns, found, end, room):
+    """Write those of a row up to `end`, and zeros up to `room`, which the next rows write over.
 
-    Returns where they end.
+    Without branches, since zeros come at random. Returns where they end.
     """
     values, columns, k = pointer(values), pointer(columns), 0
+    while block(x) > 0 and k + block(x) <= n and found + block(x) <= room:
+        used = used_lanes(x, at + k)
+        if used != 0:  # half of an image's blocks
+            store_used(x, at + k, used, values, found)
+            store_places(x, used, columns, found, k)
+            found += count_lanes(used)
+        k += block(x)
     while found < end and k < n:
         value = load(x, at + k)
         values[found] = value
