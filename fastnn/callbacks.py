@@ -31,7 +31,7 @@ from .parameters import (
     check_sequence,
 )
 from .persistence import CheckpointError, checkpoints, load, save, step_of
-from .state import go_back, state_of
+from .state import copy_of, go_back, state_of
 
 
 class EarlyStopping(Monitor):
@@ -87,8 +87,7 @@ class EarlyStopping(Monitor):
         if self._is_better(epoch):
             self._last_better = epoch.number
             if self.restore_best_weights:
-                params, moments, *counts = state_of(epoch.model)
-                self._best_state = State(params.copy(), moments.copy(), *counts)
+                self._best_state = copy_of(state_of(epoch.model))
         return epoch.number - self._last_better >= self.patience
 
     def on_fit_end(self, model: Any) -> None:

@@ -9,7 +9,7 @@ from .backends.interface import State
 from .observer import Epoch
 from .optimizers import LBFGS
 from .parameters import BETWEEN_0_AND_1, check_flag, check_real
-from .state import go_back, state_of
+from .state import copy_of, go_back, state_of
 
 
 def holds_out(model: Any) -> bool:
@@ -98,5 +98,4 @@ class HeldOutScore:
             go_back(model, self._best_state)
 
     def _keep(self, model: Any) -> None:
-        params, moments, *counts = state_of(model)
-        self._best_state = State(params.copy(), moments.copy(), *counts)
+        self._best_state = copy_of(state_of(model))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .backends.cpu.panels import aligned_copy
 from .backends.shared import penalty_of
 from .stopping import StoppingRules
 from .training import MLPTask, is_finite
@@ -41,7 +42,7 @@ def minimize(
 
     def iteration(intermediate_result: Any) -> None:
         nonlocal reason
-        params = intermediate_result.x.astype(dtype)
+        params = aligned_copy(intermediate_result.x.astype(dtype))
         penalty = penalty_of(task.optimizer, task.net, params) / task.total_weight
         losses = np.array([intermediate_result.fun - penalty])
         change = np.abs(params - task.state.params).max()

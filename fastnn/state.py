@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .backends.cpu.panels import aligned_copy
 from .backends.interface import State
 
 E = TypeVar("E")
@@ -66,6 +67,12 @@ def state_of(network: Any) -> State:
     own = vars(network)
     solver = own["solver_state_"]
     return State(own["params_"], solver.moments, solver.step, solver.epoch)
+
+
+def copy_of(state: State) -> State:
+    """Return the same with arrays of its own."""
+    params, moments, *counts = state
+    return State(aligned_copy(params), moments.copy(), *counts)
 
 
 def record(

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import random
-from .backends.cpu.panels import aligned_copy
 from .backends.interface import (
     ImageDistortion,
     Network,
@@ -27,7 +26,7 @@ from .backends.interface import (
 from .backends.thread_count import ThreadCount
 from .learning_rates import LearningRates
 from .progress import progress_bar
-from .state import SolverState, warn_caller
+from .state import SolverState, copy_of, warn_caller
 from .stopping import StoppingRules, Watch
 
 CALL_SECONDS = 0.5
@@ -157,8 +156,7 @@ class MLPTask:
 
     def begin_call(self) -> State:
         """Return a copy of the state: what ends a call early leaves the state as it was."""
-        params, moments, *counts = self.state
-        return State(aligned_copy(params), moments.copy(), *counts)
+        return copy_of(self.state)
 
     def end_call(self, state: State, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take over what the kernels have made of a copy; the sums become the losses of epochs."""
@@ -218,9 +216,10 @@ class MLPTask:
         """Let the kernels train on the arrays of a state, in place."""
         n_rows = schedule.order.shape[1]
         n_steps = len(sums) * self._steps(n_rows)
-        if self.threads is None:
-            own = self.net, self.optimizer, samples, self.batch_size, self.n_threads
-            self.threads = ThreadCount(self.kernels.most_threads(*own))
+        own = self.net, self.optimizer, samples, self.batch_size, self.n_threads
+        most = self.kernels.most_threads(*own)
+        if self.threads is None or self.threads.most != most:  # another window of a stream
+            self.threads = ThreadCount(most)
         begin = time.perf_counter()
         work = self.kernels.mlp_train(
             self.net, self.optimizer, state, samples, schedule, sums, self.threads.now

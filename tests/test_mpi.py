@@ -183,3 +183,23 @@ def test_the_command_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode != 0
     assert "--lr" in done.stderr
+
+
+@pytest.mark.parametrize("stdout", [None, "closed", "full"])
+def test_a_rank_ends_all_whatever_has_become_of_its_streams(stdout, monkeypatch):
+    from fastnn.mpi.ranks import abort
+
+    class Communicator:
+        def Abort(self, code):
+            raise SystemExit(code)
+
+    stream = None
+    if stdout is not None:
+        stream = open("/dev/full" if stdout == "full" else os.devnull, "w")  # noqa: SIM115
+        stream.write("pending")
+    if stdout == "closed":
+        stream.close()
+    monkeypatch.setattr("fastnn.mpi.ranks.PASSING_ON", 0)
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(SystemExit):
+        abort(Communicator())

@@ -175,3 +175,24 @@ def test_inputs_of_0_are_no_work(
     options = {"solver": solver, "momentum": 0, "batch_size": batch_size, "n_jobs": 2}
     fastnn.MLPClassifier((hidden,), max_iter=1, **options).fit(X, rng.integers(0, 10, 300))
     assert wanted == [expected]
+
+
+def test_each_window_of_a_stream_is_worth_its_own_number(compiled_backend, monkeypatch, rng):
+    """Not that of the first, which may be nearly empty."""
+    monkeypatch.setattr("fastnn.backends.cpu.panels.available_processors", lambda: 2)
+    monkeypatch.setattr("fastnn.backends.thread_count._memory.count", 0)
+    X = rng.random((1024, 784))
+    X[:512] *= rng.random((512, 784)) < 0.01
+    y, used = rng.integers(0, 2, 1024), []
+    real = ThreadCount.measured
+
+    def measured(self, n_steps, work):
+        used.append(self.now)
+        real(self, n_steps, work)
+
+    monkeypatch.setattr(ThreadCount, "measured", measured)
+    options = {"solver": "sgd", "batch_size": 64, "buffer_size": 512, "n_jobs": 2}
+    model = fastnn.MLPClassifier((64,), max_iter=1, tol=None, shuffle=False, **options)
+    model.fit_batches(lambda: ((X[i : i + 256], y[i : i + 256]) for i in range(0, 1024, 256)))
+    assert used[0] == 1
+    assert used[-1] == 2

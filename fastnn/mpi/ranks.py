@@ -195,10 +195,12 @@ def abort(communicator: Any) -> None:
 
     A launcher that is told to end drops what it has not passed on yet.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    time.sleep(PASSING_ON)
-    communicator.Abort(1)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        time.sleep(PASSING_ON)
+    finally:  # whatever has become of the streams
+        communicator.Abort(1)
 
 
 @cache

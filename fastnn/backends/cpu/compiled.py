@@ -317,7 +317,7 @@ class Compiled:
             n_threads,
             add_up,
             most_values=inputs.most_values(samples.X, shards.most_rows(schedule)),
-            work=panels.work_of(net, samples.X, shards.most_rows(schedule), optimizer),
+            work=panels.work_of(net, samples.X, shards.most_rows(schedule)),
             compile=lambda call: self._compile(call, ("train", dtype)),
         )
 

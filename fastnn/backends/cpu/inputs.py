@@ -79,7 +79,7 @@ def compressed(kernels: Any, X: Any, dtype: np.dtype, n_threads: int = 1) -> Any
     np.cumsum(starts, out=starts)
     if starts[-1] >= COMPRESSED_BELOW * X.size:
         return X
-    # Zeros: if somebody changes X at this moment, what is missing is a 0 of column 0.
+    # Zeros: if somebody changes X at this moment, columns that are missing are yet some of X's.
     values, columns = np.zeros(starts[-1], X.dtype), np.zeros(starts[-1], narrow)
     out = for_kernels(CompressedRows(values, columns, starts, X.shape), dtype)
     _in_parallel(

@@ -45,7 +45,7 @@ def train(
     most_values : int
         Of a shard; see `inputs.most_values`.
     work : int
-        Of a step; see `panels.work_of`.
+        Of the largest shard; see `panels.work_of`.
     compile : callable
         Makes the call that it gets.
     """
