@@ -305,7 +305,7 @@ class Compiled:
         add_up: Callable[..., None],
     ) -> None:
         """Train for an epoch as one of several processes; see `interface.Kernels`."""
-        dtype = state.params.dtype
+        dtype, rows = state.params.dtype, shards.most_rows(schedule)
         shards.train(
             self._load(dtype),
             net,
@@ -316,8 +316,8 @@ class Compiled:
             loss_sums,
             n_threads,
             add_up,
-            most_values=inputs.most_values(samples.X, shards.most_rows(schedule)),
-            work=panels.work_of(net, samples.X, shards.most_rows(schedule)),
+            most_values=inputs.most_values(samples.X, rows),
+            work=panels.work_of(net, samples.X, rows),
             compile=lambda call: self._compile(call, ("train", dtype)),
         )
 
